@@ -1,0 +1,54 @@
+# `make book` and `make test` are each enough on a fresh machine with Python 3.11 or 3.12. `make help` lists the rest.
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+# PYTHON=... chooses the interpreter. A name on PATH is not enough: version managers leave stubs that do not run.
+ifndef PYTHON
+PYTHON := $(firstword $(foreach name,python3.11 python3.12 python3 python,\
+	$(shell $(name) -c 'import sys; print("$(name)" if (3, 11) <= sys.version_info < (3, 13) else "")' 2>/dev/null)))
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install run book test lint format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+install: $(STAMP) ## create .venv with the locked requirements and the package
+
+$(STAMP): requirements.lock requirements-nodeps.lock pyproject.toml
+	$(if $(PYTHON),,$(error Python 3.11 or 3.12 not found: install it or call make PYTHON=/path/to/python3.11))
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-nodeps.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+run: $(STAMP) ## run what is missing of the phantom profile
+	$(BIN)/emotrace run --profile phantom
+
+book: run ## run the phantom profile, build the book, check its pages
+	$(BIN)/python book/build.py
+
+test: $(STAMP) ## run the tests and the notebooks
+	$(BIN)/python -m pytest --nbval-lax
+
+lint: $(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP) ## ruff: mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Needs uv (https://docs.astral.sh/uv) on PATH. --universal: one file for Python 3.11 and 3.12.
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--default-index https://pypi.org/simple --custom-compile-command "make lock"
+
+lock: ## resolve requirements.txt again and write the lock files
+	$(COMPILE) requirements.txt -o requirements.lock
+	$(COMPILE) --no-deps requirements-nodeps.txt -o requirements-nodeps.lock
+
+clean: ## remove the environment, the built book and the phantom's results (not recorded ones)
+	rm -rf .venv book/_build work data/results/phantom
