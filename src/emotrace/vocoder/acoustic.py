@@ -1,0 +1,142 @@
+"""The acoustic model of the two-stage route: IR at 100 frames/s -> log-mel of the universal HiFi-GAN.
+
+Axes: B batch, D IR channels, H hidden channels, L IR frames (100/s), M mel frames (22050/256 = 86.13/s).
+ConvNeXt blocks as in Liu et al. 2022 (section 2), in one dimension as Vocos uses them (Siuzdak 2024).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil, floor
+
+import torch
+from torch import Tensor, nn
+
+IR_RATE = 100.0
+MEL_RATE = 22_050 / 256
+MEL_BANDS = 80
+MIN_STD = 1e-3  # a constant channel (an unused soft unit, a padded band) must not be blown up
+
+
+@dataclass(frozen=True)
+class AcousticConfig:
+    """Shape of an acoustic model: 1.0 M parameters for 393 input channels with these defaults."""
+
+    in_channels: int
+    dim: int = 192
+    blocks: int = 6
+    kernel: int = 7
+    expansion: int = 2
+    dropout: float = 0.0
+
+
+class AcousticModel(nn.Module):
+    """IR (B, D, L) -> natural log-mel (B, 80, M); half of the blocks work at 100 frames/s, half at 86.13."""
+
+    def __init__(self, config: AcousticConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("ir_mean", torch.zeros(config.in_channels, 1))
+        self.register_buffer("ir_std", torch.ones(config.in_channels, 1))
+        self.register_buffer("mel_mean", torch.zeros(MEL_BANDS, 1))
+        self.register_buffer("mel_std", torch.ones(MEL_BANDS, 1))
+        self.embed = nn.Conv1d(config.in_channels, config.dim, 1)
+        self.dropout = nn.Dropout1d(config.dropout)
+        self.blocks = nn.ModuleList(
+            ConvNext(config.dim, config.kernel, config.expansion * config.dim, scale=1 / config.blocks)
+            for _ in range(config.blocks)
+        )
+        self.head = nn.Sequential(ChannelNorm(config.dim), nn.Conv1d(config.dim, MEL_BANDS, 1))
+
+    def forward(self, ir: Tensor, n_frames: int, *, start: Tensor | float = 0.0) -> Tensor:
+        """(B, D, L) -> (B, 80, n_frames); `start` in seconds, one or (B,), is the mel's begin after the IR's begin."""
+        if ir.ndim != 3 or ir.shape[1] != self.config.in_channels:
+            raise ValueError(f"expected an IR (B, {self.config.in_channels}, L), got {tuple(ir.shape)}")
+        hidden = self.embed(self.dropout((ir - self.ir_mean) / self.ir_std))
+        half = len(self.blocks) // 2
+        for block in self.blocks[:half]:
+            hidden = block(hidden)
+        hidden = at_mel_frames(hidden, n_frames, start)
+        for block in self.blocks[half:]:
+            hidden = block(hidden)
+        return self.head(hidden) * self.mel_std + self.mel_mean
+
+    def normalised_l1(self, predicted: Tensor, mel: Tensor) -> Tensor:
+        """Training loss: mean absolute error of two (B, 80, M), in standard deviations of each band."""
+        return ((predicted - mel) / self.mel_std).abs().mean()
+
+    @torch.no_grad()
+    def fit_normalisation(self, irs: Iterable[Tensor], mels: Iterable[Tensor]) -> None:
+        """Sets the buffers from training utterances, (D, L) and (80, M) each. Raises ValueError on NaN or none."""
+        for name, arrays in (("ir", irs), ("mel", mels)):
+            mean, std = _channel_moments(arrays)
+            if not torch.isfinite(mean + std).all():
+                raise ValueError(f"the {name} of the training utterances has NaN or infinite values")
+            getattr(self, f"{name}_mean").copy_(mean)
+            getattr(self, f"{name}_std").copy_(std.clamp(min=MIN_STD))
+
+
+class ConvNext(nn.Module):
+    """(B, H, L) -> (B, H, L): depthwise convolution, layer norm, two pointwise layers, scaled residual."""
+
+    def __init__(self, dim: int, kernel: int, hidden: int, *, scale: float) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.norm = nn.LayerNorm(dim)
+        self.pointwise = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        self.scale = nn.Parameter(torch.full((dim,), scale))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, H, L) -> (B, H, L)."""
+        update = self.norm(self.depthwise(hidden).transpose(1, 2))
+        return hidden + (self.scale * self.pointwise(update)).transpose(1, 2)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of (B, H, L)."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, H, L) -> (B, H, L)."""
+        return super().forward(hidden.transpose(1, 2)).transpose(1, 2)
+
+
+def at_mel_frames(hidden: Tensor, n_frames: int, start: Tensor | float = 0.0) -> Tensor:
+    """Linear interpolation of (B, H, L) at the CENTRES of n_frames mel frames -> (B, H, n_frames).
+
+    IR frame i covers 10 ms around (i + 0.5) / 100 s; mel frame m is centred at (m + 0.5) * 256 / 22050 s, because the
+    mel pads (1024 - 256) / 2 samples on both sides. Beyond the outermost centres the outermost frame is held.
+    """
+    if n_frames < 1:
+        raise ValueError(f"the number of mel frames must be positive, not {n_frames}")
+    batch, dim, length = hidden.shape
+    start = torch.as_tensor(start, dtype=torch.float32, device=hidden.device).expand(batch)
+    times = start[:, None] + (torch.arange(n_frames, device=hidden.device) + 0.5) / MEL_RATE
+    position = (times * IR_RATE - 0.5).clamp(0, length - 1)
+    lower = position.floor().long().clamp(max=max(length - 2, 0))
+    weight = (position - lower)[:, None]
+    upper = (lower + 1).clamp(max=length - 1)
+    before, after = (hidden.gather(2, index[:, None].expand(batch, dim, n_frames)) for index in (lower, upper))
+    return torch.lerp(before, after, weight.to(hidden.dtype))
+
+
+def aligned_crop(first_mel: int, n_mel: int) -> tuple[int, int, float]:
+    """IR frames that cover mel frames [first_mel, first_mel + n_mel): (first IR frame, their number, `start` in s).
+
+    The number depends on n_mel alone, so that crops stack; near the end of an utterance, pad the IR by repetition.
+    """
+    begin = first_mel / MEL_RATE
+    first = floor(begin * IR_RATE)
+    return first, ceil(n_mel / MEL_RATE * IR_RATE) + 1, begin - first / IR_RATE
+
+
+def _channel_moments(arrays: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (C, 1) over the frames of all (C, L), summed up one by one in float64."""
+    count, total, squares = 0, 0.0, 0.0
+    for array in arrays:
+        frames = torch.as_tensor(array, dtype=torch.float64)
+        count += frames.shape[1]
+        total = total + frames.sum(dim=1, keepdim=True)
+        squares = squares + frames.square().sum(dim=1, keepdim=True)
+    if count == 0:
+        raise ValueError("no training utterance to normalise by")
+    mean = total / count
+    return mean, (squares / count - mean.square()).clamp(min=0).sqrt()
