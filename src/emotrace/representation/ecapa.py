@@ -1,0 +1,52 @@
+"""Speaker embedding: ECAPA-TDNN. Axes: B batch, T samples at 16 kHz, L frames (100 per second), E embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from speechbrain.lobes.features import Fbank
+from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
+from speechbrain.processing.features import InputNormalization
+from torch import Tensor, nn
+
+from emotrace.representation.modes import evaluating
+
+N_MELS = 80
+MINIMUM = 1_600  # 0.1 s: the dilated convolutions reflect-pad their input, which shorter ones cannot bear
+VOXCELEB_CHANNELS = (1024, 1024, 1024, 1024, 3072)
+
+
+class Ecapa(nn.Module):
+    """speechbrain's ECAPA-TDNN on an 80-band filter bank with its mean removed per sentence (study section 5).
+
+    `model` is the bare network: its state dict is that of speechbrain's released embedding_model.ckpt. `channels` has
+    five numbers; small ones make a mini model.
+    """
+
+    def __init__(self, channels: Sequence[int] = VOXCELEB_CHANNELS, *, dims: int = 192, attention: int = 128) -> None:
+        super().__init__()
+        self.model = ECAPA_TDNN(
+            N_MELS, lin_neurons=dims, channels=list(channels), attention_channels=attention, se_channels=attention
+        )
+        self.fbank = Fbank(n_mels=N_MELS)
+        self.normalise = InputNormalization(norm_type="sentence", std_norm=False)
+
+    def features(self, waveform: Tensor) -> Tensor:
+        """The network's input: (B, T) -> (B, L, 80), dB, each band's mean over the sentence removed.
+
+        Raises ValueError for a waveform that is not (B, T) or shorter than 1600 samples (0.1 s).
+        """
+        if waveform.ndim != 2 or waveform.shape[1] < MINIMUM:
+            raise ValueError(f"ECAPA takes (B, T) with T of at least {MINIMUM}, got shape {tuple(waveform.shape)}")
+        full = torch.ones(len(waveform), device=waveform.device)
+        return self.normalise(self.fbank(waveform), full)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Embeddings of utterances of one length, with gradients: (B, T) -> (B, E)."""
+        return self.model(self.features(waveform)).squeeze(1)
+
+    def embed(self, waveform: Tensor) -> Tensor:
+        """Embedding of one utterance, not normalised: (T,) -> (E,). Raises ValueError as `features` does."""
+        with evaluating(self):
+            return self(waveform[None])[0]
