@@ -1,0 +1,106 @@
+"""LibriSpeech trees (Panayotov et al. 2015, doi:10.1109/ICASSP.2015.7178964) as data directories."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from emotrace.corpus.audio import load_audio, save_audio
+from emotrace.corpus.datadir import CorpusError, DataDir, Utterance, write_datadir
+from emotrace.corpus.files import atomic_folder, write_text_atomic
+
+
+def import_librispeech(
+    source: str | Path,
+    target: str | Path,
+    *,
+    test_chapters: Sequence[str] = ("124992",),
+    test_limit: int | None = 48,
+) -> dict[str, DataDir]:
+    """Import the folder that holds SPEAKERS.TXT as `target`/test, the first `test_limit` utterances of
+    `test_chapters`, and `target`/train, all other chapters.
+
+    Utterances of a test chapter beyond the limit go nowhere: a held-out chapter is not trained on.
+    All of `target` appears at once or not at all. Raises CorpusError with file and line if this is not a LibriSpeech
+    tree, a chapter is unknown, or audio and transcripts differ; AudioError; FileExistsError if `target` is not empty.
+    """
+    source, target = Path(source), Path(target)
+    utterances = sorted(_utterances(source), key=lambda utterance: utterance.id)
+    chapters = {_chapter(utterance) for utterance in utterances}
+    if unknown := sorted(set(test_chapters) - chapters):
+        raise CorpusError(f"{source}: holds no chapter {unknown[0]}: it has {', '.join(sorted(chapters))}")
+    held_out = [utterance for utterance in utterances if _chapter(utterance) in test_chapters]
+    splits = {
+        "train": [utterance for utterance in utterances if _chapter(utterance) not in test_chapters],
+        "test": held_out[:test_limit],
+    }
+    with atomic_folder(target) as folder:
+        for split, chosen in splits.items():
+            if chosen:
+                write_datadir(
+                    folder / split, [_import_one(u, folder / split / "wav") for u in _progress(chosen, split)]
+                )
+        counts = {split: len(chosen) for split, chosen in splits.items()}
+        summary = {"corpus": "LibriSpeech", "test_chapters": list(test_chapters), "imported": counts}
+        write_text_atomic(folder / "import.json", json.dumps(summary, indent=2) + "\n")
+    return {split: DataDir.read(target / split) for split, chosen in splits.items() if chosen}
+
+
+def _progress(utterances: list[Utterance], split: str) -> tqdm:
+    return tqdm(utterances, desc=f"LibriSpeech {split}", unit="file")
+
+
+def _chapter(utterance: Utterance) -> str:
+    return utterance.id.split("-")[1]
+
+
+def _import_one(utterance: Utterance, folder: Path) -> Utterance:
+    file = folder / f"{utterance.id}.flac"
+    save_audio(file, load_audio(utterance.path))
+    return replace(utterance, path=file)
+
+
+def _utterances(source: Path) -> Iterator[Utterance]:
+    """Every utterance of every SUBSET/READER/CHAPTER/READER-CHAPTER.trans.txt; its path is the original audio."""
+    genders = _genders(source / "SPEAKERS.TXT")
+    transcripts = sorted(source.glob("*/*/*/*.trans.txt"))
+    if not transcripts:
+        raise CorpusError(f"{source}: not a LibriSpeech tree: no SUBSET/READER/CHAPTER/READER-CHAPTER.trans.txt")
+    for file in transcripts:
+        listed = set()
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+            utterance = _utterance(file, number, line, genders)
+            listed.add(utterance.path)
+            yield utterance
+        if extra := sorted(set(file.parent.glob("*.flac")) - listed):
+            raise CorpusError(f"{file}: has no transcript of {extra[0].name}")
+
+
+def _utterance(file: Path, number: int, line: str, genders: dict[str, str]) -> Utterance:
+    key, _, text = line.strip().partition(" ")
+    reader, *rest = key.split("-")
+    if len(rest) != 2 or file.name != f"{reader}-{rest[0]}.trans.txt" or not text.strip():
+        raise CorpusError(f"{file}:{number}: expected 'READER-CHAPTER-NUMBER TRANSCRIPT', found {line!r}")
+    if reader not in genders:
+        raise CorpusError(f"{file}:{number}: reader '{reader}' is not in SPEAKERS.TXT")
+    audio = file.parent / f"{key}.flac"
+    if not audio.is_file():
+        raise CorpusError(f"{file}:{number}: audio {audio.name} does not exist")
+    return Utterance(key, reader, genders[reader], audio, text=text.strip().upper())
+
+
+def _genders(file: Path) -> dict[str, str]:
+    """Reader to "f" or "m", from the lines "reader | F or M | subset | minutes | name"."""
+    if not file.is_file():
+        raise CorpusError(f"{file.parent}: not a LibriSpeech tree: no SPEAKERS.TXT")
+    genders = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.startswith(";"):
+            continue
+        reader, *rest = (part.strip() for part in line.split("|"))
+        if not rest or rest[0] not in ("F", "M"):
+            raise CorpusError(f"{file}:{number}: expected 'reader | F or M | ...', found {line!r}")
+        genders[reader] = rest[0].lower()
+    return genders

@@ -1,0 +1,129 @@
+"""Kaldi tables as text: every line checked, every problem kept with its file and line."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class CorpusError(ValueError):
+    """A data directory or corpus tree that cannot be used; the message names the file and line."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One defect of a data directory; `line` is None when it concerns the whole file."""
+
+    file: Path
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The value of one key, and the line it stands on."""
+
+    value: str
+    line: int
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """What one Kaldi file looks like: `key_fields` fields of key, then exactly `values` fields (None: one or more)."""
+
+    required: bool = False
+    key_fields: int = 1
+    values: int | None = 1
+    may_be_empty: bool = False
+    sorted: bool = True
+
+
+FORMATS = {
+    "wav.scp": TableFormat(required=True, values=None),
+    "utt2spk": TableFormat(required=True),
+    "spk2utt": TableFormat(required=True, values=None),
+    "spk2gender": TableFormat(required=True),
+    "text": TableFormat(values=None, may_be_empty=True),
+    "utt2emo": TableFormat(),
+    "spk2fold": TableFormat(),
+    "enrolls": TableFormat(values=0),
+    "trials": TableFormat(key_fields=2, sorted=False),
+}
+
+
+@dataclass
+class Table:
+    """One Kaldi file: `cells` by key; `broken` are keys of malformed lines, known but without a value."""
+
+    file: Path
+    exists: bool
+    cells: dict[str, Cell] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+
+    def report(self, line: int | None, message: str) -> None:
+        self.problems.append(Problem(self.file, line, message))
+
+    def knows(self, key: str) -> bool:
+        return key in self.cells or key in self.broken
+
+    def get(self, key: str) -> str | None:
+        return self.cells[key].value if key in self.cells else None
+
+
+def read_table(file: Path, form: TableFormat) -> Table:
+    """Parse one file; defects go to the table's `problems`, in the order of the lines."""
+    table = Table(file, exists=file.is_file())
+    if not table.exists:
+        if form.required:
+            table.report(None, "file is missing")
+        return table
+    try:
+        lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        table.report(None, f"is not UTF-8 text: {error.reason} at byte {error.start}")
+        return table
+    if lines == [""]:
+        table.report(None, "file is empty")
+        return table
+    previous = ""
+    for number, line in enumerate(lines, start=1):
+        previous = _read_line(table, form, number, line, previous) or previous
+    return table
+
+
+def _read_line(table: Table, form: TableFormat, number: int, line: str, previous: str) -> str | None:
+    """Add one line to `table`; return its key, or None when it has none. `previous` is the key before it."""
+    fields = line.split(maxsplit=form.key_fields)
+    key = " ".join(fields[: form.key_fields])
+    value = fields[form.key_fields].strip() if len(fields) > form.key_fields else ""
+    if len(fields) < form.key_fields:
+        table.report(number, f"malformed line {line!r}: expected {_layout(form)}")
+        return None
+    if table.knows(key):
+        table.report(number, f"duplicate id '{key}'")
+        return key
+    if form.sorted and key < previous:
+        table.report(number, f"unsorted ids: '{key}' stands after '{previous}'")
+    if "/" in key or key in (".", ".."):
+        table.report(number, f"id '{key}' cannot be used as a file name")
+    count = len(value.split())
+    if count != form.values and (form.values is not None or not (count or form.may_be_empty)):
+        table.report(number, f"malformed line {line!r}: expected {_layout(form)}")
+        table.broken.add(key)
+    else:
+        table.cells[key] = Cell(value, number)
+    return key
+
+
+def _layout(form: TableFormat) -> str:
+    keys = "speaker utterance" if form.key_fields == 2 else "id"
+    values = "values" if form.values is None else " value" * form.values
+    return f"{keys} {values.strip()}".strip()
+
+
+def read_tables(path: Path) -> dict[str, Table]:
+    """All Kaldi files of one directory, by file name; an absent file is a Table that does not exist."""
+    return {name: read_table(Path(path) / name, form) for name, form in FORMATS.items()}
