@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torchaudio.functional import resample
 
+from emotrace.corpus.audio import peak_normalise
 from emotrace.representation.mel import hifigan_log_mel
 from emotrace.vocoder.acoustic import AcousticModel
 from emotrace.vocoder.generator import UNIVERSAL, HifiGan
@@ -20,7 +21,6 @@ from emotrace.vocoder.generator import UNIVERSAL, HifiGan
 RATE = 16_000
 MEL_AUDIO_RATE = 22_050
 HOP = UNIVERSAL.hop
-PEAK = 0.95  # SSL-SAS normalises its input and its output to this peak
 FILTER_WIDTH = 32  # zero crossings of the resampling filter; torchaudio's 6 leaks above 7 kHz
 
 
@@ -74,11 +74,8 @@ def vocode(mel: Tensor, universal: HifiGan, n_samples: int) -> Tensor:
 
 
 def normalise_peak(waveform: Tensor) -> Tensor:
-    """(T,) -> (T,) with peak 0.95. Raises ValueError on NaN and on silence."""
-    peak = _checked(waveform).abs().max()
-    if peak == 0:
-        raise ValueError("the waveform is silent: it has no peak to normalise")
-    return waveform * (PEAK / peak)
+    """(T,) -> (T,) with SSL-SAS's peak of 0.95, for its input and its output. Raises ValueError on NaN and silence."""
+    return torch.from_numpy(peak_normalise(_checked(waveform).numpy()))
 
 
 class TwoStage:
