@@ -107,7 +107,7 @@ def test_dtype_is_a_closed_choice(monkeypatch):
 def two_stage(universal):
     torch.manual_seed(0)
     acoustic = AcousticModel(AcousticConfig(7, dim=16, blocks=2))
-    acoustic.mel_mean.fill_(-5.0)
+    acoustic.mel_scale.mean.fill_(-5.0)
     return official.TwoStage(acoustic, universal)
 
 
@@ -126,7 +126,7 @@ def test_nan_and_silence_are_refused(two_stage, universal, vowel):
         two_stage(ir, 3200)
     with pytest.raises(ValueError, match="NaN"):
         official.copy_synthesis(torch.where(torch.arange(len(vowel)) == 9, torch.nan, vowel), universal)
-    with pytest.raises(ValueError, match="silent"):
+    with pytest.raises(ValueError, match="silence"):
         official.copy_synthesis(torch.zeros(3200), universal)
     with pytest.raises(ValueError, match="3200 are needed"):
         official.vocode(torch.full((80, 3), -5.0), universal, 3200)

@@ -1,7 +1,6 @@
 """The acoustic model of the two-stage route: IR at 100 frames/s -> log-mel of the universal HiFi-GAN.
 
 Axes: B batch, D IR channels, H hidden channels, L IR frames (100/s), M mel frames (22050/256 = 86.13/s).
-ConvNeXt blocks as in Liu et al. 2022 (section 2), in one dimension as Vocos uses them (Siuzdak 2024).
 """
 
 from collections.abc import Iterable
@@ -11,10 +10,11 @@ from math import ceil, floor
 import torch
 from torch import Tensor, nn
 
+from emotrace.vocoder.blocks import ChannelNorm, ConvNext, Standardise
+
 IR_RATE = 100.0
 MEL_RATE = 22_050 / 256
 MEL_BANDS = 80
-MIN_STD = 1e-3  # a constant channel (an unused soft unit, a padded band) must not be blown up
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,8 @@ class AcousticModel(nn.Module):
     def __init__(self, config: AcousticConfig) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("ir_mean", torch.zeros(config.in_channels, 1))
-        self.register_buffer("ir_std", torch.ones(config.in_channels, 1))
-        self.register_buffer("mel_mean", torch.zeros(MEL_BANDS, 1))
-        self.register_buffer("mel_std", torch.ones(MEL_BANDS, 1))
+        self.ir_scale = Standardise(config.in_channels)
+        self.mel_scale = Standardise(MEL_BANDS)
         self.embed = nn.Conv1d(config.in_channels, config.dim, 1)
         self.dropout = nn.Dropout1d(config.dropout)
         self.blocks = nn.ModuleList(
@@ -51,52 +49,23 @@ class AcousticModel(nn.Module):
         """(B, D, L) -> (B, 80, n_frames); `start` in seconds, one or (B,), is the mel's begin after the IR's begin."""
         if ir.ndim != 3 or ir.shape[1] != self.config.in_channels:
             raise ValueError(f"expected an IR (B, {self.config.in_channels}, L), got {tuple(ir.shape)}")
-        hidden = self.embed(self.dropout((ir - self.ir_mean) / self.ir_std))
+        hidden = self.embed(self.dropout(self.ir_scale(ir)))
         half = len(self.blocks) // 2
         for block in self.blocks[:half]:
             hidden = block(hidden)
         hidden = at_mel_frames(hidden, n_frames, start)
         for block in self.blocks[half:]:
             hidden = block(hidden)
-        return self.head(hidden) * self.mel_std + self.mel_mean
+        return self.mel_scale.inverse(self.head(hidden))
 
     def normalised_l1(self, predicted: Tensor, mel: Tensor) -> Tensor:
         """Training loss: mean absolute error of two (B, 80, M), in standard deviations of each band."""
-        return ((predicted - mel) / self.mel_std).abs().mean()
+        return ((predicted - mel) / self.mel_scale.std).abs().mean()
 
-    @torch.no_grad()
     def fit_normalisation(self, irs: Iterable[Tensor], mels: Iterable[Tensor]) -> None:
         """Sets the buffers from training utterances, (D, L) and (80, M) each. Raises ValueError on NaN or none."""
-        for name, arrays in (("ir", irs), ("mel", mels)):
-            mean, std = _channel_moments(arrays)
-            if not torch.isfinite(mean + std).all():
-                raise ValueError(f"the {name} of the training utterances has NaN or infinite values")
-            getattr(self, f"{name}_mean").copy_(mean)
-            getattr(self, f"{name}_std").copy_(std.clamp(min=MIN_STD))
-
-
-class ConvNext(nn.Module):
-    """(B, H, L) -> (B, H, L): depthwise convolution, layer norm, two pointwise layers, scaled residual."""
-
-    def __init__(self, dim: int, kernel: int, hidden: int, *, scale: float) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
-        self.norm = nn.LayerNorm(dim)
-        self.pointwise = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
-        self.scale = nn.Parameter(torch.full((dim,), scale))
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(B, H, L) -> (B, H, L)."""
-        update = self.norm(self.depthwise(hidden).transpose(1, 2))
-        return hidden + (self.scale * self.pointwise(update)).transpose(1, 2)
-
-
-class ChannelNorm(nn.LayerNorm):
-    """Layer norm over the channels of (B, H, L)."""
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """(B, H, L) -> (B, H, L)."""
-        return super().forward(hidden.transpose(1, 2)).transpose(1, 2)
+        self.ir_scale.fit(irs)
+        self.mel_scale.fit(mels)
 
 
 def at_mel_frames(hidden: Tensor, n_frames: int, start: Tensor | float = 0.0) -> Tensor:
@@ -126,17 +95,3 @@ def aligned_crop(first_mel: int, n_mel: int) -> tuple[int, int, float]:
     begin = first_mel / MEL_RATE
     first = floor(begin * IR_RATE)
     return first, ceil(n_mel / MEL_RATE * IR_RATE) + 1, begin - first / IR_RATE
-
-
-def _channel_moments(arrays: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (C, 1) over the frames of all (C, L), summed up one by one in float64."""
-    count, total, squares = 0, 0.0, 0.0
-    for array in arrays:
-        frames = torch.as_tensor(array, dtype=torch.float64)
-        count += frames.shape[1]
-        total = total + frames.sum(dim=1, keepdim=True)
-        squares = squares + frames.square().sum(dim=1, keepdim=True)
-    if count == 0:
-        raise ValueError("no training utterance to normalise by")
-    mean = total / count
-    return mean, (squares / count - mean.square()).clamp(min=0).sqrt()
