@@ -1,0 +1,231 @@
+"""The figures of the notebooks: one style, one colour per row of table II and per emotion, readable on a phone.
+
+Every figure is 4.8 inches wide: scaled to a 360-pixel column, its 9-point text is still 9 pixels high. Rows of the
+study are always lines of text on the left, never a legend, so that no figure rests on colour alone. Panels are stacked:
+one for each value of the column `panel` (a profile, a corpus, an isolation set), in order of appearance.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+WIDTH = 4.8  # inches
+DPI = 150
+LINE = 0.3  # inches for one line of a panel
+HEAD = 1.0  # inches for a panel's title, axis and label
+
+# Okabe and Ito's colours, told apart by lightness too; markers repeat the difference.
+EMOTION_COLOURS = {"sad": "#0072B2", "neu": "#8C8C8C", "ang": "#D55E00", "hap": "#E6A700", "uar": "#000000"}
+EMOTION_MARKERS = {"sad": "v", "neu": "s", "ang": "^", "hap": "o", "uar": "D"}
+EMOTION_NAMES = {"sad": "sad", "neu": "neutral", "ang": "angry", "hap": "happy", "uar": "UAR"}
+
+# Controls are greys; a speaker embedding is a hue; the soft units are its dark shade.
+ROW_COLOURS = {
+    "original": "#000000",
+    "official-control": "#5A5A5A",
+    "log-mel": "#8C8C8C",
+    "unified-log-mel": "#BDBDBD",
+    "none-T1": "#F0C04A",
+    "none": "#B97A00",
+    "ECAPA-orig": "#56B4E9",
+    "ECAPA-orig-T12-soft": "#0072B2",
+    "GST-orig-T12-soft": "#A6467E",
+    "ECAPA-anon": "#5CC9A7",
+    "ECAPA-anon-T12-soft": "#00745A",
+}
+UNKNOWN_COLOUR = "#D55E00"
+HUES = ("#0072B2", "#D55E00", "#E6A700", "#8C8C8C")
+MARKERS = ("o", "^", "s", "D")
+
+
+def use_style() -> None:
+    """The one style of all figures; importing nothing, changing seaborn's and matplotlib's defaults."""
+    sns.set_theme(
+        context="paper",
+        style="whitegrid",
+        rc={
+            "figure.dpi": DPI,
+            "savefig.dpi": DPI,
+            "font.size": 9,
+            "axes.labelsize": 9,
+            "axes.titlesize": 10,
+            "xtick.labelsize": 9,
+            "ytick.labelsize": 9,
+            "legend.fontsize": 9,
+            "font.family": "DejaVu Sans",
+            "figure.constrained_layout.use": True,
+        },
+    )
+
+
+def row_colour(row: str) -> str:
+    """The colour of a row; a row at another layer (none-T3) has the colour of its family (none-T6)."""
+    return ROW_COLOURS.get(row) or ROW_COLOURS.get(row.rsplit("-T", 1)[0], UNKNOWN_COLOUR)
+
+
+def interval_figure(
+    frame: pd.DataFrame,
+    *,
+    label: str,
+    hue: str | None = None,
+    zero: bool = False,
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """Estimates with their intervals, one line for each value of `line`, one panel for each value of `panel`.
+
+    Args:
+        frame: columns panel, line, estimate, low, high, the column named by `hue`, and, where a paper reports the same
+            quantity, reported (drawn as a cross).
+        label: of the x axis, with its unit.
+        hue: a column whose values share a line, each with its own colour and marker; the emotions keep theirs.
+        zero: draw a line at 0, for differences.
+        limits: of the x axis, in its unit.
+
+    Raises:
+        ValueError: an empty frame, or an estimate that is not a number.
+    """
+    if frame.empty or not np.isfinite(frame["estimate"].to_numpy(float)).all():
+        raise ValueError(f"{label}: nothing to draw, or an estimate that is not a number")
+    figure, panels = _panels(frame, lines_per_panel=frame.groupby("panel", sort=False)["line"].nunique(), hue=hue)
+    for (title, part), axes in zip(frame.groupby("panel", sort=False), panels, strict=True):
+        _draw_intervals(axes, part, hue)
+        axes.set(title=title, xlabel=label, xlim=limits)
+        if zero:
+            axes.axvline(0, color="black", linewidth=0.8)
+    _legend(figure, panels[0])
+    return figure
+
+
+def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bool = False) -> Figure:
+    """Distributions over utterances, one violin with quartiles for each row of the study.
+
+    Args:
+        frame: columns panel, row and `column`, one line an utterance; utterances without a value are left out.
+        column: the feature.
+        label: of the x axis, with its unit.
+        log: logarithmic x axis.
+    """
+    frame = frame.dropna(subset=[column])
+    figure, panels = _panels(frame, lines_per_panel=frame.groupby("panel", sort=False)["row"].nunique(), line=0.36)
+    for (title, part), axes in zip(frame.groupby("panel", sort=False), panels, strict=True):
+        rows = list(dict.fromkeys(part["row"]))
+        sns.violinplot(
+            part, x=column, y="row", hue="row", order=rows, hue_order=rows, palette=[row_colour(row) for row in rows],
+            log_scale=log, cut=0, density_norm="width", inner="quart", inner_kws={"color": "black"}, linewidth=0.8,
+            saturation=1, alpha=0.6, legend=False, ax=axes,
+        )  # fmt: skip
+        axes.axvline(part.loc[part["row"] == rows[0], column].median(), color="black", linestyle=":", linewidth=1)
+        axes.set(title=title, xlabel=label, ylabel="")
+    if log:
+        _log_ticks(panels)
+    return figure
+
+
+def emotion_figure(frame: pd.DataFrame, column: str, *, label: str, log: bool = False) -> Figure:
+    """Quartiles of a feature by row and emotion: a bar from the first to the third, a marker at the median.
+
+    Args:
+        frame: columns panel, row, emotion and `column`, one line an utterance.
+        column: the feature.
+        label: of the x axis, with its unit.
+        log: logarithmic x axis.
+    """
+    quartiles = frame.groupby(["panel", "row", "emotion"], sort=False)[column].quantile([0.25, 0.5, 0.75]).unstack()
+    quartiles = quartiles.set_axis(["low", "estimate", "high"], axis=1).reset_index().rename(columns={"row": "line"})
+    quartiles["emotion"] = pd.Categorical(quartiles["emotion"], list(EMOTION_NAMES))
+    figure = interval_figure(quartiles.sort_values("emotion", kind="stable"), label=label, hue="emotion")
+    if log:
+        _log_ticks(figure.axes)
+    return figure
+
+
+def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Figure:
+    """Confusions as shares of each true class, two matrices side by side, emotions in VoicePrivacy's order.
+
+    Args:
+        confusions: title -> counts, true class (lines) x predicted class (columns).
+    """
+    height = 0.5 + 2.2 * -(-len(confusions) // 2)
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    grid = figure.subplots(-(-len(confusions) // 2), 2, sharex=True, sharey=True, squeeze=False)
+    for axes, (title, counts) in zip(grid.flat, confusions.items(), strict=False):
+        shares = 100 * counts.div(counts.sum(axis=1), axis=0)
+        sns.heatmap(shares, vmin=0, vmax=100, cmap="cividis", annot=True, fmt=".0f", cbar=False, square=True, ax=axes)
+        axes.set_title(title, fontsize=9)
+        axes.set(xlabel="", ylabel="")
+    for axes in list(grid.flat)[len(confusions) :]:
+        axes.set_visible(False)
+        grid[-2, 1].tick_params(labelbottom=True)
+    figure.supxlabel("predicted", fontsize=9)
+    figure.supylabel("true (each line: 100 %)", fontsize=9)
+    return figure
+
+
+def _panels(
+    frame: pd.DataFrame, *, lines_per_panel: pd.Series, hue: str | None = None, line: float = LINE
+) -> tuple[Figure, Sequence[Axes]]:
+    """Stacked axes, each as high as its lines need."""
+    several = 1 if hue is None else max(1.0, 0.45 * frame[hue].nunique())
+    heights = [HEAD + line * several * count for count in lines_per_panel]
+    figure = Figure(figsize=(WIDTH, sum(heights)), dpi=DPI, layout="constrained")
+    panels = figure.subplots(len(heights), 1, sharex=True, gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
+    for axes in panels:
+        axes.tick_params(labelbottom=True)
+    return figure, panels
+
+
+def _log_ticks(panels: Sequence[Axes]) -> None:
+    """Ticks at 1, 2, 5, 10, ... as plain numbers: powers of ten alone leave an axis of one decade without any."""
+    panels[0].set_xscale("log")
+    for axes in panels:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_intervals(axes: Axes, part: pd.DataFrame, hue: str | None) -> None:
+    lines = list(dict.fromkeys(part["line"]))
+    groups = [(None, part)] if hue is None else list(part.groupby(hue, sort=False, observed=True))
+    for index, (value, group) in enumerate(groups):
+        shift = 0.0 if hue is None else 0.7 * ((index + 0.5) / len(groups) - 0.5)
+        y = np.array([lines.index(line) for line in group["line"]]) + shift
+        colours = [row_colour(line) for line in group["line"]] if hue is None else [_colour(value, index)] * len(group)
+        axes.hlines(y, group["low"], group["high"], colors=colours, linewidth=1.8)
+        axes.scatter(
+            group["estimate"],
+            y,
+            c=colours,
+            marker=_marker(value, index),
+            s=26,
+            zorder=3,
+            label=EMOTION_NAMES.get(value, value),
+        )
+        if "reported" in group:
+            axes.scatter(group["reported"], y, c=colours, marker="x", s=22, zorder=4, linewidths=1.2)
+    if "reported" in part:
+        axes.scatter([], [], c="black", marker="x", s=22, label="paper")
+    axes.set_yticks(range(len(lines)), lines)
+    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.grid(False, axis="y")
+    for boundary in range(1, len(lines)):
+        axes.axhline(boundary - 0.5, color="0.85", linewidth=0.6)
+
+
+def _colour(value: str | None, index: int) -> str:
+    return EMOTION_COLOURS.get(value, HUES[index % len(HUES)])
+
+
+def _marker(value: str | None, index: int) -> str:
+    return EMOTION_MARKERS.get(value, MARKERS[index % len(MARKERS)])
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(6, len(labels)), frameon=False,
+                      handletextpad=0.1, columnspacing=0.7)  # fmt: skip
