@@ -1,5 +1,6 @@
 """Audio files in and out, and the two level conventions. T is the number of samples."""
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,15 +33,38 @@ def load_audio(path: str | Path, *, sample_rate: int = SAMPLE_RATE) -> np.ndarra
 def decode_audio(file: BinaryIO, *, name: str, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     """Like `load_audio`, (T,) float32, from an open file; `name` is what the AudioError names."""
     try:
-        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{name}: unreadable audio: {error.error_string}") from error
+        samples, rate = read_samples(file)
+    except AudioError as error:
+        raise AudioError(f"{name}: unreadable audio: {error}") from error
     if not len(samples):
         raise AudioError(f"{name}: holds no samples")
     if not np.isfinite(samples).all():
         raise AudioError(f"{name}: holds NaN or infinite samples")
     mono = samples.mean(axis=1)
     return mono if rate == sample_rate else soxr.resample(mono, rate, sample_rate).astype(np.float32)
+
+
+def read_samples(file: BinaryIO) -> tuple[np.ndarray, int]:
+    """Samples as stored, float32 (T, channels), and their rate in Hz.
+
+    Raises AudioError, without a file name, if libsndfile cannot decode `file` or a WAV is shorter than it declares.
+    """
+    if _is_cut_off(file):
+        raise AudioError("the file is shorter than its header says")
+    try:
+        return soundfile.read(file, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(error.error_string.removeprefix("Error : ").strip().rstrip(".")) from error
+
+
+def _is_cut_off(file: BinaryIO) -> bool:
+    """Whether a WAV ends before its RIFF header says; libsndfile reads such a file without complaint."""
+    head = file.read(8)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    declared = int.from_bytes(head[4:8], "little")
+    # Streaming writers leave 0 or the maximum where they cannot know.
+    return head[:4] == b"RIFF" and 0 < declared < 0xFFFFFF00 and declared + 8 > size
 
 
 def save_audio(path: str | Path, waveform: np.ndarray, *, sample_rate: int = SAMPLE_RATE) -> None:

@@ -33,6 +33,7 @@ class Cell:
 class TableFormat:
     """What one Kaldi file looks like: `key_fields` fields of key, then exactly `values` fields (None: one or more)."""
 
+    layout: str
     required: bool = False
     key_fields: int = 1
     values: int | None = 1
@@ -41,15 +42,15 @@ class TableFormat:
 
 
 FORMATS = {
-    "wav.scp": TableFormat(required=True, values=None),
-    "utt2spk": TableFormat(required=True),
-    "spk2utt": TableFormat(required=True, values=None),
-    "spk2gender": TableFormat(required=True),
-    "text": TableFormat(values=None, may_be_empty=True),
-    "utt2emo": TableFormat(),
-    "spk2fold": TableFormat(),
-    "enrolls": TableFormat(values=0),
-    "trials": TableFormat(key_fields=2, sorted=False),
+    "wav.scp": TableFormat("utterance audio-file", required=True, values=None),
+    "utt2spk": TableFormat("utterance speaker", required=True),
+    "spk2utt": TableFormat("speaker utterance utterance ...", required=True, values=None),
+    "spk2gender": TableFormat("speaker gender", required=True),
+    "text": TableFormat("utterance transcript", values=None, may_be_empty=True),
+    "utt2emo": TableFormat("utterance emotion"),
+    "spk2fold": TableFormat("speaker fold"),
+    "enrolls": TableFormat("utterance", values=0),
+    "trials": TableFormat("speaker utterance target|nontarget", key_fields=2, sorted=False),
 }
 
 
@@ -100,7 +101,7 @@ def _read_line(table: Table, form: TableFormat, number: int, line: str, previous
     key = " ".join(fields[: form.key_fields])
     value = fields[form.key_fields].strip() if len(fields) > form.key_fields else ""
     if len(fields) < form.key_fields:
-        table.report(number, f"malformed line {line!r}: expected {_layout(form)}")
+        table.report(number, f"malformed line {line!r}: expected '{form.layout}'")
         return None
     if table.knows(key):
         table.report(number, f"duplicate id '{key}'")
@@ -111,17 +112,11 @@ def _read_line(table: Table, form: TableFormat, number: int, line: str, previous
         table.report(number, f"id '{key}' cannot be used as a file name")
     count = len(value.split())
     if count != form.values and (form.values is not None or not (count or form.may_be_empty)):
-        table.report(number, f"malformed line {line!r}: expected {_layout(form)}")
+        table.report(number, f"malformed line {line!r}: expected '{form.layout}'")
         table.broken.add(key)
     else:
         table.cells[key] = Cell(value, number)
     return key
-
-
-def _layout(form: TableFormat) -> str:
-    keys = "speaker utterance" if form.key_fields == 2 else "id"
-    values = "values" if form.values is None else " value" * form.values
-    return f"{keys} {values.strip()}".strip()
 
 
 def read_tables(path: Path) -> dict[str, Table]:
