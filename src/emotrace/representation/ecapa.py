@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from emotrace.representation.modes import evaluating
 
 N_MELS = 80
-MINIMUM = 1_600  # 0.1 s: the dilated convolutions reflect-pad their input, which shorter ones cannot bear
+MINIMUM = 800  # 50 ms: the dilated convolutions reflect-pad, which fewer than six frames cannot bear
 VOXCELEB_CHANNELS = (1024, 1024, 1024, 1024, 3072)
 
 
@@ -35,7 +35,7 @@ class Ecapa(nn.Module):
     def features(self, waveform: Tensor) -> Tensor:
         """The network's input: (B, T) -> (B, L, 80), dB, each band's mean over the sentence removed.
 
-        Raises ValueError for a waveform that is not (B, T) or shorter than 1600 samples (0.1 s).
+        Raises ValueError for a waveform that is not (B, T) or shorter than 800 samples (50 ms).
         """
         if waveform.ndim != 2 or waveform.shape[1] < MINIMUM:
             raise ValueError(f"ECAPA takes (B, T) with T of at least {MINIMUM}, got shape {tuple(waveform.shape)}")

@@ -17,6 +17,7 @@ from emotrace.representation.mel import hifigan_log_mel
 
 SAMPLE_RATE = 16_000
 HOP = 160
+RESAMPLING_WIDTH = 32  # zero crossings of the filter; torchaudio's default of 6 leaks above 7 kHz
 TOLERANCE = 2  # frames at 100 per second by which the streams may differ before something must be wrong
 
 LINGUISTIC = ("hubert", "log-mel")
@@ -94,7 +95,8 @@ def log_mel_ir(waveform: Tensor) -> Tensor:
 
     Resampled to 22.05 kHz; the frames (86.1 per second) are interpolated linearly in time.
     """
-    log_mel = hifigan_log_mel(torchaudio.functional.resample(waveform[None], SAMPLE_RATE, 22_050))
+    wide = torchaudio.functional.resample(waveform[None], SAMPLE_RATE, 22_050, lowpass_filter_width=RESAMPLING_WIDTH)
+    log_mel = hifigan_log_mel(wide)
     return F.interpolate(log_mel, size=-(-len(waveform) // HOP), mode="linear")[0]
 
 

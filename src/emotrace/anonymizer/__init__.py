@@ -1,0 +1,1 @@
+"""Replacing the speaker embedding: which voice an utterance gets."""

@@ -1,0 +1,187 @@
+"""selec-anon: a pseudo-speaker is the mean of random ones among the farthest of a pool (study section 5).
+
+Axes: P pool speakers, E embedding.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+OTHER_GENDER = {"f": "m", "m": "f"}
+
+
+class SelecAnonError(ValueError):
+    """A pool or a source that selec-anon cannot work with."""
+
+
+class Level(StrEnum):
+    """One pseudo-speaker per speaker (SSL-SAS's default) or per utterance (VPC 2024)."""
+
+    SPEAKER = "speaker"
+    UTTERANCE = "utterance"
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """External speakers with their mean embeddings (P, E) and genders ("f" or "m")."""
+
+    speakers: tuple[str, ...]
+    genders: tuple[str, ...]
+    embeddings: Tensor
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.speakers), len(self.genders), len(self.embeddings)}
+        if len(sizes) != 1 or self.embeddings.ndim != 2:
+            raise SelecAnonError("a pool has one speaker id, gender and embedding (P, E) per speaker")
+        if len(set(self.speakers)) != len(self.speakers):
+            raise SelecAnonError("a pool names each speaker once")
+        if unknown := set(self.genders) - set(OTHER_GENDER):
+            raise SelecAnonError(f"pool gender {sorted(unknown)[0]!r}: f or m")
+        if not torch.isfinite(self.embeddings).all() or not self.embeddings.any(dim=1).all():
+            raise SelecAnonError("a pool embedding is zero, NaN or infinite")
+
+    @classmethod
+    def from_utterances(cls, utterances: Iterable[tuple[str, str, Tensor]]) -> Pool:
+        """Average (speaker, gender, embedding (E,)) of utterances per speaker; speakers in order of appearance.
+
+        Raises SelecAnonError for no utterance at all or a speaker of two genders.
+        """
+        genders: dict[str, str] = {}
+        embeddings: dict[str, list[Tensor]] = {}
+        for speaker, gender, embedding in utterances:
+            if genders.setdefault(speaker, gender) != gender:
+                raise SelecAnonError(f"pool speaker {speaker} has two genders")
+            embeddings.setdefault(speaker, []).append(embedding)
+        if not genders:
+            raise SelecAnonError("a pool needs at least one utterance")
+        means = torch.stack([torch.stack(own).mean(0) for own in embeddings.values()])
+        return cls(tuple(genders), tuple(genders.values()), means)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How many of the farthest are candidates, and how many of those, drawn at random, are averaged."""
+
+    n_farthest: int = 200
+    n_random: int = 100
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_random <= self.n_farthest:
+            raise SelecAnonError(f"selec-anon averages {self.n_random} of {self.n_farthest}: 1 or more, not above")
+
+
+@dataclass(frozen=True, eq=False)
+class SelecAnonResult:
+    """The pseudo-speaker (E,), the speakers averaged and the candidates, both from farthest to nearest."""
+
+    embedding: Tensor
+    chosen: tuple[str, ...]
+    candidates: tuple[str, ...]
+
+
+def select(
+    pool: Pool,
+    source: Tensor,
+    gender: str,
+    *,
+    n_farthest: int = 200,
+    n_random: int = 100,
+    rng: random.Random,
+    cross_gender: bool = False,
+    exclude: str | None = None,
+) -> SelecAnonResult:
+    """A pseudo-speaker for `source` (E,) of `gender` ("f" or "m"), by cosine to the pool's speakers of that gender.
+
+    `rng` is used once; SSL-SAS seeds Python's random with "2020" once and runs through the speakers. `cross_gender`
+    draws from the other gender; `exclude` names a speaker who is not to be a candidate. Raises SelecAnonError when
+    the pool has fewer candidates than `n_farthest` (the original would average zero rows), for an unknown gender, and
+    for a source that is zero, not finite or of another size.
+    """
+    numbers = Numbers(n_farthest, n_random)
+    candidates = _farthest(pool, source, _wanted(gender, cross_gender), numbers, exclude)
+    drawn = sorted(rng.sample(range(numbers.n_farthest), numbers.n_random))
+    chosen = [candidates[place] for place in drawn]
+    embedding = pool.embeddings[chosen].double().mean(0).to(pool.embeddings.dtype)
+    return SelecAnonResult(embedding, _names(pool, chosen), _names(pool, candidates))
+
+
+@dataclass
+class PseudoSpeakers:
+    """The pseudo-speakers of one anonymisation run.
+
+    The draw depends on the seed and on the speaker (or speaker and utterance) alone: unlike the original's one
+    generator for the whole run, it does not depend on the order, so that an interrupted run ends as an uninterrupted.
+    Another seed makes another invocation, as the lazy-informed attacker's.
+    """
+
+    pool: Pool
+    level: Level
+    seed: str
+    numbers: Numbers
+    cross_gender: bool = False
+    _sources: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.level = Level(self.level)
+
+    def __call__(self, speaker: str, gender: str, utterance: str, source: Tensor) -> SelecAnonResult:
+        """For an utterance and its source embedding (E,): at level "speaker", the mean over the speaker's utterances.
+
+        A speaker who is in the pool is no candidate for itself. Raises SelecAnonError as `select` does, and at level
+        "speaker" when two utterances of a speaker come with different sources.
+        """
+        if self.level is Level.SPEAKER:
+            self._require_one_source(speaker, source)
+        name = (self.seed, speaker) if self.level is Level.SPEAKER else (self.seed, speaker, utterance)
+        return select(
+            self.pool,
+            source,
+            gender,
+            n_farthest=self.numbers.n_farthest,
+            n_random=self.numbers.n_random,
+            rng=random.Random("/".join(name)),
+            cross_gender=self.cross_gender,
+            exclude=speaker,
+        )
+
+    def _require_one_source(self, speaker: str, source: Tensor) -> None:
+        if not torch.equal(self._sources.setdefault(speaker, source), source):
+            raise SelecAnonError(f"level speaker: give the mean embedding of {speaker}, the same for every utterance")
+
+
+def _wanted(gender: str, cross_gender: bool) -> str:
+    if gender not in OTHER_GENDER:
+        raise SelecAnonError(f"source gender {gender!r}: f or m")
+    return OTHER_GENDER[gender] if cross_gender else gender
+
+
+def _farthest(pool: Pool, source: Tensor, gender: str, numbers: Numbers, exclude: str | None) -> list[int]:
+    """Places in the pool of the `n_farthest` least similar speakers of `gender`, farthest first."""
+    _require_source(pool, source)
+    people = zip(pool.speakers, pool.genders, strict=True)
+    places = [place for place, (name, own) in enumerate(people) if own == gender and name != exclude]
+    if len(places) < numbers.n_farthest:
+        raise SelecAnonError(
+            f"selec-anon needs {numbers.n_farthest} candidates of gender {gender}, the pool has {len(places)}: "
+            "enlarge the pool or state smaller numbers (n_farthest, n_random)"
+        )
+    affinity = F.cosine_similarity(pool.embeddings[places].double(), source.double()[None], dim=1)
+    return [places[place] for place in affinity.argsort(stable=True)[: numbers.n_farthest].tolist()]
+
+
+def _require_source(pool: Pool, source: Tensor) -> None:
+    if source.shape != pool.embeddings.shape[1:]:
+        raise SelecAnonError(f"source {tuple(source.shape)} and pool {tuple(pool.embeddings.shape)} do not fit")
+    if not torch.isfinite(source).all() or not source.any():
+        raise SelecAnonError("the source embedding is zero, NaN or infinite")
+
+
+def _names(pool: Pool, places: list[int]) -> tuple[str, ...]:
+    return tuple(pool.speakers[place] for place in places)

@@ -1,0 +1,94 @@
+"""Discrete post-processing of a layer: k-means units and vector quantisation.
+
+Axes: N, L frames, C channels, K codes.
+"""
+
+from __future__ import annotations
+
+import torch
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+
+
+class Codebook(nn.Module):
+    """K vectors of C channels; a frame is replaced by the nearest (Euclidean). State dict: `codes` (K, C)."""
+
+    def __init__(self, codes: Tensor) -> None:
+        super().__init__()
+        if codes.ndim != 2 or not torch.isfinite(codes).all():
+            raise ValueError(f"a codebook is a finite (K, C) tensor, got shape {tuple(codes.shape)}")
+        self.register_buffer("codes", codes.float())
+
+    def ids(self, features: Tensor) -> Tensor:
+        """(L, C) -> (L,) int64. Raises ValueError when C is not the codebook's."""
+        _require_frames(features, self.codes.shape[1])
+        # Exact distances: the faster matrix form loses the last digits, so that near ties depend on the batch.
+        mode = "donot_use_mm_for_euclid_dist"
+        return torch.cdist(features.float(), self.codes, compute_mode=mode).argmin(dim=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(L, C) -> (L, C), each frame its nearest code."""
+        return self.codes[self.ids(features)]
+
+
+class KMeansUnits(Codebook):
+    """Codes at the means of clusters, as HuBERT's discrete units are made."""
+
+    @classmethod
+    def fit(cls, features: Tensor, units: int = 100, *, seed: int) -> KMeansUnits:
+        """Cluster frames (N, C); the same seed gives the same codes. Raises ValueError for fewer frames than units."""
+        _require_enough(features, units)
+        kmeans = KMeans(units, n_init=1, random_state=seed).fit(features.double().numpy())
+        return cls(torch.from_numpy(kmeans.cluster_centers_))
+
+
+class VectorQuantiser(Codebook):
+    """Codes learned by exponential moving averages (van den Oord et al. 2017, appendix A), as VQ bottlenecks train."""
+
+    @classmethod
+    def fit(
+        cls,
+        features: Tensor,
+        codes: int = 48,
+        *,
+        seed: int,
+        steps: int = 200,
+        batch: int = 1_024,
+        decay: float = 0.95,
+    ) -> VectorQuantiser:
+        """Learn codes from frames (N, C) in random batches; a code without frames restarts at a random frame.
+
+        48 codes is the number of VPC's B5. The same seed gives the same codes. Raises ValueError for fewer frames
+        than codes.
+        """
+        _require_enough(features, codes)
+        generator = torch.Generator().manual_seed(seed)
+        features = features.float()
+        quantiser = cls(features[torch.randperm(len(features), generator=generator)[:codes]].clone())
+        counts, sums = torch.ones(codes), quantiser.codes.clone()
+        for _ in range(steps):
+            frames = features[torch.randint(len(features), (batch,), generator=generator)]
+            counts, sums = _moved(counts, sums, frames, quantiser.ids(frames), decay)
+            dead = counts < 1e-2
+            counts[dead] = 1.0
+            sums[dead] = frames[: int(dead.sum())]
+            quantiser.codes.copy_(sums / counts[:, None])
+        return quantiser
+
+
+def _moved(counts: Tensor, sums: Tensor, frames: Tensor, ids: Tensor, decay: float) -> tuple[Tensor, Tensor]:
+    """One step of the moving averages of frames per code (K,) and of their sum (K, C)."""
+    chosen = nn.functional.one_hot(ids, len(counts)).float()
+    return decay * counts + (1 - decay) * chosen.sum(0), decay * sums + (1 - decay) * chosen.T @ frames
+
+
+def _require_frames(features: Tensor, channels: int) -> None:
+    if features.ndim != 2 or features.shape[1] != channels:
+        raise ValueError(f"this codebook takes (L, {channels}), got shape {tuple(features.shape)}")
+
+
+def _require_enough(features: Tensor, codes: int) -> None:
+    if features.ndim != 2 or len(features) < codes:
+        raise ValueError(f"{codes} codes need at least as many frames (N, C), got shape {tuple(features.shape)}")
+    if not torch.isfinite(features).all():
+        raise ValueError("a codebook cannot be fitted to NaN or infinite frames")
