@@ -1,0 +1,1 @@
+"""Recognisers, metrics with intervals, and acoustic features: what an anonymised utterance kept and lost."""

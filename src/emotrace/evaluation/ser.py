@@ -1,0 +1,140 @@
+"""Emotion recognition: features of level-normalised speech and a classifier. N utterances, F features, T samples."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import opensmile
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from emotrace.corpus.audio import SAMPLE_RATE, level_normalise
+from emotrace.corpus.datadir import Utterance
+from emotrace.corpus.metadata import Emotion
+from emotrace.evaluation.asv import Ge2e
+
+Features = Mapping[str, np.ndarray]  # utterance id -> (F,)
+
+
+class SerError(ValueError):
+    """Speech, labels or folds that an emotion recogniser cannot use."""
+
+
+class EmotionRecogniser(Protocol):
+    """Anything that learns emotions from features of single utterances."""
+
+    def features(self, waveform: np.ndarray) -> np.ndarray:
+        """Waveform (T,) at 16 kHz -> features (F,), whatever its level."""
+
+    def fit(self, features: np.ndarray, emotions: Sequence[Emotion]) -> None:
+        """Train afresh on features (N, F) and emotions (N,)."""
+
+    def predict(self, features: np.ndarray) -> list[Emotion]:
+        """Features (N, F) -> emotions (N,)."""
+
+
+class _SvmRecogniser:
+    """Standardised features and a support vector machine whose classes weigh the same; nothing is drawn at random."""
+
+    def __init__(self, *, cost: float = 1.0) -> None:
+        self._cost = cost
+        self._classifier: Pipeline | None = None
+
+    def fit(self, features: np.ndarray, emotions: Sequence[Emotion]) -> None:
+        """Train afresh on features (N, F) and emotions (N,). Raises SerError on NaN or fewer than two emotions."""
+        if not np.isfinite(features).all():
+            raise SerError("NaN or infinite features")
+        if len(set(emotions)) < 2:
+            raise SerError(f"training needs two emotions or more, got {sorted(set(emotions))}")
+        self._classifier = make_pipeline(StandardScaler(), SVC(C=self._cost, class_weight="balanced", random_state=0))
+        self._classifier.fit(features, [str(emotion) for emotion in emotions])
+
+    def predict(self, features: np.ndarray) -> list[Emotion]:
+        """Features (N, F) -> emotions (N,). Raises SerError before `fit` and on NaN."""
+        if self._classifier is None:
+            raise SerError("the recogniser has not been trained")
+        if not np.isfinite(features).all():
+            raise SerError("NaN or infinite features")
+        return [Emotion(label) for label in self._classifier.predict(features)]
+
+
+class EgemapsSvm(_SvmRecogniser):
+    """SVM on the 88 functionals of eGeMAPSv02 (Eyben et al. 2016), by opensmile."""
+
+    def __init__(self, *, cost: float = 1.0) -> None:
+        super().__init__(cost=cost)
+        self._smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+
+    def features(self, waveform: np.ndarray) -> np.ndarray:
+        """Waveform (T,) at 16 kHz -> (88,) float32. Raises SerError when opensmile has too little signal for a value,
+        AudioError on silence and NaN."""
+        values = self._smile.process_signal(level_normalise(waveform), SAMPLE_RATE).to_numpy()[0]
+        if not np.isfinite(values).all():
+            raise SerError(f"eGeMAPS is undefined for an utterance of {len(waveform) / SAMPLE_RATE:.3f} s")
+        return values
+
+
+class Ge2eSvm(_SvmRecogniser):
+    """SVM on GE2E speaker embeddings, which do carry emotion (study section 9): independent of hand-made features."""
+
+    def __init__(self, *, cost: float = 1.0) -> None:
+        super().__init__(cost=cost)
+        self._encoder = Ge2e()
+
+    def features(self, waveform: np.ndarray) -> np.ndarray:
+        """Waveform (T,) at 16 kHz, T >= 6400 -> (256,) float32; errors of `Ge2e.embed`."""
+        return self._encoder.embed(waveform)
+
+
+def cross_validated(
+    recogniser: EmotionRecogniser, utterances: Sequence[Utterance], originals: Features, versions: Features
+) -> dict[str, Emotion]:
+    """Emotion predicted for every utterance: trained on the ORIGINALS of all other folds, tested on `versions`.
+
+    `versions` holds the features of one row's audio: the originals again, or anonymised ones. Raises SerError where an
+    utterance lacks emotion, fold or features, with fewer than two folds, and where a speaker is in two folds.
+    """
+    folds = sorted({str(_required(utterance, "fold")) for utterance in utterances})
+    if len(folds) < 2:
+        raise SerError(f"cross-validation needs two folds or more, got {folds}")
+    predicted: dict[str, Emotion] = {}
+    for fold in folds:
+        train = [utterance for utterance in utterances if utterance.fold != fold]
+        test = [utterance for utterance in utterances if utterance.fold == fold]
+        predicted |= trained_on(recogniser, train, originals, test, versions)
+    return predicted
+
+
+def trained_on(
+    recogniser: EmotionRecogniser,
+    train: Sequence[Utterance],
+    originals: Features,
+    test: Sequence[Utterance],
+    versions: Features,
+) -> dict[str, Emotion]:
+    """Emotion of every utterance of `test` predicted from `versions`, after training on `originals` of `train`.
+
+    Raises SerError when a speaker is in both, and where an utterance lacks emotion or features.
+    """
+    if shared := {utterance.speaker for utterance in train} & {utterance.speaker for utterance in test}:
+        raise SerError(f"speakers {sorted(shared)} are in training and in test")
+    recogniser.fit(_matrix(train, originals), [_required(utterance, "emotion") for utterance in train])
+    labels = recogniser.predict(_matrix(test, versions))
+    return {utterance.id: label for utterance, label in zip(test, labels, strict=True)}
+
+
+def _matrix(utterances: Sequence[Utterance], features: Features) -> np.ndarray:
+    if missing := [utterance.id for utterance in utterances if utterance.id not in features]:
+        raise SerError(f"no features of {len(missing)} utterances, first '{missing[0]}'")
+    return np.stack([features[utterance.id] for utterance in utterances])
+
+
+def _required(utterance: Utterance, attribute: str) -> str:
+    value = getattr(utterance, attribute)
+    if value is None:
+        raise SerError(f"utterance '{utterance.id}' has no {attribute}")
+    return value
+
+
+SER_BACKENDS: dict[str, Callable[[], EmotionRecogniser]] = {"egemaps": EgemapsSvm, "ge2e": Ge2eSvm}
