@@ -59,10 +59,10 @@ def test_normalisation_is_that_of_all_frames():
     irs[0][2], irs[1][2] = 4.0, 4.0  # a constant channel
     model.fit_normalisation(irs, mels)
     frames = torch.cat(irs, dim=1)
-    torch.testing.assert_close(model.ir_scale.mean, frames.mean(1, keepdim=True), rtol=1e-5, atol=1e-4)
-    torch.testing.assert_close(model.ir_scale.std[:2, 0], frames[:2].std(1, correction=0), rtol=1e-4, atol=1e-4)
-    assert model.ir_scale.std[2] == 1e-3
-    torch.testing.assert_close(model.mel_scale.mean, torch.cat(mels, dim=1).mean(1, keepdim=True), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(model.ir_mean, frames.mean(1, keepdim=True), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(model.ir_std[:2, 0], frames[:2].std(1, correction=0), rtol=1e-4, atol=1e-4)
+    assert model.ir_std[2] == 1e-3
+    torch.testing.assert_close(model.mel_mean, torch.cat(mels, dim=1).mean(1, keepdim=True), rtol=1e-4, atol=1e-4)
 
 
 def test_normalisation_refuses_nan_and_nothing():

@@ -107,7 +107,7 @@ def test_dtype_is_a_closed_choice(monkeypatch):
 def two_stage(universal):
     torch.manual_seed(0)
     acoustic = AcousticModel(AcousticConfig(7, dim=16, blocks=2))
-    acoustic.mel_scale.mean.fill_(-5.0)
+    acoustic.mel_mean.fill_(-5.0)
     return official.TwoStage(acoustic, universal)
 
 

@@ -10,7 +10,7 @@ from math import ceil, floor
 import torch
 from torch import Tensor, nn
 
-from emotrace.vocoder.blocks import ChannelNorm, ConvNext, Standardise
+from emotrace.vocoder.blocks import ChannelNorm, ConvNext, channel_moments
 
 IR_RATE = 100.0
 MEL_RATE = 22_050 / 256
@@ -35,8 +35,10 @@ class AcousticModel(nn.Module):
     def __init__(self, config: AcousticConfig) -> None:
         super().__init__()
         self.config = config
-        self.ir_scale = Standardise(config.in_channels)
-        self.mel_scale = Standardise(MEL_BANDS)
+        self.register_buffer("ir_mean", torch.zeros(config.in_channels, 1))
+        self.register_buffer("ir_std", torch.ones(config.in_channels, 1))
+        self.register_buffer("mel_mean", torch.zeros(MEL_BANDS, 1))
+        self.register_buffer("mel_std", torch.ones(MEL_BANDS, 1))
         self.embed = nn.Conv1d(config.in_channels, config.dim, 1)
         self.dropout = nn.Dropout1d(config.dropout)
         self.blocks = nn.ModuleList(
@@ -49,23 +51,25 @@ class AcousticModel(nn.Module):
         """(B, D, L) -> (B, 80, n_frames); `start` in seconds, one or (B,), is the mel's begin after the IR's begin."""
         if ir.ndim != 3 or ir.shape[1] != self.config.in_channels:
             raise ValueError(f"expected an IR (B, {self.config.in_channels}, L), got {tuple(ir.shape)}")
-        hidden = self.embed(self.dropout(self.ir_scale(ir)))
+        hidden = self.embed(self.dropout((ir - self.ir_mean) / self.ir_std))
         half = len(self.blocks) // 2
         for block in self.blocks[:half]:
             hidden = block(hidden)
         hidden = at_mel_frames(hidden, n_frames, start)
         for block in self.blocks[half:]:
             hidden = block(hidden)
-        return self.mel_scale.inverse(self.head(hidden))
+        return self.head(hidden) * self.mel_std + self.mel_mean
 
     def normalised_l1(self, predicted: Tensor, mel: Tensor) -> Tensor:
         """Training loss: mean absolute error of two (B, 80, M), in standard deviations of each band."""
-        return ((predicted - mel) / self.mel_scale.std).abs().mean()
+        return ((predicted - mel) / self.mel_std).abs().mean()
 
     def fit_normalisation(self, irs: Iterable[Tensor], mels: Iterable[Tensor]) -> None:
         """Sets the buffers from training utterances, (D, L) and (80, M) each. Raises ValueError on NaN or none."""
-        self.ir_scale.fit(irs)
-        self.mel_scale.fit(mels)
+        for name, arrays in (("ir", irs), ("mel", mels)):
+            mean, std = channel_moments(arrays)
+            getattr(self, f"{name}_mean").copy_(mean)
+            getattr(self, f"{name}_std").copy_(std)
 
 
 def at_mel_frames(hidden: Tensor, n_frames: int, start: Tensor | float = 0.0) -> Tensor:
