@@ -25,7 +25,10 @@ def metadata_problems(path: Path, tables: dict[str, Table], *, require_audio: bo
     if not path.is_dir():
         return [Problem(path, None, "is not a directory")]
     problems = [problem for table in tables.values() for problem in table.problems]
-    for check in (_utterances, _speakers, _spk2utt, _labels, _transcripts, _enrolment, _trials):
+    checks = (_utterances, _labels, _transcripts)
+    if tables["utt2spk"].usable:
+        checks += (_speakers, _spk2utt, _enrolment, _trials)
+    for check in checks:
         problems += check(tables)
     problems += _audio_entries(path, tables["wav.scp"], require_audio)
     if (path / "segments").exists():
@@ -48,7 +51,7 @@ def _cells(table: Table) -> Iterator[tuple[str, str, int]]:
 
 def _utterances(tables: dict[str, Table]) -> Iterator[Problem]:
     """The per-utterance files list the same utterances."""
-    present = [tables[name] for name in PER_UTTERANCE if tables[name].exists]
+    present = [tables[name] for name in PER_UTTERANCE if tables[name].usable]
     for table in present:
         for utterance, _, line in _cells(table):
             absent = [other.file.name for other in present if not other.knows(utterance)]
@@ -64,7 +67,7 @@ def _speakers(tables: dict[str, Table]) -> Iterator[Problem]:
         first_line.setdefault(speaker, line)
     missing = {"spk2utt": "is not in spk2utt", "spk2gender": "has no gender in spk2gender"}
     missing["spk2fold"] = "has no fold in spk2fold"
-    for table in (tables[name] for name in PER_SPEAKER if tables[name].exists):
+    for table in (tables[name] for name in PER_SPEAKER if tables[name].usable):
         for speaker, line in first_line.items():
             if not table.knows(speaker):
                 yield Problem(tables["utt2spk"].file, line, f"speaker '{speaker}' {missing[table.file.name]}")
@@ -129,7 +132,7 @@ def _trials(tables: dict[str, Table]) -> Iterator[Problem]:
             f"trial is labelled {label}, but '{utterance}' is of speaker '{owner}'": owner is not None
             and label in ("target", "nontarget")
             and (label == "target") != (speaker == owner),
-            f"trial speaker '{speaker}' has no enrolment utterance": enrolls.exists
+            f"trial speaker '{speaker}' has no enrolment utterance": enrolls.usable
             and speaker in speakers
             and speaker not in enrolled,
             f"trial utterance '{utterance}' is also an enrolment utterance": enrolls.knows(utterance),

@@ -56,10 +56,13 @@ FORMATS = {
 
 @dataclass
 class Table:
-    """One Kaldi file: `cells` by key; `broken` are keys of malformed lines, known but without a value."""
+    """One Kaldi file: `cells` by key; `broken` are keys of malformed lines, known but without a value.
+
+    Other files are not held against a table that is not `usable`: absent, empty, or not text.
+    """
 
     file: Path
-    exists: bool
+    usable: bool
     cells: dict[str, Cell] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -76,19 +79,21 @@ class Table:
 
 def read_table(file: Path, form: TableFormat) -> Table:
     """Parse one file; defects go to the table's `problems`, in the order of the lines."""
-    table = Table(file, exists=file.is_file())
-    if not table.exists:
+    table = Table(file, usable=False)
+    if not file.is_file():
         if form.required:
             table.report(None, "file is missing")
         return table
     try:
-        lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         table.report(None, f"is not UTF-8 text: {error.reason} at byte {error.start}")
         return table
-    if lines == [""]:
+    if not text.strip():
         table.report(None, "file is empty")
         return table
+    table.usable = True
+    lines = text.removesuffix("\n").split("\n")
     previous = ""
     for number, line in enumerate(lines, start=1):
         previous = _read_line(table, form, number, line, previous) or previous

@@ -60,6 +60,8 @@ def audio_problems(file: Path, expected_rate: int | None = SAMPLE_RATE) -> Itera
 
 def _sample_problems(samples: np.ndarray) -> Iterator[str]:
     """Defects of the samples (T, channels)."""
+    if not samples.size:
+        return
     if bad := int((~np.isfinite(samples)).sum()):
         yield f"{bad} NaN or infinite samples, first at {np.argwhere(~np.isfinite(samples))[0, 0]}"
         return
