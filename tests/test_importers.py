@@ -265,10 +265,9 @@ def test_the_real_ravdess_files_of_two_actors(tmp_path):
     tree.mkdir()
     for actor in (12, 13):
         (tree / f"Actor_{actor}").symlink_to(SHARED / "ravdess_16k" / f"Actor_{actor}", target_is_directory=True)
-    # Python 3.11 and 3.12 do not follow linked folders in rglob.
-    with pytest.raises(CorpusError, match="not a RAVDESS tree"):
-        import_ravdess(tree, tmp_path / "out")
-    test = import_ravdess(SHARED / "ravdess_16k" / "Actor_13", tmp_path / "out")["test"]
+    corpora = import_ravdess(tree, tmp_path / "out")
+    assert corpora["train"].speakers == ("actor12",) and len(corpora["train"]) == 36
+    test = corpora["test"]
     assert [sum(u.emotion is emotion for u in test) for emotion in Emotion] == [8, 12, 8, 8]
     assert (len(test.enrolment), len(test.trials)) == (6, 6)
     assert validate(test.path) == []

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import zipfile
 from collections import Counter
@@ -139,8 +140,10 @@ def _parse(source: Path, path: PurePosixPath, read: Callable[[], bytes]) -> Reco
 def _folder_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     if not source.is_dir():
         raise CorpusError(f"{source}: no such folder or zip file")
-    for file in sorted(source.rglob("*")):
-        if file.is_file():
+    # rglob would pass over actors that are links to folders elsewhere.
+    for folder, _, names in os.walk(source, followlinks=True):
+        for name in names:
+            file = Path(folder, name)
             yield file.relative_to(source).as_posix(), file.read_bytes
 
 
