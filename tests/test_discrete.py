@@ -1,0 +1,73 @@
+"""Discrete units: nearest code, deterministic fits, better codes with training."""
+
+import pytest
+import torch
+
+from emotrace.representation.discrete import Codebook, KMeansUnits, VectorQuantiser
+
+
+@pytest.fixture
+def clusters():
+    """600 frames in three tight clusters, shuffled, and the cluster of each."""
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    labels = torch.arange(600)[torch.randperm(600, generator=generator)] % 3
+    return centres[labels] + 0.1 * torch.randn(600, 2, generator=generator), labels
+
+
+def test_a_frame_becomes_its_nearest_code():
+    book = Codebook(torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
+    frames = torch.tensor([[0.2, 0.1], [0.9, 0.7], [5.0, 5.0]])
+    assert book.ids(frames).tolist() == [0, 1, 1]
+    assert torch.equal(book(frames), torch.tensor([[0.0, 0.0], [1.0, 1.0], [1.0, 1.0]]))
+
+
+@pytest.mark.parametrize("kind", [KMeansUnits, VectorQuantiser])
+def test_fit_finds_the_clusters(kind, clusters):
+    frames, labels = clusters
+    book = kind.fit(frames, 3, seed=0)
+    ids = book.ids(frames)
+    assert len({(int(a), int(b)) for a, b in zip(ids, labels, strict=True)}) == 3
+    assert (book(frames) - frames).norm(dim=1).max() < 0.6
+
+
+@pytest.mark.parametrize("kind", [KMeansUnits, VectorQuantiser])
+def test_the_seed_fixes_the_codes(kind, clusters):
+    frames, _ = clusters
+    assert torch.equal(kind.fit(frames, 7, seed=3).codes, kind.fit(frames, 7, seed=3).codes)
+    assert not torch.equal(kind.fit(frames, 7, seed=3).codes, kind.fit(frames, 7, seed=4).codes)
+
+
+def test_vector_quantiser_training_lowers_the_distortion():
+    frames = torch.randn(2_000, 8, generator=torch.Generator().manual_seed(0))
+
+    def distortion(steps):
+        return (VectorQuantiser.fit(frames, 48, seed=0, steps=steps)(frames) - frames).square().mean()
+
+    assert distortion(200) < 0.85 * distortion(0)
+
+
+def test_quantising_twice_changes_nothing(clusters):
+    book = KMeansUnits.fit(clusters[0], 5, seed=0)
+    once = book(clusters[0])
+    assert torch.equal(book(once), once)
+
+
+def test_codes_travel_in_the_state_dict(clusters):
+    book = KMeansUnits.fit(clusters[0], 5, seed=0)
+    other = KMeansUnits(torch.zeros(5, 2))
+    other.load_state_dict(book.state_dict(), strict=True)
+    assert torch.equal(other.ids(clusters[0]), book.ids(clusters[0]))
+
+
+@pytest.mark.parametrize("kind", [KMeansUnits, VectorQuantiser])
+def test_refuses_fewer_frames_than_codes_and_nan(kind):
+    with pytest.raises(ValueError, match="at least as many frames"):
+        kind.fit(torch.ones(4, 2), 5, seed=0)
+    with pytest.raises(ValueError, match="NaN"):
+        kind.fit(torch.full((9, 2), float("nan")), 5, seed=0)
+
+
+def test_refuses_frames_of_another_model():
+    with pytest.raises(ValueError, match=r"takes \(L, 2\)"):
+        Codebook(torch.ones(3, 2)).ids(torch.ones(4, 5))
