@@ -54,7 +54,7 @@ class Recording:
 
     @property
     def fold(self) -> str | None:
-        """ "1" to "3" for test actors: a man and a woman of consecutive numbers share a fold, two pairs each."""
+        """Fold of a test actor, "1" to "3": a man and a woman of consecutive numbers share a fold, two pairs each."""
         if self.actor < FIRST_TEST_ACTOR:
             return None
         return str((self.actor - FIRST_TEST_ACTOR) // 2 % FOLDS + 1)
