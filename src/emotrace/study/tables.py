@@ -1,0 +1,207 @@
+"""The study's tables: table II beside the paper's, recalls, confusions and differences, each cell with its interval.
+
+Rates are in percent, as the paper prints them. Intervals are bootstrap percentile intervals over speakers; a corpus
+with a single speaker (the read one of profile scale) has none over speakers, so there they are over utterances.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from emotrace.corpus.datadir import Emotion
+from emotrace.evaluation.bootstrap import Interval, Statistic, bootstrap_interval, paired_difference
+from emotrace.evaluation.metrics import confusion
+from emotrace.evaluation.statistics import EqualErrorRate, Mean, Recall, WordErrorRate
+from emotrace.study.provenance import ROOT
+
+if TYPE_CHECKING:
+    from emotrace.study.study import Study
+
+COLUMNS = ("eer_f", "eer_m", "wer_read", "wer_emotional", *(emotion.value for emotion in Emotion), "uar")
+RECOGNISERS = ("ser_egemaps", "ser_ge2e")
+REPORTED = ROOT / "data" / "paper" / "table2.csv"
+ACOUSTIC_COLUMNS = (
+    *("centroid_hz", "kurtosis", "kurtosis_power", "kurtosis_amplitude"),
+    *("loudness_lufs", "loudness_peak_matched_lufs", "f0_mean_hz", "f0_range_st"),
+)
+
+
+class TableError(ValueError):
+    """A table that the results at hand cannot fill."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of the table: the lines of the results it is computed from, and how."""
+
+    lines: Callable[["Study", str], pd.DataFrame]
+    statistic: Statistic
+    factor: float = 100.0
+
+
+def metric(name: str, recogniser: str = "ser_egemaps") -> Metric:
+    """A metric by its column name in table II, or the mean of an acoustic feature by its name in the results.
+
+    Raises:
+        TableError: unknown name or recogniser.
+    """
+    if recogniser not in RECOGNISERS:
+        raise TableError(f"unknown recogniser {recogniser!r}; there are {', '.join(RECOGNISERS)}")
+    emotions = {emotion.value: Recall(recogniser, emotion) for emotion in Emotion} | {"uar": Recall(recogniser)}
+    if name in emotions:
+        return Metric(lambda study, row: _recognised(study, row, recogniser), emotions[name])
+    if name in ("eer_f", "eer_m"):
+        return Metric(lambda study, row: trials_of(study, row, name[-1]), EqualErrorRate())
+    if name in ("wer_read", "wer_emotional"):
+        return Metric(lambda study, row: _transcribed(study, row, name.removeprefix("wer_")), WordErrorRate())
+    if name in ACOUSTIC_COLUMNS:
+        return Metric(lambda study, row: _emotional(study, row).dropna(subset=[name]), Mean(name), factor=1.0)
+    raise TableError(f"unknown metric {name!r}; there are {', '.join((*COLUMNS, *ACOUSTIC_COLUMNS))}")
+
+
+def table2(study: "Study", *, recogniser: str = "ser_egemaps") -> pd.DataFrame:
+    """Table II: one line per row of the study, then the paper's lines.
+
+    Columns: row, source ("measured: <profile>" or "reported: paper"), attacker (whose EER it is), and for each of
+    COLUMNS the estimate in percent, with <column>_low and <column>_high for measured lines.
+    """
+    measured = [
+        {"row": row, "source": f"measured: {study.profile.name}", "attacker": table_attacker(row)}
+        | _cells(study, row, COLUMNS, recogniser)
+        for row in study.rows
+    ]
+    reported = pd.read_csv(REPORTED).assign(source="reported: paper")
+    reported["attacker"] = [table_attacker(row) for row in reported["row"]]
+    kept = ["row", "source", "attacker", *COLUMNS]
+    return pd.concat([pd.DataFrame(measured), reported[kept]], ignore_index=True)
+
+
+def table_attacker(row: str) -> str:
+    """The attacker whose EER table II shows: lazy-informed, and no attacker at all for the originals."""
+    return "original" if row == "original" else "lazy-informed"
+
+
+def table2_display(table: pd.DataFrame, *, digits: int = 1) -> pd.DataFrame:
+    """The same lines for reading: each cell "estimate [low, high]" in percent, or the reported number alone."""
+    names = {"row": "row", "source": "source", "attacker": "attacker"} | {name: _heading(name) for name in COLUMNS}
+    shown = table[["row", "source", "attacker"]].copy()
+    for name in COLUMNS:
+        bounds = (table.get(f"{name}{end}", pd.Series(index=table.index, dtype=float)) for end in ("_low", "_high"))
+        shown[name] = [_cell(*values, digits) for values in zip(table[name], *bounds, strict=True)]
+    return shown.rename(columns=names)
+
+
+def recalls_table(study: "Study", recogniser: str = "ser_egemaps") -> pd.DataFrame:
+    """Recall of each emotion and UAR in percent, with intervals: columns row, sad, sad_low, sad_high, ... uar_high."""
+    names = (*(emotion.value for emotion in Emotion), "uar")
+    return pd.DataFrame([{"row": row} | _cells(study, row, names, recogniser) for row in study.rows])
+
+
+def confusion_table(study: "Study", row: str, recogniser: str = "ser_egemaps") -> pd.DataFrame:
+    """Counts of utterances, true emotions (lines) x predicted emotions (columns), in VoicePrivacy's order."""
+    lines = _recognised(study, row, recogniser)
+    return confusion(list(lines["emotion"]), list(lines[recogniser]))
+
+
+def attackers_table(study: "Study") -> pd.DataFrame:
+    """EER in percent of every attacker: columns row, attacker, gender, estimate, low, high, trials."""
+    lines = []
+    for (row, attacker, gender), trials in study.trials.groupby(["row", "attacker", "gender"], sort=False):
+        interval = _interval(study, trials, EqualErrorRate(), 100.0)
+        lines.append({"row": row, "attacker": attacker, "gender": gender, **interval._asdict(), "trials": len(trials)})
+    return pd.DataFrame(lines)
+
+
+def differences(
+    study: "Study", pairs: Iterable[tuple[str, str]], metric_name: str, *, recogniser: str = "ser_egemaps"
+) -> pd.DataFrame:
+    """metric(first row) - metric(second row) of each pair, over the same draws of the same speakers.
+
+    Returns columns pair ("first - second"), first, second, metric, estimate, low, high; rates in percentage points.
+    """
+    chosen = metric(metric_name, recogniser)
+    lines = []
+    for first, second in pairs:
+        frame, baseline = chosen.lines(study, first), chosen.lines(study, second)
+        by = _resampled(frame)
+        found = paired_difference(frame, baseline, chosen.statistic, by=by, n=study.n_bootstrap, seed=study.seed)
+        pair = {"pair": f"{first} - {second}", "first": first, "second": second, "metric": metric_name}
+        lines.append(pair | _scaled(found, chosen.factor)._asdict())
+    return pd.DataFrame(lines)
+
+
+def metric_interval(study: "Study", row: str, name: str, *, recogniser: str = "ser_egemaps") -> Interval:
+    """One metric of one row, with its interval. Raises TableError when the results have no line for it."""
+    chosen = metric(name, recogniser)
+    lines = chosen.lines(study, row)
+    if lines.empty:
+        raise TableError(f"profile {study.profile.name}, row {row}: no results for {name}")
+    return _interval(study, lines, chosen.statistic, chosen.factor)
+
+
+def trials_of(study: "Study", row: str, gender: str) -> pd.DataFrame:
+    """Trials of one row and gender, of the attacker that table II shows."""
+    trials = study.trials
+    return trials[(trials["row"] == row) & (trials["attacker"] == table_attacker(row)) & (trials["gender"] == gender)]
+
+
+def _cells(study: "Study", row: str, names: Iterable[str], recogniser: str) -> dict[str, float]:
+    cells = {}
+    for name in names:
+        interval = metric_interval(study, row, name, recogniser=recogniser)
+        cells |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return cells
+
+
+def _interval(study: "Study", lines: pd.DataFrame, statistic: Statistic, factor: float) -> Interval:
+    found = bootstrap_interval(lines, statistic, by=_resampled(lines), n=study.n_bootstrap, seed=study.seed)
+    return _scaled(found, factor)
+
+
+def _scaled(interval: Interval, factor: float) -> Interval:
+    return Interval(*(factor * value for value in interval))
+
+
+def _resampled(lines: pd.DataFrame) -> str:
+    return "speaker" if lines["speaker"].nunique() > 1 else "utterance"
+
+
+def _lines(study: "Study", row: str) -> pd.DataFrame:
+    return study.utterances[study.utterances["row"] == row]
+
+
+def _emotional(study: "Study", row: str) -> pd.DataFrame:
+    lines = _lines(study, row)
+    return lines[lines["corpus"] == "emotional"]
+
+
+def _recognised(study: "Study", row: str, recogniser: str) -> pd.DataFrame:
+    return _emotional(study, row).dropna(subset=[recogniser])
+
+
+def _transcribed(study: "Study", row: str, kind: str) -> pd.DataFrame:
+    """Lines with a transcript. Without a read corpus, the neutral utterances of the emotional one count as read."""
+    lines = _lines(study, row).dropna(subset=["word_errors"])
+    if kind == "emotional":
+        return lines[lines["corpus"] == "emotional"]
+    read = lines[lines["corpus"] == "read"]
+    return lines[lines["emotion"] == Emotion.NEUTRAL.value] if read.empty else read
+
+
+def _heading(name: str) -> str:
+    kind, _, what = name.partition("_")
+    return {
+        "eer": f"EER {what.upper()} [%]",
+        "wer": f"WER {what} [%]",
+        "uar": "UAR [%]",
+    }.get(kind, f"{name} [%]")
+
+
+def _cell(estimate: float, low: float, high: float, digits: int) -> str:
+    if pd.isna(estimate):
+        return ""
+    if pd.isna(low):
+        return f"{estimate:.2f}"
+    return f"{estimate:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -1,0 +1,123 @@
+"""Many small tasks on a few processes: resumable, atomic, and the same results for any order and number of workers."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+DEFAULT_JOBS = min(2, os.cpu_count() or 1)
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class TaskError(RuntimeError):
+    """A task failed; the message names it and says why."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file to make.
+
+    Attributes:
+        name: what the user would call it, for error messages, e.g. "none-T6 emotional actor13-...".
+        output: the file; that it exists means that the task is done, so ``function`` must write it atomically.
+        function: at module level, called as function(output, *arguments); its result depends on the arguments alone.
+        arguments: picklable.
+    """
+
+    name: str
+    output: Path
+    function: Callable[..., None]
+    arguments: tuple[Any, ...] = ()
+
+
+class Workers:
+    """Worker processes, started when first needed, each with one thread and with its models loaded once.
+
+    Even a single job runs in a process of its own, so that the number of threads, and with it the last bit of a sum,
+    never depends on ``jobs``.
+    """
+
+    def __init__(self, jobs: int = DEFAULT_JOBS):
+        if jobs < 1:
+            raise ValueError(f"--jobs must be at least 1, not {jobs}")
+        self.jobs = jobs
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def run(self, tasks: Sequence[Task], description: str) -> int:
+        """Do the tasks whose output does not exist yet and return how many those were.
+
+        Raises:
+            TaskError: at the first task that fails; what is done stays done.
+        """
+        missing = [task for task in tasks if not task.output.exists()]
+        if not missing:
+            return 0
+        with tqdm(total=len(tasks), initial=len(tasks) - len(missing), desc=description, unit="utt") as progress:
+            with _single_threaded():
+                futures = {self._submit(task, progress): task for task in missing}
+            _first_failure(futures)
+        return len(missing)
+
+    def _submit(self, task: Task, progress: tqdm) -> Future[None]:
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.jobs, context, initializer=_start_worker)
+        future = self._pool.submit(task.function, task.output, *task.arguments)
+        future.add_done_callback(lambda _: progress.update())
+        return future
+
+
+def _first_failure(futures: dict[Future[None], Task]) -> None:
+    done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+    for future in waiting:
+        future.cancel()
+    for future in done:
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, BrokenProcessPool):
+            raise TaskError("a worker process was killed (out of memory?); repeat the command with --jobs 1 to resume")
+        if error is not None:
+            raise TaskError(f"{futures[future].name}: {type(error).__name__}: {error}") from error
+        if not futures[future].output.exists():
+            raise TaskError(f"{futures[future].name}: no output was written to {futures[future].output}")
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Environment for the processes started meanwhile: numerical libraries read it when they are imported."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _start_worker() -> None:
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    import torch  # here and not above: the parent may never need it
+
+    torch.set_num_threads(1)
+
+
+def _die_with_parent() -> None:
+    """Without this, a SIGKILL of the run would leave its workers waiting for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
