@@ -14,7 +14,16 @@ from emotrace.corpus.files import atomic_file, write_text_atomic
 from emotrace.corpus.metadata import Emotion, audio_path, metadata_problems
 from emotrace.corpus.tables import FORMATS, CorpusError, Problem, Table, read_tables
 
-__all__ = ["CorpusError", "DataDir", "Emotion", "Trial", "Utterance", "write_anonymised", "write_datadir"]
+__all__ = [
+    "CorpusError",
+    "DataDir",
+    "Emotion",
+    "Trial",
+    "Utterance",
+    "refuse_asr_suffix",
+    "write_anonymised",
+    "write_datadir",
+]
 
 
 @dataclass(frozen=True)
@@ -121,9 +130,7 @@ def write_anonymised(source: DataDir, path: str | Path, audio: Mapping[str, Path
     VoicePrivacy's evaluation skips such directories silently.
     """
     path = Path(path)
-    suffix = path.name.removeprefix(source.path.name) if path.name.startswith(source.path.name) else ""
-    if "asr" in suffix.lower():
-        raise CorpusError(f"{path}: the suffix '{suffix}' contains 'asr', which VoicePrivacy's evaluation skips")
+    refuse_asr_suffix(source.path, path)
     files = audio if isinstance(audio, Mapping) else _audio_folder(Path(audio), source)
     if missing := [utterance.id for utterance in source if utterance.id not in files]:
         raise CorpusError(f"{path}: no anonymised audio of {len(missing)} utterances, first '{missing[0]}'")
@@ -131,6 +138,15 @@ def write_anonymised(source: DataDir, path: str | Path, audio: Mapping[str, Path
     if (source.path / "truth.csv").is_file():
         write_text_atomic(path / "truth.csv", (source.path / "truth.csv").read_text(encoding="utf-8"))
     return write_datadir(path, copies, enrolment=source.enrolment, trials=source.trials)
+
+
+def refuse_asr_suffix(source: Path, path: Path) -> None:
+    """Raise CorpusError when `path` is named like `source` with a suffix that contains "asr"."""
+    suffix = path.name.removeprefix(source.name) if path.name.startswith(source.name) else ""
+    if "asr" in suffix.lower():
+        raise CorpusError(
+            f"{path}: the suffix '{suffix}' contains 'asr', which VoicePrivacy's evaluation skips; choose another name"
+        )
 
 
 def _first_of(problems: list[Problem]) -> str:
