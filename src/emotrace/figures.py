@@ -5,6 +5,7 @@ study are always lines of text on the left, never a legend, so that no figure re
 one for each value of the column `panel` (a profile, a corpus, an isolation set), in order of appearance.
 """
 
+import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -38,9 +39,18 @@ ROW_COLOURS = {
     "ECAPA-anon": "#5CC9A7",
     "ECAPA-anon-T12-soft": "#00745A",
 }
-UNKNOWN_COLOUR = "#D55E00"
+PAIR_COLOUR = "#333333"
 HUES = ("#0072B2", "#D55E00", "#E6A700", "#8C8C8C")
 MARKERS = ("o", "^", "s", "D")
+
+
+class Drawing(Figure):
+    """A figure that notebooks show as PNG by itself: pyplot would keep it alive, and show it twice or not at all."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
+        return picture.getvalue()
 
 
 def use_style() -> None:
@@ -64,8 +74,8 @@ def use_style() -> None:
 
 
 def row_colour(row: str) -> str:
-    """The colour of a row; a row at another layer (none-T3) has the colour of its family (none-T6)."""
-    return ROW_COLOURS.get(row) or ROW_COLOURS.get(row.rsplit("-T", 1)[0], UNKNOWN_COLOUR)
+    """The colour of a row; one at another layer (none-T3) has that of its family (none-T6), a pair of rows has none."""
+    return ROW_COLOURS.get(row) or ROW_COLOURS.get(row.rsplit("-T", 1)[0], PAIR_COLOUR)
 
 
 def interval_figure(
@@ -75,7 +85,7 @@ def interval_figure(
     hue: str | None = None,
     zero: bool = False,
     limits: tuple[float, float] | None = None,
-) -> Figure:
+) -> Drawing:
     """Estimates with their intervals, one line for each value of `line`, one panel for each value of `panel`.
 
     Args:
@@ -101,7 +111,7 @@ def interval_figure(
     return figure
 
 
-def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bool = False) -> Figure:
+def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bool = False) -> Drawing:
     """Distributions over utterances, one violin with quartiles for each row of the study.
 
     Args:
@@ -126,7 +136,7 @@ def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bo
     return figure
 
 
-def emotion_figure(frame: pd.DataFrame, column: str, *, label: str, log: bool = False) -> Figure:
+def emotion_figure(frame: pd.DataFrame, column: str, *, label: str, log: bool = False) -> Drawing:
     """Quartiles of a feature by row and emotion: a bar from the first to the third, a marker at the median.
 
     Args:
@@ -144,14 +154,14 @@ def emotion_figure(frame: pd.DataFrame, column: str, *, label: str, log: bool = 
     return figure
 
 
-def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Figure:
+def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Drawing:
     """Confusions as shares of each true class, two matrices side by side, emotions in VoicePrivacy's order.
 
     Args:
         confusions: title -> counts, true class (lines) x predicted class (columns).
     """
     height = 0.5 + 2.2 * -(-len(confusions) // 2)
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    figure = Drawing(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
     grid = figure.subplots(-(-len(confusions) // 2), 2, sharex=True, sharey=True, squeeze=False)
     for axes, (title, counts) in zip(grid.flat, confusions.items(), strict=False):
         shares = 100 * counts.div(counts.sum(axis=1), axis=0)
@@ -168,11 +178,11 @@ def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Figure:
 
 def _panels(
     frame: pd.DataFrame, *, lines_per_panel: pd.Series, hue: str | None = None, line: float = LINE
-) -> tuple[Figure, Sequence[Axes]]:
+) -> tuple[Drawing, Sequence[Axes]]:
     """Stacked axes, each as high as its lines need."""
     several = 1 if hue is None else max(1.0, 0.45 * frame[hue].nunique())
     heights = [HEAD + line * several * count for count in lines_per_panel]
-    figure = Figure(figsize=(WIDTH, sum(heights)), dpi=DPI, layout="constrained")
+    figure = Drawing(figsize=(WIDTH, sum(heights)), dpi=DPI, layout="constrained")
     panels = figure.subplots(len(heights), 1, sharex=True, gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
     for axes in panels:
         axes.tick_params(labelbottom=True)

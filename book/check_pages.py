@@ -1,0 +1,83 @@
+"""What a built page must have. Used by build.py; alone: `python book/check_pages.py`."""
+
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import yaml
+
+DISCLAIMER = "no evidence about people"
+
+
+class Page(HTMLParser):
+    """Counts what a page's main part holds.
+
+    Attributes:
+        headings, tables: how many there are.
+        images: the alt texts of the images, "" where there is none.
+        text: all visible text, white space collapsed.
+    """
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.headings = self.tables = 0
+        self.images: list[str] = []
+        self._words: list[str] = []
+        self._inside = 0
+        self.feed(html)
+        self.text = " ".join(" ".join(self._words).split())
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self._inside += tag == "article"
+        if not self._inside:
+            return
+        self.headings += tag == "h1"
+        self.tables += tag == "table"
+        if tag == "img":
+            self.images.append((dict(attributes).get("alt") or "").strip())
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside -= tag == "article"
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self._words.append(data)
+
+
+def pages_of(toc: Path) -> list[str]:
+    """Names of the pages of a table of contents, without suffix, its root first."""
+    contents = yaml.safe_load(toc.read_text())
+    return [contents["root"], *(chapter["file"] for chapter in contents["chapters"])]
+
+
+def check_page(name: str, html: str) -> list[str]:
+    """Problems of one page, in words."""
+    page = Page(html)
+    problems = [] if page.headings else [f"{name}: no heading"]
+    if DISCLAIMER not in page.text:
+        problems.append(f'{name}: does not say that the phantom is "{DISCLAIMER}"')
+    if "Traceback (most recent call last)" in page.text:
+        problems.append(f"{name}: shows a traceback")
+    if name.startswith("notebooks/"):
+        problems += [
+            f"{name}: no {what}" for what, found in (("figure", page.images), ("table", page.tables)) if not found
+        ]
+    # matplotlib's own representation is what a figure cell without alt text leaves
+    nameless = sum(not alt or "<Figure" in alt or alt.startswith("../_images") for alt in page.images)
+    return problems + ([f"{name}: {nameless} image(s) without alt text"] if nameless else [])
+
+
+def check_book(toc: Path, html: Path) -> list[str]:
+    """Problems of all pages of a built book; empty when it is complete."""
+    problems = []
+    for name in pages_of(toc):
+        path = html / f"{name}.html"
+        problems += check_page(name, path.read_text()) if path.is_file() else [f"{name}: {path} was not built"]
+    return problems
+
+
+if __name__ == "__main__":
+    book = Path(__file__).resolve().parent
+    found = check_book(book.parent / "_toc.yml", book / "_build" / "html")
+    print("\n".join(found) or "all pages are there")
+    sys.exit(bool(found))

@@ -1,0 +1,217 @@
+"""What all four notebooks do: open a study, put the recorded one beside it, gather tables of both, compare them.
+
+Frames gathered here have the columns that `figures` draws: panel (which speech), line (a row of table II, or a pair of
+rows), estimate, low, high and, where the paper printed the same quantity, reported.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from emotrace.evaluation.bootstrap import Interval, bootstrap_interval
+from emotrace.evaluation.statistics import Mean
+from emotrace.study import Study
+from emotrace.study.cues import cue_retention
+from emotrace.study.layout import Layout
+from emotrace.study.profiles import get_profile
+from emotrace.study.rows import select_rows
+from emotrace.study.runner import read_provenance
+from emotrace.study.tables import (
+    COLUMNS,
+    RECOGNISERS,
+    REPORTED,
+    attackers_table,
+    confusion_table,
+    differences,
+    recalls_table,
+    table2,
+)
+
+SPEECH = {"phantom": "phantom (synthetic speech)", "scale": "scale (acted and read speech of people)"}
+RECORDED = "scale"
+RECOGNISER_NAMES = {"ser_egemaps": "eGeMAPS + SVM", "ser_ge2e": "GE2E + SVM"}
+CLASSES = ("sad", "neu", "ang", "hap", "uar")
+
+Studies = Mapping[str, Study]
+
+
+def open_studies(profile: str, rows: Sequence[str], *, layer: int, seed: int, n_bootstrap: int) -> dict[str, Study]:
+    """The study that the parameters name, run where results are missing, and beside it what is recorded on real speech.
+
+    Args:
+        profile: "phantom" or "scale".
+        rows: rows of table II; empty for all.
+        layer: HuBERT layer that replaces T6 in the rows that have it.
+        seed: of the pseudo-speakers (0: the study's own) and of the bootstrap.
+        n_bootstrap: draws of speakers for an interval.
+
+    Returns:
+        Title of the panels -> study. The recorded study has those of the rows that were recorded, at the same layer.
+    """
+    options = {"layer": layer, "seed": seed, "n_bootstrap": n_bootstrap}
+    studies = {SPEECH.get(profile, profile): Study(profile=profile, rows=list(rows) or None, **options)}
+    recorded = recorded_rows(RECORDED, rows, layer=layer, seed=seed)
+    if profile != RECORDED and recorded:
+        studies[SPEECH[RECORDED]] = Study(profile=RECORDED, rows=recorded, **options)
+    return studies
+
+
+def recorded_rows(profile: str, rows: Sequence[str], *, layer: int, seed: int) -> list[str]:
+    """Names of the rows of a profile that have complete results on disk, in the order of table II."""
+    layout = Layout(get_profile(profile), seed=seed)
+    wanted = select_rows(list(rows) or None, layer=layer)
+    return [row.name for row in wanted if read_provenance(layout, row) is not None]
+
+
+def gather(studies: Studies, table: Callable[..., pd.DataFrame], *arguments: object, **options: object) -> pd.DataFrame:
+    """table(study, *arguments, **options) of every study, one below the other, with its title in the column panel."""
+    parts = [table(study, *arguments, **options).assign(panel=title) for title, study in studies.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def table2_beside(studies: Studies) -> pd.DataFrame:
+    """Table II of every study and, once, the lines of the paper for the rows shown; each row's lines stand together."""
+    table = pd.concat([table2(study) for study in studies.values()]).drop_duplicates(["row", "source"])
+    shown = dict.fromkeys(row for study in studies.values() for row in study.rows)
+    order = {row: place for place, row in enumerate(shown)}
+    table = table[table["row"].isin(shown)]
+    return table.sort_values("row", key=lambda rows: rows.map(order), kind="stable").reset_index(drop=True)
+
+
+def recalls_beside(studies: Studies, recognisers: Iterable[str] = RECOGNISERS) -> pd.DataFrame:
+    """Recall of each class and UAR, long: columns panel, line, emotion, estimate, low, high, reported [%]."""
+    parts = []
+    for recogniser in recognisers:
+        wide = gather(studies, recalls_table, recogniser)
+        wide["panel"] = wide["panel"] + "\n" + RECOGNISER_NAMES[recogniser]
+        parts.append(pd.concat([_one_class(wide, emotion) for emotion in CLASSES], ignore_index=True))
+    table = pd.concat(parts, ignore_index=True)
+    reported = [reported_value(row, emotion) for row, emotion in zip(table["line"], table["emotion"], strict=True)]
+    return table.assign(reported=reported)
+
+
+def _one_class(wide: pd.DataFrame, emotion: str) -> pd.DataFrame:
+    kept = {"panel": "panel", "row": "line", emotion: "estimate", f"{emotion}_low": "low", f"{emotion}_high": "high"}
+    return wide[list(kept)].rename(columns=kept).assign(emotion=emotion)
+
+
+def confusions_beside(
+    studies: Studies, rows: Sequence[str], recogniser: str = "ser_egemaps"
+) -> dict[str, pd.DataFrame]:
+    """Confusions of the rows that a study has; the title of each names the row and the speech."""
+    return {
+        f"{row}\n{title.split(' (')[0]}": confusion_table(study, row, recogniser)
+        for row in rows
+        for title, study in studies.items()
+        if row in list(study.rows)
+    }
+
+
+def eer_beside(studies: Studies) -> pd.DataFrame:
+    """EER of every attacker [%]: columns panel (speech and gender), line, attacker, estimate, low, high."""
+    table = gather(studies, attackers_table)
+    genders = table["gender"].map({"f": "female", "m": "male"})
+    return table.assign(panel=table["panel"] + "\n" + genders, line=table["row"])
+
+
+def cues_beside(studies: Studies) -> pd.DataFrame:
+    """Share of each cue's variation that a row leaves of the recordings': panel, line, cue, estimate, low, high.
+
+    The interval is that of the row's own slope, divided by the recordings' estimate.
+    """
+    table = gather(studies, cue_retention)
+    originals = table["estimate"] / table["retained"]
+    bounds = table[["low", "high"]].div(originals, axis=0)
+    table["low"], table["high"] = bounds.min(axis=1), bounds.max(axis=1)
+    return table.assign(estimate=table["retained"], line=table["row"])
+
+
+def share_called(studies: Studies, true: str, called: str, recogniser: str = "ser_egemaps") -> pd.DataFrame:
+    """Share [%] of the utterances of emotion `true` ("other": of all but `called`) that are recognised as `called`."""
+    return gather(studies, _share_called, true, called, recogniser)
+
+
+def _share_called(study: Study, true: str, called: str, recogniser: str) -> pd.DataFrame:
+    lines = study.utterances.dropna(subset=[recogniser])
+    lines = lines[lines["emotion"] != called if true == "other" else lines["emotion"] == true]
+    lines = lines.assign(share=100.0 * (lines[recogniser] == called))
+    found = [{"line": row, **_mean_interval(part, study)._asdict()} for row, part in lines.groupby("row", sort=False)]
+    return pd.DataFrame(found)
+
+
+def _mean_interval(lines: pd.DataFrame, study: Study) -> Interval:
+    return bootstrap_interval(lines, Mean("share"), n=study.n_bootstrap, seed=study.seed)
+
+
+def medians_beside(utterances: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Medians over the utterances of each panel and row."""
+    medians = utterances.groupby(["panel", "row"], sort=False)[list(columns)].median()
+    return medians.reset_index()
+
+
+def emotion_order(utterances: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Emotions by their median of each column, from high to low, for each panel and row: "ang > hap > neu > sad"."""
+    medians = utterances.groupby(["panel", "row", "emotion"], sort=False, observed=True)[list(columns)].median()
+    orders = medians.groupby(["panel", "row"], sort=False).agg(
+        lambda column: " > ".join(column.droplevel([0, 1]).sort_values(ascending=False).index)
+    )
+    return orders.reset_index()
+
+
+def compare(
+    studies: Studies, pairs: Sequence[tuple[str, str]], metrics: Sequence[str], recogniser: str = "ser_egemaps"
+) -> pd.DataFrame:
+    """Paired differences first - second, in the metric's unit, beside the paper's.
+
+    Columns panel, line ("first - second"), metric, estimate, low, high, reported and direction: whether the interval
+    lies on the paper's side of zero, on the other side, or on both.
+    """
+    parts = [
+        differences(study, own, metric, recogniser=recogniser).assign(panel=title, metric=metric)
+        for title, study in studies.items()
+        for metric in metrics
+        if (own := [pair for pair in pairs if set(pair) <= set(study.rows)])
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    pairs_shown = zip(table["first"], table["second"], table["metric"], strict=True)
+    table["reported"] = [reported_value(one, metric) - reported_value(two, metric) for one, two, metric in pairs_shown]
+    table["line"] = table["first"] + "\n− " + table["second"]
+    table["direction"] = [_direction(*values) for values in table[["low", "high", "reported"]].itertuples(index=False)]
+    return table[["panel", "line", "metric", "estimate", "low", "high", "reported", "direction"]]
+
+
+def _direction(low: float, high: float, reported: float) -> str:
+    if low <= 0 <= high:
+        return "undecided"
+    if np.isnan(reported):
+        return "up" if low > 0 else "down"
+    return "as in the paper" if (low > 0) == (reported > 0) else "opposite"
+
+
+def verdicts(comparison: pd.DataFrame) -> pd.DataFrame:
+    """A comparison for reading: one line for each pair, metric and speech, the difference with its interval as text."""
+    cells = comparison[["estimate", "low", "high"]].itertuples(index=False)
+    shown = comparison[["panel", "metric", "direction"]].copy()
+    shown.insert(0, "difference", comparison["line"].str.replace("\n", " "))
+    shown.insert(3, "measured", [f"{estimate:+.1f} [{low:+.1f}, {high:+.1f}]" for estimate, low, high in cells])
+    shown.insert(4, "paper", ["" if np.isnan(value) else f"{value:+.2f}" for value in comparison["reported"]])
+    return shown
+
+
+def utterances_beside(studies: Studies, corpora: Sequence[str] = ("emotional",)) -> pd.DataFrame:
+    """Per-utterance results of some corpora, for the distributions; the panel names speech and corpus."""
+    parts = [study.utterances.assign(panel=f"{title}\n") for title, study in studies.items()]
+    table = pd.concat(parts, ignore_index=True)
+    table = table[table["corpus"].isin(corpora)]
+    return table.assign(panel=table["panel"] + table["corpus"] + " corpus")
+
+
+def reported_value(row: str, column: str) -> float:
+    """A number of the paper's table II in percent; NaN where it has none, as for our controls or other layers."""
+    table = _reported()
+    return float(table.at[row, column]) if row in table.index and column in table else np.nan
+
+
+def _reported() -> pd.DataFrame:
+    return pd.read_csv(REPORTED, index_col="row")[list(COLUMNS)]
