@@ -1,0 +1,1 @@
+"""Training recipes: one module per model, one resumable loop for all."""

@@ -1,0 +1,38 @@
+"""Every model of the study by name, in the order in which they are trained; each needs some of those before it."""
+
+from collections.abc import Callable
+from functools import partial
+
+from emotrace.training.decoders import IRS, train_acoustic, train_gst
+from emotrace.training.export import CARD
+from emotrace.training.front_ends import make_pool, train_ecapa, train_hubert, train_soft
+from emotrace.training.vocoder import train_unified
+from emotrace.training.workshop import Workshop
+
+UNIFIED = ("log-mel",)
+TRAINERS: dict[str, Callable[[Workshop], None]] = {
+    "hubert": train_hubert,
+    "soft": train_soft,
+    "ecapa": train_ecapa,
+    "pool": make_pool,
+    "gst": train_gst,
+    **{f"acoustic-{name}": partial(train_acoustic, name=name) for name in IRS},
+    **{f"unified-{name}": partial(train_unified, name=name) for name in UNIFIED},
+}
+
+
+def train(name: str, workshop: Workshop) -> None:
+    """Train one model, or with "all" every one that is not finished; an interrupted training goes on where it was.
+
+    Raises:
+        KeyError: unknown name; the message lists the known ones.
+        ModelError: a model that this one builds on is missing.
+    """
+    if name == "all":
+        for model in TRAINERS:
+            if not (workshop.out / model / CARD).is_file():
+                TRAINERS[model](workshop)
+        return
+    if name not in TRAINERS:
+        raise KeyError(f"no model '{name}'; one of: all, {', '.join(TRAINERS)}")
+    TRAINERS[name](workshop)

@@ -1,0 +1,126 @@
+"""The study's small front-ends: HuBERT, its soft predictor, ECAPA-TDNN, and the speaker pool of selec-anon."""
+
+import copy
+
+import torch
+from transformers import HubertModel
+
+from emotrace.anonymizer.selec_anon import Pool
+from emotrace.models import HEAD_KEY
+from emotrace.representation.ecapa import Ecapa
+from emotrace.representation.hubert import Hubert
+from emotrace.representation.soft import SoftHead
+from emotrace.training import export
+from emotrace.training.data import TrainingSet
+from emotrace.training.ecapa import SpeakerClassification, SpeakerSet, perturbed_speakers
+from emotrace.training.hubert import MaskedPrediction, Targets, cluster, mfcc_features, mini_config
+from emotrace.training.loop import TrainingRecord
+from emotrace.training.soft import SoftPrediction
+from emotrace.training.workshop import Workshop
+
+UNITS = 100
+UNIT_LAYER = 6
+CROP = 3 * 16_000  # samples: longer than any crop of the recipes
+ECAPA = {"channels": [128, 128, 128, 128, 384], "dims": 192, "attention": 64}
+POOL_SPEEDS = (0.85, 0.9, 1.0, 1.1, 1.15)
+POOL_PIECE = 10 * 16_000  # samples of speech behind one of the embeddings that are averaged
+
+
+def train_hubert(workshop: Workshop) -> None:
+    """HuBERT-mini: masked prediction of MFCC clusters, then of clusters of its own T6."""
+    data = workshop.training_set.at_least(CROP)
+    torch.manual_seed(workshop.seed)
+    model = HubertModel(mini_config())
+    targets, _ = cluster([mfcc_features(waveform) for waveform in data.waveforms], UNITS, workshop.seed)
+    records = {"1: MFCC": _masked_prediction(workshop, "hubert-1", model, data, targets, workshop.budget.hubert)}
+    targets = own_units(Hubert.from_model(model), data, workshop.seed)
+    records["2: T6"] = _masked_prediction(workshop, "hubert-2", model, data, targets, workshop.budget.hubert_again)
+    folder = workshop.out / "hubert"
+    export.write_model(folder, model.state_dict(), model.config.to_dict())
+    export.write_card(
+        folder,
+        purpose="linguistic features T1 to T12, 50 frames/s, 128 channels",
+        data=workshop.describe(),
+        records=records,
+        notes="The loss also counts unmasked frames (weight 0.5); iteration 2 starts from the weights of iteration 1.",
+        seed=workshop.seed,
+    )
+
+
+def own_units(hubert: Hubert, data: TrainingSet, seed: int) -> Targets:
+    """k-means units (100) of a HuBERT's own T6."""
+    features = [hubert.layer(torch.from_numpy(waveform), UNIT_LAYER).numpy() for waveform in data.waveforms]
+    return cluster(features, UNITS, seed)[0]
+
+
+def _masked_prediction(
+    workshop: Workshop, name: str, model: HubertModel, data: TrainingSet, targets: Targets, steps: int
+) -> TrainingRecord:
+    recipe = MaskedPrediction(model.train(), data.waveforms, targets, steps=steps, seed=workshop.seed)
+    return workshop.fit(name, recipe, steps)
+
+
+def train_soft(workshop: Workshop) -> None:
+    """The soft predictor: a copy of HuBERT-mini and W, fine-tuned to the k-means units of T6."""
+    data = workshop.training_set.at_least(CROP)
+    targets = own_units(workshop.models.hubert, data, workshop.seed)
+    hubert = copy.deepcopy(workshop.models.hubert)
+    torch.manual_seed(workshop.seed)
+    head = SoftHead(hubert.channels, UNITS)
+    recipe = SoftPrediction(hubert, head, data.waveforms, targets, steps=workshop.budget.soft)
+    record = workshop.fit("soft", recipe, workshop.budget.soft)
+    folder = workshop.out / "soft"
+    tensors = {**hubert.model.state_dict(), HEAD_KEY: head.W}
+    export.write_model(folder, tensors, hubert.model.config.to_dict())
+    export.write_card(
+        folder,
+        purpose="soft units (100) of T12, in SSL-SAS's form",
+        data=workshop.describe(),
+        records={"soft": record},
+        notes="All of HuBERT-mini is fine-tuned together with W.",
+        seed=workshop.seed,
+    )
+
+
+def train_ecapa(workshop: Workshop) -> None:
+    """ECAPA-mini: speakers and their speed-perturbed copies."""
+    speakers = perturbed_speakers(workshop.training_set)
+    torch.manual_seed(workshop.seed)
+    ecapa = Ecapa(**ECAPA)
+    recipe = SpeakerClassification(ecapa, speakers, steps=workshop.budget.ecapa, seed=workshop.seed)
+    record = workshop.fit("ecapa", recipe, workshop.budget.ecapa)
+    folder = workshop.out / "ecapa"
+    export.write_model(folder, ecapa.model.state_dict(), ECAPA)
+    export.write_card(
+        folder,
+        purpose=f"speaker embedding, 192 dimensions, discriminative ({len(speakers.names)} speakers, copies counted)",
+        data=workshop.describe(),
+        records={"ecapa": record},
+        seed=workshop.seed,
+    )
+
+
+def make_pool(workshop: Workshop) -> None:
+    """The pool: mean ECAPA embedding of every training speaker and of copies at other speeds."""
+    speakers = perturbed_speakers(workshop.training_set, POOL_SPEEDS)
+    pool = Pool.from_utterances(
+        (name, gender, workshop.models.ecapa.embed(piece)) for name, gender, piece in _pieces(speakers)
+    )
+    folder = workshop.out / "pool"
+    config = {"speakers": list(pool.speakers), "genders": list(pool.genders)}
+    export.write_model(folder, {"embeddings": pool.embeddings}, config)
+    export.write_card(
+        folder,
+        purpose="speakers that selec-anon draws from",
+        data=workshop.describe(),
+        records={},
+        notes=f"Copies at speeds {', '.join(map(str, POOL_SPEEDS))} count as speakers of their own.",
+        seed=workshop.seed,
+    )
+
+
+def _pieces(speakers: SpeakerSet):
+    """(name, gender, waveform (T,)) of successive ten-second pieces of every speaker's speech, the rest left out."""
+    for name, gender, waveform in zip(speakers.names, speakers.genders, speakers.waveforms, strict=True):
+        for start in range(0, len(waveform) - POOL_PIECE + 1, POOL_PIECE):
+            yield name, gender, torch.from_numpy(waveform[start : start + POOL_PIECE])

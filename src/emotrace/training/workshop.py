@@ -1,0 +1,54 @@
+"""Where and how long the study's models are trained."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from emotrace.models import Models
+from emotrace.training.data import TrainingSet, load_training_set
+from emotrace.training.export import TrainingData
+from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Optimiser steps of every model; the defaults cost about 1.5 CPU-hours on one thread."""
+
+    hubert: int = 900
+    hubert_again: int = 300
+    soft: int = 400
+    ecapa: int = 400
+    gst: int = 1_000
+    acoustic: int = 1_500
+    unified_mel: int = 1_200
+    unified_gan: int = 400
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Data directories to learn from, a folder for checkpoints, a folder for finished models, budget and seed."""
+
+    data: tuple[Path, ...]
+    work: Path
+    out: Path
+    budget: Budget = field(default_factory=Budget)
+    seed: int = 0
+
+    @cached_property
+    def training_set(self) -> TrainingSet:
+        """Read and neutral speech of the data directories, in memory."""
+        return load_training_set(self.data)
+
+    @cached_property
+    def models(self) -> Models:
+        """The models that are finished already."""
+        return Models(self.out)
+
+    def fit(self, name: str, recipe: Recipe, steps: int) -> TrainingRecord:
+        """Run the loop in the folder ``name`` of the checkpoints, resuming what lies there."""
+        return fit(recipe, LoopConfig(steps=steps, seed=self.seed), self.work / name)
+
+    def describe(self) -> TrainingData:
+        """What a model card says of the data."""
+        names = tuple("/".join(folder.parts[-2:]) for folder in self.data)
+        return TrainingData(names, len(self.training_set.utterances), round(self.training_set.seconds / 3600, 3))
