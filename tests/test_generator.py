@@ -7,6 +7,7 @@ import torch
 
 from emotrace.vocoder.checkpoint import CheckpointError, load_model, save_model
 from emotrace.vocoder.generator import SMALL, SSL_SAS, UNIVERSAL, HifiGan, HifiGanConfig
+from emotrace.vocoder.inference import FrozenHifiGan
 
 PARITY = Path(__file__).parent / "data" / "parity"
 
@@ -56,6 +57,18 @@ def test_removing_weight_norm_keeps_the_output(generator, original):
     plain.remove_weight_norm()
     torch.testing.assert_close(plain(original["input"]), original["output"], rtol=0, atol=1e-5)
     assert "conv_pre.weight" in plain.state_dict()
+
+
+def test_the_frozen_generator_gives_the_same_output_and_leaves_the_original_alone(generator, original):
+    frozen = FrozenHifiGan(generator)
+    torch.testing.assert_close(frozen(original["input"]), original["output"], rtol=0, atol=1e-5)
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+    assert set(generator.state_dict()) == set(original["generator"])
+    half = FrozenHifiGan(generator, torch.bfloat16)(original["input"])
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, original["output"], rtol=0, atol=0.02)
+    with pytest.raises(ValueError, match="L"):
+        frozen(torch.zeros(1, 20, 5))
 
 
 @pytest.mark.parametrize(("preset", "hop"), [(SSL_SAS, 160), (SMALL, 160), (UNIVERSAL, 256)])

@@ -78,14 +78,22 @@ class HifiGan(nn.Module):
 
     def forward(self, ir: Tensor) -> Tensor:
         """(B, C, L) -> (B, 1, T). Raises ValueError when the number of channels differs from the configuration's."""
-        if ir.ndim != 3 or ir.shape[1] != self.config.in_channels:
-            raise ValueError(f"expected (B, {self.config.in_channels}, L) features, got {tuple(ir.shape)}")
-        hidden = self.conv_pre(ir)
+        self.require_channels(ir)
+        return self.synthesise(ir)
+
+    def synthesise(self, hidden: Tensor) -> Tensor:
+        """`forward` for layers of any layout: (B, C, L) -> (B, 1, T), or (B, C, 1, L) -> (B, 1, 1, T) once frozen."""
+        hidden = self.conv_pre(hidden)
         kernels = len(self.config.resblock_kernels)
         for i, upsample in enumerate(self.ups):
             hidden = upsample(leaky_relu(hidden, SLOPE))
             hidden = sum(block(hidden) for block in self.resblocks[i * kernels : (i + 1) * kernels]) / kernels
         return torch.tanh(self.conv_post(leaky_relu(hidden, FINAL_SLOPE)))
+
+    def require_channels(self, ir: Tensor) -> None:
+        """Raises ValueError unless `ir` is (B, C, L) with the configuration's C."""
+        if ir.ndim != 3 or ir.shape[1] != self.config.in_channels:
+            raise ValueError(f"expected (B, {self.config.in_channels}, L) features, got {tuple(ir.shape)}")
 
     def remove_weight_norm(self) -> "HifiGan":
         """Folds the weight norm into plain weights, for inference; afterwards the released names no longer load."""

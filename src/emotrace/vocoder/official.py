@@ -17,6 +17,7 @@ from emotrace.corpus.audio import peak_normalise
 from emotrace.representation.mel import hifigan_log_mel
 from emotrace.vocoder.acoustic import AcousticModel
 from emotrace.vocoder.generator import UNIVERSAL, HifiGan
+from emotrace.vocoder.inference import FrozenHifiGan
 
 RATE = 16_000
 MEL_AUDIO_RATE = 22_050
@@ -42,12 +43,12 @@ def inference_dtype(name: str = "auto") -> torch.dtype:
     return getattr(torch, name)
 
 
-def load_universal(dtype: str = "auto") -> HifiGan:
-    """The frozen generator (B, 80, M) -> (B, 1, 256 M) at 22.05 kHz, weight norm folded, in `dtype`."""
+def load_universal(dtype: str = "auto") -> FrozenHifiGan:
+    """The frozen generator (B, 80, M) -> (B, 1, 256 M) at 22.05 kHz, computing in `dtype`."""
     generator = HifiGan(UNIVERSAL)
     checkpoint = torch.load(universal_weights(), map_location="cpu", weights_only=True)
     generator.load_state_dict(checkpoint["generator"])
-    return generator.remove_weight_norm().eval().requires_grad_(False).to(inference_dtype(dtype))
+    return FrozenHifiGan(generator, inference_dtype(dtype))
 
 
 def official_mel(waveform: Tensor) -> Tensor:
@@ -62,12 +63,10 @@ def mel_frames(n_samples: int) -> int:
     return ceil(ceil(n_samples * MEL_AUDIO_RATE / RATE) / HOP)
 
 
-def vocode(mel: Tensor, universal: HifiGan, n_samples: int) -> Tensor:
+def vocode(mel: Tensor, universal: FrozenHifiGan, n_samples: int) -> Tensor:
     """Log-mel (80, M) -> 16 kHz (n_samples,), peak-normalised. Raises ValueError on NaN, silence or a short mel."""
-    dtype = universal.conv_pre.weight.dtype
-    with torch.inference_mode():
-        audio = universal(mel[None].to(dtype))[0, 0].float()
-        audio = resample(audio, MEL_AUDIO_RATE, RATE, lowpass_filter_width=FILTER_WIDTH)[:n_samples]
+    audio = universal(mel[None])[0, 0]
+    audio = resample(audio, MEL_AUDIO_RATE, RATE, lowpass_filter_width=FILTER_WIDTH)[:n_samples]
     if len(audio) != n_samples:
         raise ValueError(f"{mel.shape[1]} mel frames give {len(audio)} samples, {n_samples} are needed")
     return normalise_peak(audio)
@@ -81,7 +80,7 @@ def normalise_peak(waveform: Tensor) -> Tensor:
 class TwoStage:
     """The two-stage vocoder: an acoustic model, then the universal HiFi-GAN."""
 
-    def __init__(self, acoustic: AcousticModel, universal: HifiGan) -> None:
+    def __init__(self, acoustic: AcousticModel, universal: FrozenHifiGan) -> None:
         self.acoustic = acoustic.eval()
         self.universal = universal
 
@@ -94,7 +93,7 @@ class TwoStage:
         return vocode(mel, self.universal, n_samples)
 
 
-def copy_synthesis(waveform: Tensor, universal: HifiGan) -> Tensor:
+def copy_synthesis(waveform: Tensor, universal: FrozenHifiGan) -> Tensor:
     """16 kHz (T,) -> mel -> waveform of the same length: what the second stage alone does to speech."""
     return vocode(official_mel(normalise_peak(waveform)), universal, len(waveform))
 
