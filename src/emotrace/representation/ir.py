@@ -17,6 +17,7 @@ from emotrace.representation.mel import hifigan_log_mel
 
 SAMPLE_RATE = 16_000
 HOP = 160
+FRAME_RATE = 100
 RESAMPLING_WIDTH = 32  # zero crossings of the filter; torchaudio's default of 6 leaks above 7 kHz
 TOLERANCE = 2  # frames at 100 per second by which the streams may differ before something must be wrong
 
@@ -97,7 +98,11 @@ def log_mel_ir(waveform: Tensor) -> Tensor:
     """
     wide = torchaudio.functional.resample(waveform[None], SAMPLE_RATE, 22_050, lowpass_filter_width=RESAMPLING_WIDTH)
     log_mel = hifigan_log_mel(wide)
-    return F.interpolate(log_mel, size=-(-len(waveform) // HOP), mode="linear")[0]
+    # a given factor keeps the frames' true times; a given size would stretch them by the rounding of both lengths
+    by_ten_ms = F.interpolate(
+        log_mel, scale_factor=FRAME_RATE * 256 / 22_050, mode="linear", recompute_scale_factor=False
+    )
+    return align(by_ten_ms[0], -(-len(waveform) // HOP))
 
 
 def align(stream: Tensor, frames: int) -> Tensor:
