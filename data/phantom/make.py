@@ -1,83 +1,88 @@
-"""Make the phantom corpus: python data/phantom/make.py (see README.md; needs requirements-maker.txt)."""
+"""Make the phantom corpus: python data/phantom/make.py (README.md says what it is; needs requirements-maker.txt)."""
 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-import soundfile
-from phantom_design import SETS, Item, items
+import pandas as pd
+from phantom_design import SETS, SPEAKERS, Item, items
+from phantom_measure import check
+
+from emotrace.corpus.audio import SAMPLE_RATE, save_audio
+from emotrace.corpus.datadir import Emotion, Trial, Utterance, write_datadir
 
 HERE = Path(__file__).resolve().parent
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Make the synthetic phantom corpus, or check the shipped files.")
-    parser.add_argument("--target", type=Path, default=HERE, help="folder that gets test/, f0/, tempo/ and voice/")
+    """Make or check data directories; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Make the synthetic phantom corpus, or check what is there.")
+    parser.add_argument("--target", type=Path, default=HERE, help="folder of the data directories (default: here)")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, help="which data directories (default: all)")
+    parser.add_argument(
+        "--check", action="store_true", help="make nothing; measure the audio that is there against truth.csv"
+    )
     args = parser.parse_args()
+    if args.check:
+        return report(args.target, args.sets)
     for name in args.sets:
         make_set(name, args.target / name)
     return 0
 
 
+def report(target: Path, sets: list[str]) -> int:
+    """Print all disagreements between audio and truth; 1 if there is one."""
+    problems = [f"{name}/{problem}" for name in sets for problem in check(target / name)]
+    print("\n".join(problems) if problems else "audio, truth.csv and design agree")
+    return int(bool(problems))
+
+
 def make_set(name: str, target: Path) -> None:
-    """Render one data directory: audio, truth.csv and the Kaldi lists."""
-    (target / "audio").mkdir(parents=True, exist_ok=True)
+    """Render one data directory: audio/*.flac, truth.csv and the Kaldi files."""
     wanted = items(name)
-    truth = [_render(item, target / "audio" / f"{item.id}.flac") for item in wanted]
-    _write_truth(target / "truth.csv", truth)
-    _write_lists(name, target, wanted)
-    print(f"{name}: {len(wanted)} utterances, {sum(row['seconds'] for row in truth):.1f} s")
+    (target / "audio").mkdir(parents=True, exist_ok=True)
+    for file in (target / "audio").glob("*.flac"):
+        file.unlink()
+    truth = pd.DataFrame([render_to(item, target / "audio" / f"{item.id}.flac") for item in wanted])
+    truth.to_csv(target / "truth.csv", index=False, float_format="%.4f", lineterminator="\n")
+    enrolment = [item.id for item in wanted if item.enrolment]
+    trials = trials_of(wanted) if enrolment else []
+    write_datadir(target, [utterance(item, target) for item in wanted], enrolment=enrolment, trials=trials)
+    print(f"{name}: {len(wanted)} utterances, {truth['seconds'].sum():.1f} s")
 
 
-def _render(item: Item, path: Path) -> dict:
-    from phantom_render import SAMPLE_RATE, render
+def render_to(item: Item, path: Path) -> dict[str, object]:
+    """Render one utterance to a file and return its line of truth.csv."""
+    from phantom_render import render  # only here, so that --check runs without the maker's requirements
 
     audio, values = render(item)
-    if np.abs(audio).max() >= 1:
-        raise SystemExit(f"{item.id}: peak {np.abs(audio).max():.2f} would clip; lower its level in phantom_design.py")
-    soundfile.write(path, audio, SAMPLE_RATE, subtype="PCM_16")
-    known = {"utterance": item.id, "speaker": item.speaker.id, "gender": item.speaker.gender, "emotion": item.emotion}
+    save_audio(path, audio)
+    speaker = item.speaker
+    known = {"utterance": item.id, "speaker": speaker.id, "gender": speaker.gender, "emotion": item.emotion}
     role = "enrolment" if item.enrolment else "trial"
-    rounded = {name: round(value, 4) for name, value in values.items()}
-    return known | {"sentence": item.sentence, "role": role} | asdict(item.cues) | rounded | {
-        "seconds": round(len(audio) / SAMPLE_RATE, 4)
+    return {
+        **known,
+        "sentence": item.sentence,
+        "role": role,
+        **asdict(item.cues),
+        **values,
+        "seconds": len(audio) / SAMPLE_RATE,
     }
 
 
-def _write_truth(path: Path, rows: list[dict]) -> None:
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def utterance(item: Item, target: Path) -> Utterance:
+    """The metadata of one utterance."""
+    path, speaker = target / "audio" / f"{item.id}.flac", item.speaker
+    return Utterance(item.id, speaker.id, speaker.gender, path, item.text, Emotion(item.emotion), speaker.fold)
 
 
-def _write_lists(name: str, target: Path, wanted: list[Item]) -> None:
-    speakers = sorted({item.speaker for item in wanted}, key=lambda speaker: speaker.id)
-    lists = {
-        "wav.scp": [f"{item.id} audio/{item.id}.flac" for item in wanted],
-        "utt2spk": [f"{item.id} {item.speaker.id}" for item in wanted],
-        "utt2emo": [f"{item.id} {item.emotion}" for item in wanted],
-        "text": [f"{item.id} {item.text}" for item in wanted],
-        "spk2utt": [" ".join([s.id, *(item.id for item in wanted if item.speaker == s)]) for s in speakers],
-        "spk2gender": [f"{s.id} {s.gender}" for s in speakers],
-        "spk2fold": [f"{s.id} {s.fold}" for s in speakers],
-    }
-    if name == "test":
-        lists["enrolls"] = [item.id for item in wanted if item.enrolment]
-        lists["trials"] = [
-            f"{s.id} {item.id} {'target' if s == item.speaker else 'nontarget'}"
-            for s in speakers
-            for item in wanted
-            if not item.enrolment and item.speaker.gender == s.gender
-        ]
-    for file, lines in lists.items():
-        (target / file).write_text("\n".join(lines) + "\n")
+def trials_of(wanted: list[Item]) -> list[Trial]:
+    """Every trial utterance against every speaker of its gender."""
+    pairs = [(speaker, item) for speaker in SPEAKERS for item in wanted if not item.enrolment]
+    return [Trial(s.id, item.id, s == item.speaker) for s, item in pairs if s.gender == item.speaker.gender]
 
 
 if __name__ == "__main__":

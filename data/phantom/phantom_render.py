@@ -1,25 +1,25 @@
 """Rendering: one TTS voice, taken apart by WORLD, put together again with other cues. Maker only.
 
-Letters: N frames of 5 ms, K = 1025 spectral bins from 0 to 12 kHz, T samples.
+Letters: N frames of 5 ms, K = 513 spectral bins from 0 to 12 kHz, T samples.
 """
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pyworld
 from hibari import Hibari
-from phantom_design import SENTENCES, Item, Speaker
+from phantom_design import LEVEL_DBFS, SENTENCES, Item, Speaker
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import resample_poly
 
+from emotrace.corpus.audio import SAMPLE_RATE
+from emotrace.evaluation.acoustics import f0_range
+
 TTS_RATE = 24_000
-SAMPLE_RATE = 16_000
 FRAME_SECONDS = 0.005
-LEVEL_DBFS = -30.0
 PAD_SECONDS = 0.08
 TIMBRE_DB = 6.0
 TIMBRE_RIPPLES = 5
@@ -29,8 +29,8 @@ TIMBRE_RIPPLES = 5
 class Sentence:
     """WORLD parameters of one TTS sentence, from the first to the last frame with speech.
 
-    voiced (N,) bool; contour (N,) smooth F0 shape in semitones, also through unvoiced frames; log_power (N, K) natural
-    log of the spectral envelope; aperiodicity (N, K) in [0, 1].
+    voiced (N,) bool; contour (N,) smooth F0 shape between -1 and 1, also through unvoiced frames; log_power (N, K)
+    natural log of the spectral envelope; aperiodicity (N, K) in [0, 1].
     """
 
     voiced: np.ndarray
@@ -39,7 +39,7 @@ class Sentence:
     aperiodicity: np.ndarray
 
 
-@lru_cache(maxsize=None)
+@cache
 def analyse(sentence: str) -> Sentence:
     """Say one sentence of the design and take it apart (Morise et al. 2016, WORLD: harvest, cheaptrick, d4c)."""
     audio = _voice()(SENTENCES[sentence], seed=0).astype(np.float64)
@@ -68,24 +68,19 @@ def render(item: Item) -> tuple[np.ndarray, dict[str, float]]:
     log_power = _warp(_at_tempo(sentence.log_power, n_frames), speaker.formant)
     hertz = np.linspace(0, TTS_RATE / 2, log_power.shape[1])
     gain_db = cues.tilt_db_per_octave * np.log2(np.clip(hertz, 100, 8000) / 1000) + timbre_db(speaker, hertz)
-    aperiodicity = _breathy(_warp(_at_tempo(sentence.aperiodicity, n_frames), speaker.formant), voiced, cues, hertz)
+    aperiodicity = _warp(_at_tempo(sentence.aperiodicity, n_frames), speaker.formant)
+    aperiodicity = _breathy(aperiodicity, voiced, cues.breathiness, hertz)
     power = np.exp(log_power) * 10 ** (gain_db / 10)
     audio = pyworld.synthesize(f0, power, aperiodicity, TTS_RATE, 1000 * FRAME_SECONDS)
     audio = _at_level(resample_poly(audio, 2, 3), LEVEL_DBFS + cues.level_db)
     values = {
         "f0_mean_hz": float(f0[voiced].mean()),
-        "f0_range_st": f0_range_st(f0[voiced]),
+        "f0_range_st": f0_range(f0[voiced]),
         "speech_seconds": n_frames * FRAME_SECONDS,
         "neutral_seconds": neutral_frames * FRAME_SECONDS,
         "level_dbfs": LEVEL_DBFS + cues.level_db,
     }
     return np.pad(audio, round(PAD_SECONDS * SAMPLE_RATE)), values
-
-
-def f0_range_st(f0_hz: np.ndarray) -> float:
-    """F0 range: 5th to 95th percentile of voiced F0 values (N,) in Hz, in semitones."""
-    low, high = np.percentile(f0_hz, [5, 95])
-    return float(12 * np.log2(high / low))
 
 
 def timbre_db(speaker: Speaker, hertz: np.ndarray) -> np.ndarray:
@@ -102,7 +97,7 @@ def timbre_db(speaker: Speaker, hertz: np.ndarray) -> np.ndarray:
     return ripple - slope * octave - offset
 
 
-@lru_cache(maxsize=1)
+@cache
 def _voice() -> Hibari:
     return Hibari()
 
@@ -126,11 +121,16 @@ def _without_short_runs(voiced: np.ndarray, shortest: int = 8) -> np.ndarray:
 
 
 def _smooth_contour(f0: np.ndarray, voiced: np.ndarray) -> np.ndarray:
-    """F0 shape (N,) in semitones around the median, outliers clipped, smoothed by 50 ms over voiced frames only."""
+    """F0 shape (N,) between -1 and 1: smoothed by 50 ms over voiced frames only, then squashed.
+
+    Squashing turns peaks into plateaus, so that the percentiles of the range do not hang on the few frames at the edge
+    of a voiced stretch that an F0 tracker misses.
+    """
     semitones = 12 * np.log2(np.where(f0 > 0, f0, 1.0))
     shape = np.clip(semitones - np.median(semitones[voiced]), -6, 6)
     weight = voiced.astype(float)
-    return gaussian_filter1d(shape * weight, 10) / (gaussian_filter1d(weight, 10) + 1e-3)
+    smooth = gaussian_filter1d(shape * weight, 10) / (gaussian_filter1d(weight, 10) + 1e-3)
+    return np.tanh((smooth - np.median(smooth[voiced])) / smooth[voiced].std())
 
 
 def _f0(contour: np.ndarray, voiced: np.ndarray, speaker: Speaker, shift_st: float, range_factor: float) -> np.ndarray:
@@ -158,8 +158,8 @@ def _warp(spectrum: np.ndarray, formant: float) -> np.ndarray:
     return np.ascontiguousarray(spectrum[:, left] * (1 - share) + spectrum[:, left + 1] * share)
 
 
-def _breathy(aperiodicity: np.ndarray, voiced: np.ndarray, cues, hertz: np.ndarray) -> np.ndarray:
-    share = cues.breathiness * np.clip((hertz - 500) / 2500, 0, 1)
+def _breathy(aperiodicity: np.ndarray, voiced: np.ndarray, breathiness: float, hertz: np.ndarray) -> np.ndarray:
+    share = breathiness * np.clip((hertz - 500) / 2500, 0, 1)
     return np.where(voiced[:, None], aperiodicity + (1 - aperiodicity) * share, aperiodicity)
 
 
