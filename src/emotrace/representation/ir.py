@@ -18,6 +18,7 @@ from emotrace.representation.mel import hifigan_log_mel
 SAMPLE_RATE = 16_000
 HOP = 160
 FRAME_RATE = 100
+MEL_HOP = 256  # samples at 22.05 kHz
 RESAMPLING_WIDTH = 32  # zero crossings of the filter; torchaudio's default of 6 leaks above 7 kHz
 TOLERANCE = 2  # frames at 100 per second by which the streams may differ before something must be wrong
 
@@ -97,11 +98,10 @@ def log_mel_ir(waveform: Tensor) -> Tensor:
     Resampled to 22.05 kHz; the frames (86.1 per second) are interpolated linearly in time.
     """
     wide = torchaudio.functional.resample(waveform[None], SAMPLE_RATE, 22_050, lowpass_filter_width=RESAMPLING_WIDTH)
-    log_mel = hifigan_log_mel(wide)
+    log_mel = hifigan_log_mel(F.pad(wide, (0, -wide.shape[1] % MEL_HOP)))
     # a given factor keeps the frames' true times; a given size would stretch them by the rounding of both lengths
-    by_ten_ms = F.interpolate(
-        log_mel, scale_factor=FRAME_RATE * 256 / 22_050, mode="linear", recompute_scale_factor=False
-    )
+    factor = FRAME_RATE * MEL_HOP / 22_050
+    by_ten_ms = F.interpolate(log_mel, scale_factor=factor, mode="linear", recompute_scale_factor=False)
     return align(by_ten_ms[0], -(-len(waveform) // HOP))
 
 
