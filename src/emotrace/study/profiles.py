@@ -138,15 +138,14 @@ def phantom(root: Path = ROOT) -> Profile:
 
 def scale(root: Path = ROOT) -> Profile:
     """Real speech: RAVDESS actors 13-24 for emotion and speakers, a held-out LibriSpeech chapter for words."""
-    work = root / "work" / "scale"
-    data = work / "data"
+    data = root / "work" / "corpora"
     return Profile(
         "scale",
         (
             Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES),
             Corpus("read", data / "librispeech" / "test", READ_MEASURES),
         ),
-        work=work,
+        work=root / "work" / "scale",
         results=root / "data" / "results" / "scale",
         ser_training=data / "ravdess" / "train",
         missing="get RAVDESS speech (zenodo.org/records/1188976) and LibriSpeech train-clean-100 readers 19, 26, 27 "
@@ -179,17 +178,23 @@ def prepare(profile: Profile, *, ravdess: Path | None = None, librispeech: Path 
         return
     if profile.name != "scale":
         raise ProfileError(f"profile {profile.name}: no data in {profile.corpora[0].path.parent}; {profile.missing}")
-    data = profile.work / "data"
+    import_corpora(ravdess=ravdess, librispeech=librispeech)
+
+
+def import_corpora(root: Path = ROOT, *, ravdess: Path | None = None, librispeech: Path | None = None) -> list[Path]:
+    """Import RAVDESS and LibriSpeech into work/corpora where they are not yet, and return the training directories.
+
+    Raises:
+        ProfileError: a corpus is neither imported nor found.
+    """
     for name, source, importer in (
         ("ravdess", ravdess or default_source("ravdess_16k"), import_ravdess),
         ("librispeech", librispeech or default_source("librispeech_3spk"), import_librispeech),
     ):
-        if _imported(data / name):
+        target = root / "work" / "corpora" / name
+        if all((target / part / "wav.scp").is_file() for part in ("train", "test")):
             continue
         if not source.exists():
-            raise ProfileError(f"profile scale: no {name} at {source}; {profile.missing}")
-        importer(source, data / name)
-
-
-def _imported(folder: Path) -> bool:
-    return all((folder / part / "wav.scp").is_file() for part in ("train", "test"))
+            raise ProfileError(f"no {name} at {source}; {scale(root).missing}")
+        importer(source, target)
+    return [root / "work" / "corpora" / name / "train" for name in ("librispeech", "ravdess")]

@@ -72,15 +72,16 @@ def run_rows(layout: Layout, rows: Sequence[Row], *, jobs: int = DEFAULT_JOBS, r
     settled = ("done",) if rerun_stale else ("done", "stale")
     wanted = [row for row in rows if row_state(layout, row).state not in settled]
     if wanted:
-        _require(layout, wanted)
-        with _lock(layout), Workers(jobs) as workers:
+        require(layout, wanted)
+        with running(layout, jobs) as workers:
             workers.run(layout.feature_tasks(wanted), "features")
             for row in wanted:
                 _run_row(layout, row, workers)
     return [row.name for row in wanted]
 
 
-def _require(layout: Layout, rows: Sequence[Row]) -> None:
+def require(layout: Layout, rows: Sequence[Row]) -> None:
+    """Raise ProfileError without the data, ModelError without a model that the rows need."""
     if not layout.profile.has_data():
         raise ProfileError(f"profile {layout.profile.name}: the data is not there; {layout.profile.missing}")
     if missing := layout.missing_models(rows):
@@ -129,8 +130,8 @@ def _provenance(layout: Layout, row: Row, seconds: float) -> dict[str, Any]:
 
 
 @contextmanager
-def _lock(layout: Layout) -> Iterator[None]:
-    """One run per profile at a time. The system releases the lock with the process, however that ends."""
+def running(layout: Layout, jobs: int) -> Iterator[Workers]:
+    """Workers for one run; a profile has one at a time. The system releases the lock with the process, even killed."""
     folder = layout.profile.work
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
@@ -140,4 +141,5 @@ def _lock(layout: Layout) -> Iterator[None]:
             raise ProfileError(f"another run is at work in {folder}; wait for it, or stop it") from error
         for left in folder.rglob(".*.tmp"):
             left.unlink(missing_ok=True)
-        yield
+        with Workers(jobs) as workers:
+            yield workers

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 DEFAULT_JOBS = min(2, os.cpu_count() or 1)
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -67,7 +68,10 @@ class Workers:
         missing = [task for task in tasks if not task.output.exists()]
         if not missing:
             return 0
-        with tqdm(total=len(tasks), initial=len(tasks) - len(missing), desc=description, unit="utt") as progress:
+        # a log file gets a line every ten seconds, a terminal two a second
+        pause = 0.5 if sys.stderr.isatty() else 10
+        done = len(tasks) - len(missing)
+        with tqdm(total=len(tasks), initial=done, desc=description, unit="file", mininterval=pause) as progress:
             with _single_threaded():
                 futures = {self._submit(task, progress): task for task in missing}
             _first_failure(futures)

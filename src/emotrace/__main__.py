@@ -1,0 +1,5 @@
+"""python -m emotrace"""
+
+from emotrace.cli import app
+
+app()

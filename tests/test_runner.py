@@ -1,0 +1,219 @@
+"""The runner: resumable, atomic, the same bytes whatever happened on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tiny_study import ROWS, make_tiny, tiny_layout
+
+from emotrace.corpus.files import write_text_atomic
+from emotrace.models import ModelError
+from emotrace.study.layout import Layout
+from emotrace.study.profiles import ProfileError, Selection
+from emotrace.study.rows import select_rows
+from emotrace.study.runner import FILES, read_provenance, row_state, run_rows, running
+from emotrace.study.workers import Task, TaskError, Workers
+
+ORIGINAL, ANONYMISED = ROWS
+
+
+def square(output: Path, number: int, log: Path) -> None:
+    """A stand-in stage: slow enough to be killed in the middle."""
+    if number < 0:
+        raise ValueError("no negative numbers")
+    with log.open("a") as file:
+        file.write(f"{number}\n")
+    time.sleep(0.05)
+    if number != 13:
+        write_text_atomic(output, f"{number**2}\n")
+
+
+def square_tasks(folder: Path, numbers) -> list[Task]:
+    return [Task(f"square of {n}", folder / f"{n}.txt", square, (n, folder / "log")) for n in numbers]
+
+
+def test_a_task_is_done_once(tmp_path):
+    with Workers(2) as workers:
+        assert workers.run(square_tasks(tmp_path, [1, 2]), "squares") == 2
+        assert workers.run(square_tasks(tmp_path, [1, 2, 3]), "squares") == 1
+        assert workers.run(square_tasks(tmp_path, [1, 2, 3]), "squares") == 0
+    assert sorted((tmp_path / "log").read_text().split()) == ["1", "2", "3"]
+    assert (tmp_path / "3.txt").read_text() == "9\n"
+
+
+def test_a_failure_names_its_task_and_leaves_what_is_done(tmp_path):
+    with Workers(1) as workers:
+        with pytest.raises(TaskError, match="square of -1: ValueError: no negative numbers"):
+            workers.run(square_tasks(tmp_path, [1, -1, *range(50, 90)]), "squares")
+        assert (tmp_path / "1.txt").exists()
+        assert workers.run(square_tasks(tmp_path, [1, 2]), "squares") == 1
+
+
+def test_a_task_without_output_is_a_failure(tmp_path):
+    with Workers(1) as workers, pytest.raises(TaskError, match="square of 13: no output"):
+        workers.run(square_tasks(tmp_path, [13]), "squares")
+
+
+def test_workers_do_not_outlive_a_killed_run(tmp_path):
+    code = (
+        "import sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path; from test_runner import *\n"
+        "if __name__ == '__main__':\n"
+        "    with Workers(2) as workers: workers.run(square_tasks(Path(sys.argv[1]), range(20, 2000)), 'squares')\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "src")]
+    process = subprocess.Popen([sys.executable, str(script), str(tmp_path), *folders], stderr=subprocess.DEVNULL)
+    _wait_until(lambda: len(list(tmp_path.glob("*.txt"))) >= 4, process)
+    workers = _children(process.pid)
+    process.kill()
+    process.wait()
+    assert len(workers) >= 2
+    _wait_until(lambda: not any(_alive(pid) for pid in workers))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Path:
+    return make_tiny(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="module")
+def finished(shared, tmp_path_factory) -> Layout:
+    """An uninterrupted run by a single worker."""
+    layout = tiny_layout(shared, tmp_path_factory.mktemp("finished"))
+    assert run_rows(layout, ROWS, jobs=1) == ["original", "ECAPA-anon-T6"]
+    return layout
+
+
+def test_a_run_killed_at_any_moment_ends_with_the_same_bytes(shared, finished, tmp_path):
+    command = [sys.executable, str(Path(__file__).with_name("tiny_study.py")), str(shared), str(tmp_path)]
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    for files in (5, 60):
+        process = subprocess.Popen(command, env=path, stderr=subprocess.DEVNULL)
+        _wait_until(
+            lambda files=files: sum(path.is_file() for path in (tmp_path / "work").rglob("*")) >= files, process
+        )
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert not list((tmp_path / "results").rglob("provenance.json")) or files > 5
+    subprocess.run(command, env=path, check=True, stderr=subprocess.DEVNULL)
+    names = sorted(str(path.relative_to(tmp_path / "results")) for path in (tmp_path / "results").rglob("*.parquet"))
+    assert names == sorted(f"{row.name}/{name}" for row in ROWS for name in FILES if name.endswith("parquet"))
+    for name in names:
+        assert (tmp_path / "results" / name).read_bytes() == (finished.profile.results / name).read_bytes(), name
+
+
+def test_results_have_every_utterance_and_every_attacker(finished):
+    folder = finished.results(ANONYMISED)
+    utterances, trials = (pd.read_parquet(folder / name) for name in FILES[:2])
+    assert len(utterances) == 16 and utterances["utterance"].is_monotonic_increasing
+    for column in ("ser_egemaps", "ser_ge2e", "centroid_hz", "loudness_lufs", "fold"):
+        assert utterances[column].notna().all(), column
+    assert set(trials["attacker"]) == {"ignorant", "lazy-informed"} and len(trials) == 2 * 8
+    assert set(pd.read_parquet(finished.results(ORIGINAL) / "trials.parquet")["attacker"]) == {"original"}
+    assert set(pd.read_parquet(finished.results(ORIGINAL) / "utterances.parquet")["corpus"]) == {"emotional", "f0"}
+
+
+def test_the_lazy_informed_attacker_enrols_a_separate_invocation(finished):
+    version = finished.version(ANONYMISED, finished.corpora(ANONYMISED)[0])
+    assert set(version.enrolment) == set(version.original.enrolment)
+    name = version.original.enrolment[0]
+    assert version.enrolment[name].read_bytes() != version.audio[name].read_bytes()
+
+
+def test_finished_rows_are_done_and_not_run_again(finished):
+    assert [row_state(finished, row).state for row in ROWS] == ["done", "done"]
+    assert run_rows(finished, ROWS) == []
+
+
+def test_provenance_says_what_a_result_depends_on(finished):
+    recorded = read_provenance(finished, ANONYMISED)
+    assert recorded["identity"]["selection"] == {"level": "utterance", "n_farthest": 10, "n_random": 5, "seed": "2020"}
+    assert set(recorded["identity"]["models"]) == {"hubert", "soft", "ecapa", "gst", "pool", "acoustic-ECAPA-T6"}
+    assert recorded["attackers"] == ["ignorant", "lazy-informed"]
+    assert recorded["environment"]["versions"]["torch"]
+
+
+def test_a_row_is_stale_for_the_reason_that_changed(finished, monkeypatch):
+    other = replace(finished.profile, selection=Selection(n_farthest=10, n_random=4))
+    layout = Layout(other, models=finished.models.folder)
+    assert row_state(layout, ANONYMISED).reasons == ("selection",)
+    assert row_state(layout, ORIGINAL).state == "done"
+    monkeypatch.setattr("emotrace.study.layout._code", lambda parts: f"other {len(parts)}")
+    assert row_state(finished, ANONYMISED).reasons == ("evaluation_code", "synthesis_code")
+    assert row_state(finished, ORIGINAL).reasons == ("evaluation_code",)
+
+
+def test_a_changed_evaluation_keeps_the_audio(finished, monkeypatch):
+    corpus = finished.corpora(ANONYMISED)[0]
+    before = finished.version(ANONYMISED, corpus)
+    monkeypatch.setattr("emotrace.study.layout._code", lambda parts: _CODES[parts])
+    from emotrace.study import layout, provenance
+
+    _CODES = {provenance.SYNTHESIS_CODE: provenance.code_version(provenance.SYNTHESIS_CODE)}
+    _CODES[provenance.EVALUATION_CODE] = "other"
+    after = finished.version(ANONYMISED, corpus)
+    assert layout._code(provenance.EVALUATION_CODE) == "other"
+    assert after.audio == before.audio and after.folder != before.folder
+
+
+def test_recorded_results_are_judged_without_the_data(finished, tmp_path):
+    gone = replace(finished.profile.corpora[0], path=tmp_path / "gone")
+    profile = replace(finished.profile, corpora=(gone, *finished.profile.corpora[1:]))
+    layout = Layout(profile, models=finished.models.folder)
+    assert not profile.has_data()
+    assert row_state(layout, ANONYMISED).state == "done"
+    assert row_state(layout, select_rows(["none-T1"])[0]).state == "missing"
+    with pytest.raises(ProfileError, match="the data is not there"):
+        run_rows(layout, select_rows(["none-T1"]))
+
+
+def test_another_seed_is_another_result_for_anonymised_rows_alone(finished):
+    other = Layout(finished.profile, seed=1, models=finished.models.folder)
+    assert other.results(ORIGINAL) == finished.results(ORIGINAL)
+    assert other.results(ANONYMISED) != finished.results(ANONYMISED)
+    assert row_state(other, ORIGINAL).state == "done" and row_state(other, ANONYMISED).state == "missing"
+
+
+def test_a_missing_model_is_named_before_anything_is_started(finished):
+    with pytest.raises(ModelError, match="no model acoustic-none-T4 .* emotrace train acoustic-none-T4"):
+        run_rows(finished, select_rows(["none-T4"], layer=4))
+
+
+def test_a_second_run_of_a_profile_is_refused_while_one_is_at_work(finished):
+    with running(finished, 1), pytest.raises(ProfileError, match="another run is at work"):
+        with running(finished, 1):
+            pass
+
+
+def test_parquet_files_know_nothing_of_the_time_or_the_machine(finished):
+    import pyarrow.parquet as pq
+
+    assert pq.read_schema(finished.results(ORIGINAL) / "utterances.parquet").metadata is None
+    assert "recorded" in json.loads((finished.results(ORIGINAL) / "provenance.json").read_text())
+
+
+def _wait_until(condition, process: subprocess.Popen | None = None) -> None:
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < deadline, "waited for five minutes"
+        assert process is None or process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
