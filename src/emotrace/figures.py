@@ -1,6 +1,6 @@
 """The figures of the notebooks: one style, one colour per row of table II and per emotion, readable on a phone.
 
-Every figure is 4.8 inches wide: scaled to a 360-pixel column, its 9-point text is still 9 pixels high. Rows of the
+Every figure is 4.8 inches wide: scaled to a 360-pixel column, its text is still 11 pixels high. Rows of the
 study are always lines of text on the left, never a legend, so that no figure rests on colour alone. Panels are stacked:
 one for each value of the column `panel` (a profile, a corpus, an isolation set), in order of appearance.
 """
@@ -17,7 +17,9 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 WIDTH = 4.8  # inches
 DPI = 150
-LINE = 0.3  # inches for one line of a panel
+TEXT = 10.5  # points
+LINE = 0.4  # inches for one line of a panel, label of two lines included
+MARK = 0.12  # inches for one of several marks in a line
 HEAD = 1.0  # inches for a panel's title, axis and label
 
 # Okabe and Ito's colours, told apart by lightness too; markers repeat the difference.
@@ -61,12 +63,12 @@ def use_style() -> None:
         rc={
             "figure.dpi": DPI,
             "savefig.dpi": DPI,
-            "font.size": 9,
-            "axes.labelsize": 9,
-            "axes.titlesize": 10,
-            "xtick.labelsize": 9,
-            "ytick.labelsize": 9,
-            "legend.fontsize": 9,
+            "font.size": TEXT,
+            "axes.labelsize": TEXT,
+            "axes.titlesize": TEXT,
+            "xtick.labelsize": TEXT,
+            "ytick.labelsize": TEXT,
+            "legend.fontsize": TEXT,
             "font.family": "DejaVu Sans",
             "figure.constrained_layout.use": True,
         },
@@ -75,7 +77,8 @@ def use_style() -> None:
 
 def row_colour(row: str) -> str:
     """The colour of a row; one at another layer (none-T3) has that of its family (none-T6), a pair of rows has none."""
-    return ROW_COLOURS.get(row) or ROW_COLOURS.get(row.rsplit("-T", 1)[0], PAIR_COLOUR)
+    family = row.rsplit("-T", 1)[0] if row.count("-T") == 1 else row
+    return PAIR_COLOUR if "\n" in row else ROW_COLOURS.get(row) or ROW_COLOURS.get(family, PAIR_COLOUR)
 
 
 def interval_figure(
@@ -121,7 +124,7 @@ def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bo
         log: logarithmic x axis.
     """
     frame = frame.dropna(subset=[column])
-    figure, panels = _panels(frame, lines_per_panel=frame.groupby("panel", sort=False)["row"].nunique(), line=0.36)
+    figure, panels = _panels(frame, lines_per_panel=frame.groupby("panel", sort=False)["row"].nunique(), line=0.4)
     for (title, part), axes in zip(frame.groupby("panel", sort=False), panels, strict=True):
         rows = list(dict.fromkeys(part["row"]))
         sns.violinplot(
@@ -166,13 +169,13 @@ def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Drawing:
     for axes, (title, counts) in zip(grid.flat, confusions.items(), strict=False):
         shares = 100 * counts.div(counts.sum(axis=1), axis=0)
         sns.heatmap(shares, vmin=0, vmax=100, cmap="cividis", annot=True, fmt=".0f", cbar=False, square=True, ax=axes)
-        axes.set_title(title, fontsize=9)
+        axes.set_title(title, fontsize=TEXT)
         axes.set(xlabel="", ylabel="")
-    for axes in list(grid.flat)[len(confusions) :]:
-        axes.set_visible(False)
-        grid[-2, 1].tick_params(labelbottom=True)
-    figure.supxlabel("predicted", fontsize=9)
-    figure.supylabel("true (each line: 100 %)", fontsize=9)
+    if len(confusions) % 2:
+        grid[-1, 1].set_visible(False)
+        grid[max(0, len(grid) - 2), 1].tick_params(labelbottom=True)  # now the lowest of its column
+    figure.supxlabel("predicted", fontsize=TEXT)
+    figure.supylabel("true (each line: 100 %)", fontsize=TEXT)
     return figure
 
 
@@ -180,8 +183,8 @@ def _panels(
     frame: pd.DataFrame, *, lines_per_panel: pd.Series, hue: str | None = None, line: float = LINE
 ) -> tuple[Drawing, Sequence[Axes]]:
     """Stacked axes, each as high as its lines need."""
-    several = 1 if hue is None else max(1.0, 0.45 * frame[hue].nunique())
-    heights = [HEAD + line * several * count for count in lines_per_panel]
+    line = line if hue is None else max(line, MARK * frame[hue].nunique())
+    heights = [HEAD + line * count for count in lines_per_panel]
     figure = Drawing(figsize=(WIDTH, sum(heights)), dpi=DPI, layout="constrained")
     panels = figure.subplots(len(heights), 1, sharex=True, gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
     for axes in panels:

@@ -4,10 +4,11 @@ Frames gathered here have the columns that `figures` draws: panel (which speech)
 rows), estimate, low, high and, where the paper printed the same quantity, reported.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from emotrace.evaluation.bootstrap import Interval, bootstrap_interval
 from emotrace.evaluation.statistics import Mean
@@ -26,6 +27,7 @@ from emotrace.study.tables import (
     differences,
     recalls_table,
     table2,
+    table2_display,
 )
 
 SPEECH = {"phantom": "phantom (synthetic speech)", "scale": "scale (acted and read speech of people)"}
@@ -79,10 +81,10 @@ def table2_beside(studies: Studies) -> pd.DataFrame:
     return table.sort_values("row", key=lambda rows: rows.map(order), kind="stable").reset_index(drop=True)
 
 
-def recalls_beside(studies: Studies, recognisers: Iterable[str] = RECOGNISERS) -> pd.DataFrame:
+def recalls_beside(studies: Studies, *recognisers: str) -> pd.DataFrame:
     """Recall of each class and UAR, long: columns panel, line, emotion, estimate, low, high, reported [%]."""
     parts = []
-    for recogniser in recognisers:
+    for recogniser in recognisers or RECOGNISERS:
         wide = gather(studies, recalls_table, recogniser)
         wide["panel"] = wide["panel"] + "\n" + RECOGNISER_NAMES[recogniser]
         parts.append(pd.concat([_one_class(wide, emotion) for emotion in CLASSES], ignore_index=True))
@@ -144,19 +146,19 @@ def _mean_interval(lines: pd.DataFrame, study: Study) -> Interval:
     return bootstrap_interval(lines, Mean("share"), n=study.n_bootstrap, seed=study.seed)
 
 
-def medians_beside(utterances: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Medians over the utterances of each panel and row."""
-    medians = utterances.groupby(["panel", "row"], sort=False)[list(columns)].median()
-    return medians.reset_index()
+def medians_beside(utterances: pd.DataFrame, columns: Sequence[str]) -> Styler:
+    """Medians over the utterances of each panel and row, for reading."""
+    medians = utterances.groupby(["row", "panel"], sort=False)[list(columns)].median()
+    return readable(medians.round(1).astype(str).reset_index())
 
 
-def emotion_order(utterances: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def emotion_order(utterances: pd.DataFrame, columns: Sequence[str]) -> Styler:
     """Emotions by their median of each column, from high to low, for each panel and row: "ang > hap > neu > sad"."""
-    medians = utterances.groupby(["panel", "row", "emotion"], sort=False, observed=True)[list(columns)].median()
-    orders = medians.groupby(["panel", "row"], sort=False).agg(
+    medians = utterances.groupby(["row", "panel", "emotion"], sort=False, observed=True)[list(columns)].median()
+    orders = medians.groupby(["row", "panel"], sort=False).agg(
         lambda column: " > ".join(column.droplevel([0, 1]).sort_values(ascending=False).index)
     )
-    return orders.reset_index()
+    return readable(orders.reset_index())
 
 
 def compare(
@@ -189,22 +191,39 @@ def _direction(low: float, high: float, reported: float) -> str:
     return "as in the paper" if (low > 0) == (reported > 0) else "opposite"
 
 
-def verdicts(comparison: pd.DataFrame) -> pd.DataFrame:
+def verdicts(comparison: pd.DataFrame) -> Styler:
     """A comparison for reading: one line for each pair, metric and speech, the difference with its interval as text."""
     cells = comparison[["estimate", "low", "high"]].itertuples(index=False)
-    shown = comparison[["panel", "metric", "direction"]].copy()
-    shown.insert(0, "difference", comparison["line"].str.replace("\n", " "))
-    shown.insert(3, "measured", [f"{estimate:+.1f} [{low:+.1f}, {high:+.1f}]" for estimate, low, high in cells])
-    shown.insert(4, "paper", ["" if np.isnan(value) else f"{value:+.2f}" for value in comparison["reported"]])
-    return shown
+    shown = pd.DataFrame({"difference": comparison["line"].str.replace("\n", " ")})
+    shown["of"] = comparison["metric"]
+    shown["speech"] = comparison["panel"].str.partition(" ")[0]
+    shown["measured"] = [f"{estimate:+.1f} [{low:+.1f}, {high:+.1f}]" for estimate, low, high in cells]
+    shown["paper"] = ["" if np.isnan(value) else f"{value:+.2f}" for value in comparison["reported"]]
+    shown["direction"] = comparison["direction"]
+    return readable(shown)
+
+
+def show_table2(studies: Studies) -> Styler:
+    """Table II of every study beside the paper's lines, for reading."""
+    shown = table2_display(table2_beside(studies))
+    attacker = "<br><small>EER: " + shown.pop("attacker") + "</small>"
+    return readable(shown.assign(source=shown["source"] + attacker))
+
+
+def readable(table: pd.DataFrame) -> Styler:
+    """A table without its index, the interval of each cell below its estimate."""
+    broken = table.map(
+        lambda cell: cell.replace(" [", "<br><small>[", 1).replace("]", "]</small>") if "[" in cell else cell
+    )
+    return broken.style.hide()
 
 
 def utterances_beside(studies: Studies, corpora: Sequence[str] = ("emotional",)) -> pd.DataFrame:
     """Per-utterance results of some corpora, for the distributions; the panel names speech and corpus."""
-    parts = [study.utterances.assign(panel=f"{title}\n") for title, study in studies.items()]
+    parts = [study.utterances.assign(panel=title.partition(" ")[0]) for title, study in studies.items()]
     table = pd.concat(parts, ignore_index=True)
     table = table[table["corpus"].isin(corpora)]
-    return table.assign(panel=table["panel"] + table["corpus"] + " corpus")
+    return table.assign(panel=table["panel"] + ", " + table["corpus"] + " speech")
 
 
 def reported_value(row: str, column: str) -> float:

@@ -1,0 +1,80 @@
+"""The checks of the built pages, on pages made here; `make book` applies them to the real ones."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+GOOD = '<article><h1>H1</h1><p>no evidence about people</p><table></table><img src="a.png" alt="recalls"></article>'
+
+
+@pytest.fixture(scope="module")
+def book():
+    """The scripts of book/, which are no package: {name: module}."""
+    sys.path.insert(0, str(ROOT / "book"))
+    modules = {}
+    for name in ("check_pages", "build", "screenshots"):
+        spec = importlib.util.spec_from_file_location(name, ROOT / "book" / f"{name}.py")
+        modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(modules[name])
+    sys.path.remove(str(ROOT / "book"))
+    return modules
+
+
+def test_a_good_page_passes(book):
+    assert book["check_pages"].check_page("notebooks/h1", GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        (GOOD.replace("h1", "p"), "no heading"),
+        (GOOD.replace("no evidence", "evidence"), "no evidence about people"),
+        (GOOD.replace("<table></table>", ""), "no table"),
+        (GOOD.replace('<img src="a.png" alt="recalls">', ""), "no figure"),
+        (GOOD.replace('alt="recalls"', ""), "1 image(s) without alt text"),
+        (GOOD.replace("<h1>", "<pre>Traceback (most recent call last)</pre><h1>"), "traceback"),
+    ],
+)
+def test_each_fault_is_named(book, broken, problem):
+    (found,) = book["check_pages"].check_page("notebooks/h1", broken)
+    assert problem in found
+
+
+def test_every_page_of_the_contents_is_wanted(book, tmp_path):
+    problems = book["check_pages"].check_book(ROOT / "_toc.yml", tmp_path)
+    assert len(problems) == 5 and all("was not built" in problem for problem in problems)
+
+
+def test_contents_name_every_notebook(book):
+    pages = book["check_pages"].pages_of(ROOT / "_toc.yml")
+    assert pages[1:] == [f"notebooks/{path.stem}" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+
+
+def test_changed_results_empty_the_cache(book, tmp_path):
+    build, results = book["build"], tmp_path / "data" / "results" / "phantom" / "original"
+    results.mkdir(parents=True)
+    (results / "utterances.parquet").write_bytes(b"1")
+    first = build.digest_of_shown(tmp_path)
+    build.drop_stale_cache(tmp_path / "_build", first)
+    (tmp_path / "_build" / "page.html").touch()
+    build.drop_stale_cache(tmp_path / "_build", build.digest_of_shown(tmp_path))
+    assert (tmp_path / "_build" / "page.html").exists()
+    (results / "utterances.parquet").write_bytes(b"2")
+    build.drop_stale_cache(tmp_path / "_build", build.digest_of_shown(tmp_path))
+    assert not (tmp_path / "_build" / "page.html").exists()
+
+
+def test_screenshot_has_the_width_of_a_phone(book, tmp_path):
+    from matplotlib.image import imread
+
+    browser = book["screenshots"].find_browser()
+    if browser is None:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    page, picture = tmp_path / "page.html", tmp_path / "page.png"
+    page.write_text("<style>body{background:red} @media (max-width:450px){body{background:blue}}</style>")
+    book["screenshots"].screenshot(browser, page, picture, width=400, height=300)
+    red, _, blue = imread(picture)[150, 200, :3]
+    assert (red, blue) == (0, 1)

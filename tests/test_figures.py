@@ -1,0 +1,102 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import colors
+
+from emotrace import figures
+
+ROWS = ("original", "none-T1", "ECAPA-anon-T12-soft")
+EMOTIONS = ("sad", "neu", "ang", "hap")
+
+
+@pytest.fixture
+def intervals() -> pd.DataFrame:
+    lines = [
+        {
+            "panel": panel,
+            "line": row,
+            "emotion": emotion,
+            "estimate": 10.0 * k,
+            "low": 10.0 * k - 5,
+            "high": 10.0 * k + 5,
+        }
+        for panel in ("phantom", "scale")
+        for row in ROWS
+        for k, emotion in enumerate(EMOTIONS, start=1)
+    ]
+    return pd.DataFrame(lines)
+
+
+@pytest.fixture
+def utterances() -> pd.DataFrame:
+    lines = [
+        {"panel": "phantom", "row": row, "emotion": emotion, "kurtosis": float(value)}
+        for row in ROWS
+        for k, emotion in enumerate(EMOTIONS, start=1)
+        for value in (2 * k, 3 * k, 4 * k)
+    ]
+    return pd.DataFrame(lines)
+
+
+def test_intervals_stand_where_the_frame_says(intervals):
+    axes = figures.interval_figure(intervals, label="recall [%]", hue="emotion").axes
+    assert [panel.get_title() for panel in axes] == ["phantom", "scale"]
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == list(ROWS)
+    drawn = np.concatenate(
+        [points.get_offsets()[:, 0] for points in axes[0].collections if points.get_label() == "angry"]
+    )
+    assert drawn.tolist() == [30.0] * len(ROWS)
+
+
+def test_the_paper_is_a_cross(intervals):
+    axes = figures.interval_figure(intervals.assign(reported=33.0), label="recall [%]", hue="emotion").axes[0]
+    assert "paper" in axes.get_legend_handles_labels()[1]
+
+
+def test_an_estimate_that_is_not_a_number_is_refused(intervals):
+    intervals.loc[3, "estimate"] = np.nan
+    with pytest.raises(ValueError, match="not a number"):
+        figures.interval_figure(intervals, label="recall [%]")
+
+
+def test_emotion_figure_draws_medians(utterances):
+    axes = figures.emotion_figure(utterances, "kurtosis", label="kurtosis").axes[0]
+    medians = {points.get_label(): set(points.get_offsets()[:, 0]) for points in axes.collections}
+    assert {name: medians[name] for name in ("sad", "neutral", "angry", "happy")} == {
+        "sad": {3.0},
+        "neutral": {6.0},
+        "angry": {9.0},
+        "happy": {12.0},
+    }
+
+
+def test_distribution_has_one_shape_per_row(utterances):
+    axes = figures.distribution_figure(utterances, "kurtosis", label="kurtosis", log=True).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(ROWS)
+    assert axes.get_xscale() == "log"
+
+
+def test_confusions_are_shares_of_the_true_class():
+    counts = pd.DataFrame([[3, 1, 0, 0], [0, 2, 2, 0], [0, 0, 5, 0], [1, 0, 0, 1]], EMOTIONS, EMOTIONS)
+    axes = figures.confusion_figure({"original": counts}).axes[0]
+    shown = [int(text.get_text()) for text in axes.texts]
+    assert shown == [75, 25, 0, 0, 0, 50, 50, 0, 0, 0, 100, 0, 50, 0, 0, 50]
+
+
+def test_same_png_twice(intervals):
+    pictures = [figures.interval_figure(intervals, label="recall [%]", hue="emotion")._repr_png_() for _ in range(2)]
+    assert pictures[0].startswith(b"\x89PNG") and pictures[0] == pictures[1]
+
+
+def test_a_row_at_another_layer_keeps_its_colour():
+    assert figures.row_colour("none-T3") == figures.row_colour("none-T6") != figures.row_colour("none-T1")
+    assert figures.row_colour("ECAPA-anon-T3") == figures.row_colour("ECAPA-anon-T6")
+    assert figures.row_colour("none-T1\n− original") == figures.PAIR_COLOUR
+
+
+def test_emotions_are_told_apart_without_hue():
+    """Rec. 709 luminance: what is left of a colour in a grey print; the markers differ as well."""
+    weights = np.array([0.2126, 0.7152, 0.0722])
+    grey = sorted(float(weights @ np.array(colors.to_rgb(figures.EMOTION_COLOURS[name]))) for name in EMOTIONS)
+    assert min(np.diff(grey)) > 0.03
+    assert len({figures.EMOTION_MARKERS[name] for name in EMOTIONS}) == len(EMOTIONS)
