@@ -17,11 +17,16 @@ class Recogniser(Protocol):
         """The words of a waveform (T,) at 16 kHz, upper case without punctuation; empty when none was recognised."""
 
 
+# Hypotheses kept per frame. The default of 30,000 takes 1.4 times as long for the same words: WER 0.37 and 0.17 against
+# 0.36 and 0.17, on 30 utterances of RAVDESS actors 01-12 and 8 of LibriSpeech.
+MAX_STATES = 5000
+
+
 class PocketSphinx:
     """pocketsphinx with its bundled en-us model: small and weak, but the same everywhere (study section 9)."""
 
     def __init__(self) -> None:
-        self._decoder = pocketsphinx.Decoder(loglevel="FATAL")
+        self._decoder = pocketsphinx.Decoder(loglevel="FATAL", maxhmmpf=MAX_STATES)
 
     def transcribe(self, waveform: np.ndarray) -> str:
         """The words of a waveform (T,) at 16 kHz, whatever its level and whatever was decoded before it.

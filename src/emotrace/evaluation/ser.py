@@ -14,6 +14,9 @@ from emotrace.corpus.datadir import Utterance
 from emotrace.corpus.metadata import Emotion
 from emotrace.evaluation.asv import Ge2e
 
+# Cross-validated on RAVDESS actors 01-12 alone, of eight linear and eight RBF machines: the best for eGeMAPS (UAR 0.61),
+# within 0.01 of the best for GE2E (0.63).
+COST = 0.03
 Features = Mapping[str, np.ndarray]  # utterance id -> (F,)
 
 
@@ -35,9 +38,9 @@ class EmotionRecogniser(Protocol):
 
 
 class _SvmRecogniser:
-    """Standardised features and a support vector machine whose classes weigh the same; nothing is drawn at random."""
+    """Standardised features, a linear support vector machine, classes of equal weight; nothing is drawn at random."""
 
-    def __init__(self, *, cost: float = 1.0) -> None:
+    def __init__(self, *, cost: float = COST) -> None:
         self._cost = cost
         self._classifier: Pipeline | None = None
 
@@ -47,7 +50,7 @@ class _SvmRecogniser:
             raise SerError("NaN or infinite features")
         if len(set(emotions)) < 2:
             raise SerError(f"training needs two emotions or more, got {sorted(set(emotions))}")
-        self._classifier = make_pipeline(StandardScaler(), SVC(C=self._cost, class_weight="balanced", random_state=0))
+        self._classifier = make_pipeline(StandardScaler(), SVC(C=self._cost, kernel="linear", class_weight="balanced"))
         self._classifier.fit(features, [str(emotion) for emotion in emotions])
 
     def predict(self, features: np.ndarray) -> list[Emotion]:
@@ -62,7 +65,7 @@ class _SvmRecogniser:
 class EgemapsSvm(_SvmRecogniser):
     """SVM on the 88 functionals of eGeMAPSv02 (Eyben et al. 2016), by opensmile."""
 
-    def __init__(self, *, cost: float = 1.0) -> None:
+    def __init__(self, *, cost: float = COST) -> None:
         super().__init__(cost=cost)
         self._smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
 
@@ -78,7 +81,7 @@ class EgemapsSvm(_SvmRecogniser):
 class Ge2eSvm(_SvmRecogniser):
     """SVM on GE2E speaker embeddings, which do carry emotion (study section 9): independent of hand-made features."""
 
-    def __init__(self, *, cost: float = 1.0) -> None:
+    def __init__(self, *, cost: float = COST) -> None:
         super().__init__(cost=cost)
         self._encoder = Ge2e()
 
