@@ -14,7 +14,7 @@ from emotrace.corpus.datadir import Utterance
 from emotrace.corpus.metadata import Emotion
 from emotrace.evaluation.asv import Ge2e
 
-# Cross-validated on RAVDESS actors 01-12 alone, of eight linear and eight RBF machines: the best for eGeMAPS (UAR 0.61),
+# Cross-validated on RAVDESS actors 01-12 alone, of eight linear and eight RBF ones: the best for eGeMAPS (UAR 0.61),
 # within 0.01 of the best for GE2E (0.63).
 COST = 0.03
 Features = Mapping[str, np.ndarray]  # utterance id -> (F,)
