@@ -107,7 +107,10 @@ def interval_figure(
     figure, panels = _panels(frame, lines_per_panel=frame.groupby("panel", sort=False)["line"].nunique(), hue=hue)
     for (title, part), axes in zip(frame.groupby("panel", sort=False), panels, strict=True):
         _draw_intervals(axes, part, hue)
-        axes.set(title=title, xlabel=label, xlim=limits)
+        axes.set(title=title, xlabel=label)
+        if limits is not None:
+            margin = 0.02 * (limits[1] - limits[0])  # for markers that stand on a limit
+            axes.set_xlim(limits[0] - margin, limits[1] + margin)
         if zero:
             axes.axvline(0, color="black", linewidth=0.8)
     _legend(figure, panels[0])

@@ -38,7 +38,7 @@ CLASSES = ("sad", "neu", "ang", "hap", "uar")
 Studies = Mapping[str, Study]
 
 
-def open_studies(profile: str, rows: Sequence[str], *, layer: int, seed: int, n_bootstrap: int) -> dict[str, Study]:
+def open_studies(profile: str, rows: Sequence[str], layer: int, seed: int, n_bootstrap: int) -> dict[str, Study]:
     """The study that the parameters name, run where results are missing, and beside it what is recorded on real speech.
 
     Args:
@@ -149,7 +149,7 @@ def _mean_interval(lines: pd.DataFrame, study: Study) -> Interval:
 def medians_beside(utterances: pd.DataFrame, columns: Sequence[str]) -> Styler:
     """Medians over the utterances of each panel and row, for reading."""
     medians = utterances.groupby(["row", "panel"], sort=False)[list(columns)].median()
-    return readable(medians.round(1).astype(str).reset_index())
+    return readable(medians.round(1).astype(str).reset_index().rename(columns={"panel": "speech"}))
 
 
 def emotion_order(utterances: pd.DataFrame, columns: Sequence[str]) -> Styler:
@@ -158,7 +158,7 @@ def emotion_order(utterances: pd.DataFrame, columns: Sequence[str]) -> Styler:
     orders = medians.groupby(["row", "panel"], sort=False).agg(
         lambda column: " > ".join(column.droplevel([0, 1]).sort_values(ascending=False).index)
     )
-    return readable(orders.reset_index())
+    return readable(orders.reset_index().rename(columns={"panel": "speech"}))
 
 
 def compare(
@@ -206,8 +206,8 @@ def verdicts(comparison: pd.DataFrame) -> Styler:
 def show_table2(studies: Studies) -> Styler:
     """Table II of every study beside the paper's lines, for reading."""
     shown = table2_display(table2_beside(studies))
-    attacker = "<br><small>EER: " + shown.pop("attacker") + "</small>"
-    return readable(shown.assign(source=shown["source"] + attacker))
+    notes = "<br><small>" + shown.pop("source") + "<br>EER: " + shown.pop("attacker") + "</small>"
+    return readable(shown.assign(row=shown["row"] + notes))
 
 
 def readable(table: pd.DataFrame) -> Styler:
