@@ -120,8 +120,8 @@ def plan(
     typer.echo("\n" + made.rows.round(1).to_string(index=False))
     typer.echo(
         f"\nto do: about {made.core_minutes:.0f} core-minutes, {made.core_minutes / DEFAULT_JOBS:.0f} minutes with "
-        f"{DEFAULT_JOBS} workers, and {made.rows['disk_mb'].sum():.0f} MB; estimated from constants that were measured on "
-        "one x86-64 machine (emotrace/study/plan.py)"
+        f"{DEFAULT_JOBS} workers, and {made.rows['disk_mb'].sum():.0f} MB; estimated from constants that were measured "
+        "on one x86-64 machine (emotrace/study/plan.py)"
     )
     for thing in made.missing:
         typer.echo(f"missing {thing}")

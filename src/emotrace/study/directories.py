@@ -30,7 +30,7 @@ def anonymise_directory(
     selection: Selection | None = None,
     jobs: int = DEFAULT_JOBS,
     models: Path = DEFAULT_MODELS,
-    work: Path = ROOT / "work" / "anonymize",
+    work: Path | None = None,
 ) -> DataDir:
     """Render every utterance of a data directory as ``row`` does; the copy has 16 kHz audio in wav/ and all metadata.
 
@@ -48,6 +48,7 @@ def anonymise_directory(
     if (target / "wav.scp").exists():
         raise CorpusError(f"{target}: holds a data directory already; remove it or choose another name")
     corpus = Corpus(source.resolve().name, source, frozenset())
+    work = work or ROOT / "work" / "anonymize"
     profile = Profile("anonymize", (corpus,), work, work, selection=selection or Selection())
     layout = Layout(profile, seed=seed, models=models)
     require(layout, [row])
@@ -83,7 +84,7 @@ def evaluate_directories(
     training: Path | None = None,
     enrolment: Path | None = None,
     jobs: int = DEFAULT_JOBS,
-    work: Path = ROOT / "work" / "evaluate",
+    work: Path | None = None,
 ) -> Evaluation:
     """Evaluate a data directory and an anonymised copy of it, whoever made that, with whatever files exist.
 
@@ -103,6 +104,7 @@ def evaluate_directories(
         _require_same_utterances(data, other)
     measures, notes = _possible_measures(data, copy, training)
     corpus = Corpus("emotional" if any(u.emotion for u in data) else "read", original, measures)
+    work = work or ROOT / "work" / "evaluate"
     profile = Profile("evaluate", (corpus,), work, work, ser_training=training)
     layout = Layout(profile)
     recorded = layout.version(ORIGINAL, corpus)
