@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 from phantom_design import SETS, SPEAKERS, Item, items
-from phantom_measure import check
 
 from emotrace.corpus.audio import SAMPLE_RATE, save_audio
 from emotrace.corpus.datadir import Emotion, Trial, Utterance, write_datadir
@@ -35,6 +34,8 @@ def main() -> int:
 
 def report(target: Path, sets: list[str]) -> int:
     """Print all disagreements between audio and truth; 1 if there is one."""
+    from phantom_measure import check  # loads torch: not for --help
+
     problems = [f"{name}/{problem}" for name in sets for problem in check(target / name)]
     print("\n".join(problems) if problems else "audio, truth.csv and design agree")
     return int(bool(problems))

@@ -53,7 +53,7 @@ class Cues:
 
     f0_shift_st: mean F0, semitones; f0_range: factor on the F0 range; tempo: speech rate factor; level_db: RMS level;
     tilt_db_per_octave: added slope of the spectral envelope, 100 Hz to 8 kHz; breathiness: share of the periodic
-    amplitude that is turned into noise above 3 kHz (none below 500 Hz, linear between).
+    amplitude that is turned into noise above 2 kHz (none below 500 Hz, linear between).
     """
 
     f0_shift_st: float = 0.0
@@ -65,10 +65,10 @@ class Cues:
 
 
 FULL = {
-    "sad": Cues(-2.0, 0.55, 0.78, -5.0, -3.0, 0.50),
+    "sad": Cues(-2.0, 0.55, 0.78, -5.0, -3.0, 0.70),
     "neu": Cues(),
     "ang": Cues(1.5, 1.25, 1.22, 4.0, 3.5, 0.0),
-    "hap": Cues(3.2, 1.80, 1.10, 2.0, 0.0, 0.25),
+    "hap": Cues(3.2, 1.80, 1.10, 2.0, 0.0, 0.30),
 }
 # One dimension of tempo has to tell four emotions apart, hence the wider steps.
 TEMPO = {"sad": 0.75, "neu": 1.0, "ang": 1.32, "hap": 1.15}

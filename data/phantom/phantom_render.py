@@ -159,7 +159,7 @@ def _warp(spectrum: np.ndarray, formant: float) -> np.ndarray:
 
 
 def _breathy(aperiodicity: np.ndarray, voiced: np.ndarray, breathiness: float, hertz: np.ndarray) -> np.ndarray:
-    share = breathiness * np.clip((hertz - 500) / 2500, 0, 1)
+    share = breathiness * np.clip((hertz - 500) / 1500, 0, 1)
     return np.where(voiced[:, None], aperiodicity + (1 - aperiodicity) * share, aperiodicity)
 
 
