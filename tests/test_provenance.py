@@ -26,6 +26,8 @@ class Half:
     def __call__(self, x: float = 1.0) -> float:
         """Doc of the method."""
         # a comment
+        if x < 0:
+            raise ValueError("negative")
         return np.float64(x) / 2
 '''
 
@@ -45,6 +47,7 @@ def version(tmp_path):
         ('"""Doc."""', '"""Other words."""'),
         ('    """Doc of the class."""\n\n', ""),
         ("        # a comment\n", ""),
+        ('ValueError("negative")', 'ValueError(f"{x} is negative")'),
         ("np.float64(x) / 2", "(np.float64(x)\n                / 2)"),
     ],
 )
@@ -55,7 +58,13 @@ def test_words_and_layout_do_not_matter(version, old, new):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("/ 2", "/ 2.0"), ("x: float = 1.0", "x: float = 1.5"), ("float64", "float32"), ("return ", "return -")],
+    [
+        ("/ 2", "/ 2.0"),
+        ("x < 0", "x < 1"),
+        ("x: float = 1.0", "x: float = 1.5"),
+        ("float64", "float32"),
+        ("return ", "return -"),
+    ],
 )
 def test_a_changed_formula_matters(version, old, new):
     assert version(SOURCE) != version(SOURCE.replace(old, new))

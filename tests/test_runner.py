@@ -16,7 +16,8 @@ from tiny_study import ROWS, make_tiny, tiny_layout
 from emotrace.corpus.files import write_text_atomic
 from emotrace.models import ModelError
 from emotrace.study.layout import Layout
-from emotrace.study.profiles import ProfileError, Selection
+from emotrace.study.measure import Backends, measure_keys
+from emotrace.study.profiles import Measure, ProfileError, Selection
 from emotrace.study.rows import select_rows
 from emotrace.study.runner import FILES, read_provenance, row_state, run_rows, running
 from emotrace.study.workers import Task, TaskError, Workers
@@ -136,7 +137,7 @@ def test_finished_rows_are_done_and_not_run_again(finished):
 def test_provenance_says_what_a_result_depends_on(finished):
     recorded = read_provenance(finished, ANONYMISED)
     assert recorded["identity"]["selection"] == {"level": "utterance", "n_farthest": 10, "n_random": 5, "seed": "2020"}
-    assert set(recorded["identity"]["models"]) == {"hubert", "soft", "ecapa", "gst", "pool", "acoustic-ECAPA-T6"}
+    assert set(recorded["identity"]["models"]) == {"hubert", "ecapa", "pool", "acoustic-ECAPA-T6"}
     assert recorded["attackers"] == ["ignorant", "lazy-informed"]
     assert recorded["environment"]["versions"]["torch"]
 
@@ -151,17 +152,22 @@ def test_a_row_is_stale_for_the_reason_that_changed(finished, monkeypatch):
     assert row_state(finished, ORIGINAL).reasons == ("evaluation_code",)
 
 
-def test_a_changed_evaluation_keeps_the_audio(finished, monkeypatch):
+def test_a_changed_measure_is_taken_anew_and_nothing_else(finished, monkeypatch):
     corpus = finished.corpora(ANONYMISED)[0]
-    before = finished.version(ANONYMISED, corpus)
-    monkeypatch.setattr("emotrace.study.layout._code", lambda parts: _CODES[parts])
-    from emotrace.study import layout, provenance
+    keys = measure_keys(finished.backends)
+    monkeypatch.setattr("emotrace.study.layout.measure_keys", lambda _: keys | {Measure.EMOTION: "other"})
+    layout = Layout(finished.profile, models=finished.models.folder)
+    before, after = finished.version(ANONYMISED, corpus), layout.version(ANONYMISED, corpus)
+    assert after.audio == before.audio
+    name = before.original.utterances[0].id
+    moved = [measure for measure in Measure if after.file(measure, name) != before.file(measure, name)]
+    assert moved == [Measure.EMOTION]
 
-    _CODES = {provenance.SYNTHESIS_CODE: provenance.code_version(provenance.SYNTHESIS_CODE)}
-    _CODES[provenance.EVALUATION_CODE] = "other"
-    after = finished.version(ANONYMISED, corpus)
-    assert layout._code(provenance.EVALUATION_CODE) == "other"
-    assert after.audio == before.audio and after.folder != before.folder
+
+def test_the_key_of_a_measure_names_the_code_and_the_back_end():
+    default, other = measure_keys(Backends()), measure_keys(Backends(asr="another"))
+    assert len(set(default.values())) == len(Measure)
+    assert {measure for measure in Measure if default[measure] != other[measure]} == {Measure.WORDS}
 
 
 def test_recorded_results_are_judged_without_the_data(finished, tmp_path):

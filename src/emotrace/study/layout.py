@@ -7,14 +7,14 @@ touches its rows.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from emotrace.corpus.datadir import DataDir
 from emotrace.models import DEFAULT as DEFAULT_MODELS
 from emotrace.models import load_models
-from emotrace.study.measure import Backends, Version, measure_tasks
+from emotrace.study.measure import Backends, Version, measure_keys, measure_tasks
 from emotrace.study.profiles import Corpus, Measure, Profile
 from emotrace.study.provenance import EVALUATION_CODE, SYNTHESIS_CODE, code_version, digest
 from emotrace.study.rows import Route, Row, select_rows
@@ -24,9 +24,9 @@ from emotrace.study.synthesis import (
     Studio,
     feature_tasks,
     needs_features,
-    required_models,
     selection_configuration,
     synthesis_tasks,
+    used_models,
 )
 from emotrace.study.workers import Task
 
@@ -73,7 +73,7 @@ class Layout:
             "row": row.configuration(),
             "corpora": {corpus.name: _rules(corpus) for corpus in self.corpora(row)},
             "selection": selection_configuration(row, self.selection),
-            "models": self._model_hashes(row),
+            "models": self._model_hashes(used_models(row)),
             "synthesis_code": None if row.route is Route.ORIGINAL else _code(SYNTHESIS_CODE),
             "evaluation_code": _code(EVALUATION_CODE),
             "backends": asdict(self.backends),
@@ -83,12 +83,13 @@ class Layout:
 
     def missing_models(self, rows: Iterable[Row]) -> list[str]:
         """Names of the models that rows need and that are not there."""
-        there = set(self.models.names())
-        return sorted({name for row in rows for name in required_models(row)} - there)
+        front_ends = {name for row in rows if needs_features(row) for name in FRONT_END_MODELS}
+        used = {name for row in rows for name in used_models(row)}
+        return sorted((front_ends | used) - set(self.models.names()))
 
-    def _model_hashes(self, row: Row) -> dict[str, str | None]:
+    def _model_hashes(self, names: Iterable[str]) -> dict[str, str | None]:
         there = self.models.names()
-        return {name: self.models.sha256(name) if name in there else None for name in required_models(row)}
+        return {name: self.models.sha256(name) if name in there else None for name in names}
 
     def _data_hashes(self, row: Row) -> dict[str, str]:
         hashes = {corpus.name: self._hash(corpus.path) for corpus in self.corpora(row)}
@@ -149,7 +150,8 @@ class Layout:
             corpus.name,
             data,
             audio,
-            folder / self._measures,
+            folder,
+            self._measure_keys,
             corpus.measures,
             corpus.transcribed(data),
             enrolment,
@@ -162,19 +164,18 @@ class Layout:
 
     def studio(self, row: Row, corpus: Corpus) -> Studio:
         layers = tuple(sorted({*SHIPPED_LAYERS, *([row.ir.layer] if needs_features(row) and row.ir.layer else [])}))
-        hashes = self._model_hashes(row) if needs_features(row) else {}
-        front_ends = {name: value for name, value in hashes.items() if name in FRONT_END_MODELS}
+        front_ends = self._model_hashes(FRONT_END_MODELS if needs_features(row) else ())
         key = digest([layers, front_ends, _code(SYNTHESIS_CODE), self._hash(corpus.path)])[:16]
         return Studio(self.profile.work / "features", f"{corpus.name}-{key}", self.models.folder, layers)
 
-    @property
-    def _measures(self) -> str:
-        return f"measures-{digest([_code(EVALUATION_CODE), asdict(self.backends)])[:16]}"
+    @cached_property
+    def _measure_keys(self) -> dict[Measure, str]:
+        return measure_keys(self.backends)
 
     def _audio_folder(self, row: Row, corpus: Corpus) -> Path:
-        parts = [row.configuration(), selection_configuration(row, self.selection), self._model_hashes(row)]
+        parts = [row.configuration(), selection_configuration(row, self.selection)]
         code = None if row.route is Route.ORIGINAL else _code(SYNTHESIS_CODE)
-        key = digest([*parts, code, self._hash(corpus.path)])[:16]
+        key = digest([*parts, self._model_hashes(used_models(row)), code, self._hash(corpus.path)])[:16]
         return self.profile.work / row.name / f"{corpus.name}-{key}"
 
     def _separate_enrolment(self, row: Row, corpus: Corpus) -> tuple[str, ...]:

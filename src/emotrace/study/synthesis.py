@@ -52,13 +52,14 @@ class Studio:
         return _front_ends(self.models, self.layers)(waveform)
 
 
-def required_models(row: Row) -> tuple[str, ...]:
-    """Names of the models in ``data/models`` that a row's audio depends on."""
+def used_models(row: Row) -> tuple[str, ...]:
+    """Names of the models in ``data/models`` that a row's audio depends on; the features need all front-ends."""
     if row.ir is None:
         return ()
+    used = {"hubert": needs_features(row) and row.ir.post != "soft", "soft": row.ir.post == "soft"}
+    used |= {"ecapa": row.ir.speaker == "ecapa", "gst": row.ir.speaker == "gst", "pool": row.anonymise}
     vocoder = f"{'unified' if row.route is Route.UNIFIED else 'acoustic'}-{row.ir.name}"
-    front_ends = () if row.ir.linguistic == "log-mel" else FRONT_END_MODELS
-    return (*front_ends, *(("pool",) if row.anonymise else ()), vocoder)
+    return (*(name for name, needed in used.items() if needed), vocoder)
 
 
 def needs_features(row: Row) -> bool:
