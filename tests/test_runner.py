@@ -18,6 +18,7 @@ from emotrace.models import ModelError
 from emotrace.study.layout import Layout
 from emotrace.study.measure import Backends, measure_keys
 from emotrace.study.profiles import Measure, ProfileError, Selection
+from emotrace.study.provenance import CodeChangedError
 from emotrace.study.rows import select_rows
 from emotrace.study.runner import FILES, read_provenance, row_state, run_rows, running
 from emotrace.study.workers import Task, TaskError, Workers
@@ -147,9 +148,12 @@ def test_a_row_is_stale_for_the_reason_that_changed(finished, monkeypatch):
     layout = Layout(other, models=finished.models.folder)
     assert row_state(layout, ANONYMISED).reasons == ("selection",)
     assert row_state(layout, ORIGINAL).state == "done"
-    monkeypatch.setattr("emotrace.study.layout._code", lambda parts: f"other {len(parts)}")
-    assert row_state(finished, ANONYMISED).reasons == ("evaluation_code", "synthesis_code")
-    assert row_state(finished, ORIGINAL).reasons == ("evaluation_code",)
+    monkeypatch.setattr("emotrace.study.layout.code_version", lambda parts: "other")
+    edited = Layout(finished.profile, models=finished.models.folder)
+    assert row_state(edited, ANONYMISED).reasons == ("evaluation_code", "synthesis_code")
+    assert row_state(edited, ORIGINAL).reasons == ("evaluation_code",)
+    with pytest.raises(CodeChangedError, match="repeat the command"):
+        finished.require_unchanged_code()
 
 
 def test_a_changed_measure_is_taken_anew_and_nothing_else(finished, monkeypatch):

@@ -46,11 +46,12 @@ LibriSpeechOption = Annotated[Path | None, typer.Option(help="LibriSpeech folder
 @contextmanager
 def _one_message() -> Iterator[None]:
     """Turn the errors that a user can cause into one message; anything else is a defect and keeps its traceback."""
+    from emotrace.study.provenance import CodeChangedError
     from emotrace.study.workers import TaskError
 
     try:
         yield
-    except (ValueError, OSError, TaskError, FloatingPointError) as error:
+    except (ValueError, OSError, TaskError, CodeChangedError, FloatingPointError) as error:
         typer.echo(f"emotrace: {error}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:

@@ -7,7 +7,6 @@ touches its rows.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from emotrace.models import DEFAULT as DEFAULT_MODELS
 from emotrace.models import load_models
 from emotrace.study.measure import Backends, Version, measure_keys, measure_tasks
 from emotrace.study.profiles import Corpus, Measure, Profile
-from emotrace.study.provenance import EVALUATION_CODE, SYNTHESIS_CODE, code_version, digest
+from emotrace.study.provenance import EVALUATION_CODE, SYNTHESIS_CODE, CodeChangedError, code_version, digest
 from emotrace.study.rows import Route, Row, select_rows
 from emotrace.study.synthesis import (
     FRONT_END_MODELS,
@@ -50,6 +49,8 @@ class Layout:
         self.profile, self.seed = profile, seed
         self.models, self.backends = load_models(models), backends or Backends()
         self.selection = profile.selection if seed == 0 else profile.selection.invocation(str(seed))
+        # at once, so that the keys are those of the code that is loaded and not of a later edit
+        self._codes, self._measure_keys = _codes(), measure_keys(self.backends)
         self._data: dict[Path, DataDir] = {}
         self._hashes: dict[Path, str] = {}
 
@@ -74,12 +75,17 @@ class Layout:
             "corpora": {corpus.name: _rules(corpus) for corpus in self.corpora(row)},
             "selection": selection_configuration(row, self.selection),
             "models": self._model_hashes(used_models(row)),
-            "synthesis_code": None if row.route is Route.ORIGINAL else _code(SYNTHESIS_CODE),
-            "evaluation_code": _code(EVALUATION_CODE),
+            "synthesis_code": None if row.route is Route.ORIGINAL else self._codes["synthesis"],
+            "evaluation_code": self._codes["evaluation"],
             "backends": asdict(self.backends),
             "ser_training": self.profile.ser_training is not None,
             "data": self._data_hashes(row) if data is None else data,
         }
+
+    def require_unchanged_code(self) -> None:
+        """Raise CodeChangedError when the code was edited since this layout was made, for workers may have run either."""
+        if _codes() != self._codes or measure_keys(self.backends) != self._measure_keys:
+            raise CodeChangedError("the code changed while the run was going on; repeat the command")
 
     def missing_models(self, rows: Iterable[Row]) -> list[str]:
         """Names of the models that rows need and that are not there."""
@@ -165,16 +171,12 @@ class Layout:
     def studio(self, row: Row, corpus: Corpus) -> Studio:
         layers = tuple(sorted({*SHIPPED_LAYERS, *([row.ir.layer] if needs_features(row) and row.ir.layer else [])}))
         front_ends = self._model_hashes(FRONT_END_MODELS if needs_features(row) else ())
-        key = digest([layers, front_ends, _code(SYNTHESIS_CODE), self._hash(corpus.path)])[:16]
+        key = digest([layers, front_ends, self._codes["synthesis"], self._hash(corpus.path)])[:16]
         return Studio(self.profile.work / "features", f"{corpus.name}-{key}", self.models.folder, layers)
-
-    @cached_property
-    def _measure_keys(self) -> dict[Measure, str]:
-        return measure_keys(self.backends)
 
     def _audio_folder(self, row: Row, corpus: Corpus) -> Path:
         parts = [row.configuration(), selection_configuration(row, self.selection)]
-        code = None if row.route is Route.ORIGINAL else _code(SYNTHESIS_CODE)
+        code = None if row.route is Route.ORIGINAL else self._codes["synthesis"]
         key = digest([*parts, self._model_hashes(used_models(row)), code, self._hash(corpus.path)])[:16]
         return self.profile.work / row.name / f"{corpus.name}-{key}"
 
@@ -183,10 +185,9 @@ class Layout:
         return data.enrolment if row.anonymise and data.trials and Measure.SPEAKER in corpus.measures else ()
 
 
+def _codes() -> dict[str, str]:
+    return {"synthesis": code_version(SYNTHESIS_CODE), "evaluation": code_version(EVALUATION_CODE)}
+
+
 def _rules(corpus: Corpus) -> dict[str, Any]:
     return {"measures": sorted(corpus.measures), "transcribed_per_cell": corpus.transcribed_per_cell}
-
-
-@lru_cache(maxsize=4)
-def _code(parts: tuple[str, ...]) -> str:
-    return code_version(parts)

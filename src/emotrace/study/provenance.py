@@ -33,6 +33,10 @@ VERSIONED = (
 )
 
 
+class CodeChangedError(RuntimeError):
+    """The code was edited during a run."""
+
+
 def digest(value: Any) -> str:
     """sha256, hexadecimal, of anything that JSON can write; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()

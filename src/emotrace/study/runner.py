@@ -68,6 +68,7 @@ def run_rows(layout: Layout, rows: Sequence[Row], *, jobs: int = DEFAULT_JOBS, r
         ProfileError: the data is not there, or another process runs this profile.
         ModelError: a row needs a model that is not there.
         TaskError: an utterance failed; the message names it. What is done stays done.
+        CodeChangedError: the code was edited meanwhile.
     """
     settled = ("done",) if rerun_stale else ("done", "stale")
     wanted = [row for row in rows if row_state(layout, row).state not in settled]
@@ -102,6 +103,7 @@ def _run_row(layout: Layout, row: Row, workers: Workers) -> None:
 
 def _record(layout: Layout, row: Row, seconds: float) -> None:
     """Write the results of a finished row; provenance.json last, because it declares the others valid."""
+    layout.require_unchanged_code()
     training = layout.training_version() if layout.profile.ser_training else None
     utterances, trials = [], []
     for corpus in layout.corpora(row):
