@@ -83,7 +83,7 @@ class Layout:
         }
 
     def require_unchanged_code(self) -> None:
-        """Raise CodeChangedError when the code was edited since this layout was made, for workers may have run either."""
+        """Raise CodeChangedError when the code was edited since this layout was made: workers may have run either."""
         if _codes() != self._codes or measure_keys(self.backends) != self._measure_keys:
             raise CodeChangedError("the code changed while the run was going on; repeat the command")
 
