@@ -19,9 +19,9 @@ class Budget:
     soft: int = 400
     ecapa: int = 400
     gst: int = 1_000
-    acoustic: int = 1_500
+    acoustic: int = 1_000
     unified_mel: int = 1_200
-    unified_gan: int = 400
+    unified_gan: int = 200
 
 
 @dataclass(frozen=True)
