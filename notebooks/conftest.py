@@ -1,4 +1,4 @@
-"""The notebooks under nbval run the real study, every stage, on a part of the phantom: four speakers instead of eight.
+"""The notebooks under nbval run the real study, every stage, on a part of the phantom: one utterance for each emotion.
 
 Results go to a folder of their own that starts empty, so that a test neither shows nor changes what `make book` made.
 """
@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from nbval.plugin import IPyNbCell
 
-from emotrace.corpus.datadir import DataDir, write_datadir
+from emotrace.corpus.datadir import DataDir, Utterance, write_datadir
 
 ROOT = Path(__file__).resolve().parents[1]
-SPEAKERS = frozenset({"f1", "f2", "m1", "m2"})  # two of each gender for trials; folds 1 and 2 for the recognisers
+PAIR = frozenset({"f1", "m1"})  # speakers of the isolation sets; an interval over speakers needs two
 LINKED = ("data/paper", "data/results/scale")
 
 
@@ -36,11 +36,18 @@ def reduced_root() -> Path:
 
 
 def reduce(source: DataDir, target: Path) -> None:
-    """Write the utterances, enrolment and trials that involve nobody but SPEAKERS."""
-    kept = {utterance.id: utterance for utterance in source if utterance.speaker in SPEAKERS}
-    trials = [trial for trial in source.trials if trial.speaker in SPEAKERS and trial.utterance in kept]
-    enrolment = [name for name in source.enrolment if name in kept]
-    write_datadir(target, kept.values(), enrolment=enrolment, trials=trials)
+    """Write one trial and one enrolment utterance of each kind; all speakers where there are trials, else PAIR.
+
+    All, because an interval of the EER draws speakers of one gender; of fewer than four, too many draws are of one.
+    """
+    speakers = source.speakers if source.trials else PAIR
+    first: dict[tuple[object, ...], Utterance] = {}
+    for utterance in source:
+        if utterance.speaker in speakers:
+            first.setdefault((utterance.speaker, utterance.emotion, utterance.id in source.enrolment), utterance)
+    kept = {utterance.id: utterance for utterance in first.values()}
+    trials = [trial for trial in source.trials if trial.utterance in kept]
+    write_datadir(target, kept.values(), enrolment=set(source.enrolment) & set(kept), trials=trials)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
