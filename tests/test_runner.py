@@ -193,7 +193,7 @@ def test_another_seed_is_another_result_for_anonymised_rows_alone(finished):
 
 
 def test_a_missing_model_is_named_before_anything_is_started(finished):
-    with pytest.raises(ModelError, match="no model acoustic-none-T4 .* emotrace train acoustic-none-T4"):
+    with pytest.raises(ModelError, match="no model acoustic-none-T4 .*emotrace train acoustic-none-T4"):
         run_rows(finished, select_rows(["none-T4"], layer=4))
 
 
