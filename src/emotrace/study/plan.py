@@ -17,17 +17,17 @@ from emotrace.study.workers import Task
 # Core-seconds per second of audio, one thread of a 2-core x86-64 virtual machine with bfloat16 instructions; without
 # them the official HiFi-GAN, and with it "two-stage" and "copy", takes about twice as long.
 CORE_SECONDS = {
-    "features": 0.25,
-    Route.COPY: 0.38,
-    Route.TWO_STAGE: 0.40,
+    "features": 0.20,
+    Route.COPY: 0.36,
+    Route.TWO_STAGE: 0.38,
     Route.UNIFIED: 0.05,
-    Measure.WORDS: 0.35,
+    Measure.WORDS: 0.30,
     Measure.SPEAKER: 0.02,
     Measure.EMOTION: 0.03,
     Measure.ACOUSTICS: 0.08,
 }
 AUDIO_BYTES = 18_000  # FLAC, per second
-FEATURE_BYTES = 320_000  # per second: four layers of 128 channels, soft units, F0, log-mel
+FEATURE_BYTES = 160_000  # per second: four layers of 128 channels, soft units, F0, log-mel
 MEASURE_BYTES = 2_000  # per file
 
 
