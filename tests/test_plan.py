@@ -1,11 +1,12 @@
 """The plan counts what is missing, starts nothing, and says how to get what is not there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from stand_in import make_corpus
 
-from emotrace.corpus.datadir import Emotion
+from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.study.layout import Layout
 from emotrace.study.plan import CORE_SECONDS, corpora_table, make_plan
 from emotrace.study.profiles import (
@@ -31,7 +32,7 @@ SECONDS = 16 * 0.6
 def layout(tmp_path) -> Layout:
     make_corpus(tmp_path / "corpus")
     corpora = (
-        Corpus("emotional", tmp_path / "corpus", ALL_MEASURES, transcribed_per_cell=0),
+        Corpus("emotional", tmp_path / "corpus", ALL_MEASURES, transcribed_per_cell=0, neutral_is_read=True),
         Corpus("f0", tmp_path / "corpus", CUE_MEASURES, rows=("original", "none-T6")),
     )
     profile = Profile("tiny", corpora, tmp_path / "work", tmp_path / "results")
@@ -88,11 +89,17 @@ def test_corpora_run_on_the_rows_they_name(layout):
 
 
 @pytest.mark.parametrize(("limit", "count"), [(None, 16), (0, 4), (1, 16)])
-def test_neutral_utterances_are_always_transcribed(layout, limit, count):
+def test_neutral_utterances_that_stand_in_for_read_speech_are_all_transcribed(layout, limit, count):
     data = layout.data(layout.profile.corpora[0].path)
-    chosen = Corpus("emotional", data.path, ALL_MEASURES, transcribed_per_cell=limit).transcribed(data)
+    chosen = replace(layout.profile.corpora[0], transcribed_per_cell=limit).transcribed(data)
     assert len(chosen) == count
     assert {u.id for u in data if u.emotion is Emotion.NEUTRAL} <= chosen
+
+
+def test_transcribed_utterances_are_spread_evenly_over_a_cell():
+    utterances = tuple(Utterance(f"s-{n:02}", "s", "f", Path(f"{n}.flac"), "TEXT", Emotion.SAD) for n in range(8))
+    chosen = Corpus("emotional", Path(), ALL_MEASURES, transcribed_per_cell=3).transcribed(DataDir(Path(), utterances))
+    assert chosen == {"s-00", "s-02", "s-04"}
 
 
 def test_every_path_and_row_of_every_profile_exists():

@@ -27,7 +27,7 @@ def make_tiny(folder: Path) -> Path:
 def tiny_layout(shared: Path, folder: Path, *, seed: int = 0) -> Layout:
     """The study of the corpus and models in ``shared``, working in ``folder``."""
     corpora = (
-        Corpus("emotional", shared / "corpus", ALL_MEASURES, transcribed_per_cell=0),
+        Corpus("emotional", shared / "corpus", ALL_MEASURES, transcribed_per_cell=0, neutral_is_read=True),
         Corpus("f0", shared / "corpus", CUE_MEASURES, rows=("original",)),
     )
     selection = Selection(n_farthest=10, n_random=5)

@@ -190,4 +190,5 @@ def _codes() -> dict[str, str]:
 
 
 def _rules(corpus: Corpus) -> dict[str, Any]:
-    return {"measures": sorted(corpus.measures), "transcribed_per_cell": corpus.transcribed_per_cell}
+    rules = {"measures": sorted(corpus.measures), "transcribed_per_cell": corpus.transcribed_per_cell}
+    return rules | {"neutral_is_read": corpus.neutral_is_read}

@@ -5,7 +5,7 @@ have.
 """
 
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -40,8 +40,9 @@ class Corpus:
         path: the data directory with the originals.
         measures: what is measured on each utterance.
         rows: names of the rows run on it, at the studied layer; None for all.
-        transcribed_per_cell: how many utterances per speaker and emotion are transcribed (those with the first ids, the
-            neutral ones all); None for all of them. Speech recognition is the slowest measure.
+        transcribed_per_cell: how many utterances per speaker and emotion are transcribed, evenly spread over the ids;
+            None for all of them. Speech recognition is the slowest measure.
+        neutral_is_read: the neutral utterances stand in for read speech, so all of them are transcribed.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Corpus:
     measures: frozenset[Measure]
     rows: tuple[str, ...] | None = None
     transcribed_per_cell: int | None = None
+    neutral_is_read: bool = False
 
     def includes(self, row: Row) -> bool:
         """Whether ``row`` is run on this corpus, at whatever layer it is."""
@@ -57,14 +59,17 @@ class Corpus:
 
     def transcribed(self, data: DataDir) -> frozenset[str]:
         """Ids of the utterances whose words are recognised, by the rule of ``transcribed_per_cell``."""
-        chosen, seen = set(), Counter()
+        cells: dict[tuple[str, Emotion | None], list[str]] = defaultdict(list)
         for utterance in data if Measure.WORDS in self.measures else ():
-            cell = utterance.speaker, utterance.emotion
-            seen[cell] += 1
-            limit = self.transcribed_per_cell
-            if utterance.text and (limit is None or utterance.emotion is Emotion.NEUTRAL or seen[cell] <= limit):
-                chosen.add(utterance.id)
-        return frozenset(chosen)
+            if utterance.text:
+                cells[utterance.speaker, utterance.emotion].append(utterance.id)
+        return frozenset(name for (_, emotion), names in cells.items() for name in self._spread(names, emotion))
+
+    def _spread(self, names: list[str], emotion: Emotion | None) -> list[str]:
+        limit = self.transcribed_per_cell
+        if limit is None or (self.neutral_is_read and emotion is Emotion.NEUTRAL):
+            return names
+        return names[:: max(1, len(names) // max(limit, 1))][:limit]
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def phantom(root: Path = ROOT) -> Profile:
     """The embedded corpus: everything on the full set, cue measurements on the isolation sets."""
     data = root / "data" / "phantom"
     isolation = (Corpus(name, data / name, CUE_MEASURES, CUE_ROWS) for name in ("f0", "tempo", "voice"))
-    emotional = Corpus("emotional", data / "test", ALL_MEASURES, transcribed_per_cell=1)
+    emotional = Corpus("emotional", data / "test", ALL_MEASURES, transcribed_per_cell=1, neutral_is_read=True)
     return Profile(
         "phantom",
         (emotional, *isolation),
@@ -142,7 +147,7 @@ def scale(root: Path = ROOT) -> Profile:
     return Profile(
         "scale",
         (
-            Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES),
+            Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES, transcribed_per_cell=3),
             Corpus("read", data / "librispeech" / "test", READ_MEASURES),
         ),
         work=root / "work" / "scale",
