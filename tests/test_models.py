@@ -10,10 +10,11 @@ import torch
 
 from emotrace.models import DEFAULT, ModelError, load_models
 from emotrace.study.rows import ALL_ROWS, with_layer
-from emotrace.study.synthesis import required_models
+from emotrace.study.synthesis import FRONT_END_MODELS, used_models
 
 MODELS = load_models()
-NEEDED = sorted({name for row in (*ALL_ROWS, *with_layer(ALL_ROWS, 3)) for name in required_models(row)})
+ROWS = (*ALL_ROWS, *with_layer(ALL_ROWS, 3))
+NEEDED = sorted({*FRONT_END_MODELS, *(name for row in ROWS for name in used_models(row))})
 
 
 def test_every_row_finds_its_models_at_layers_6_and_3():
@@ -37,7 +38,7 @@ def test_features_fit_every_acoustic_model():
     time = np.arange(24_000) / 16_000
     waveform = (0.3 * np.sin(2 * np.pi * (200 * time + 20 * time**2))).astype(np.float32)
     features = MODELS.front_ends()(waveform)
-    for row in (row for row in (*ALL_ROWS, *with_layer(ALL_ROWS, 3)) if row.ir is not None):
+    for row in (row for row in ROWS if row.ir is not None):
         ir = features.ir(row.ir)
         if row.name != "unified-log-mel":
             with torch.inference_mode():

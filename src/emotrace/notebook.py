@@ -72,6 +72,12 @@ def gather(studies: Studies, table: Callable[..., pd.DataFrame], *arguments: obj
     return pd.concat(parts, ignore_index=True)
 
 
+def show_provenance(studies: Studies) -> Styler:
+    """Where the numbers of every row come from: one line per row and study."""
+    table = pd.concat([study.provenance for study in studies.values()], ignore_index=True)
+    return table.style.hide(axis="index")
+
+
 def table2_beside(studies: Studies) -> pd.DataFrame:
     """Table II of every study and, once, the lines of the paper for the rows shown; each row's lines stand together."""
     table = pd.concat([table2(study) for study in studies.values()]).drop_duplicates(["row", "source"])

