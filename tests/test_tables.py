@@ -183,3 +183,13 @@ def test_a_cue_is_retained_as_far_as_it_follows_the_truth(isolation, monkeypatch
     assert table.loc[("none-T1", "F0 range"), ["estimate", "retained"]].tolist() == pytest.approx([0.5, 0.5])
     assert table.loc[("none-T1", "F0 level"), ["low", "estimate", "high"]].tolist() == pytest.approx([1, 1, 1])
     assert cue_accuracy(isolation)["error"].abs().max() == pytest.approx(0, abs=1e-9)
+
+
+def test_a_cue_that_is_left_in_one_speaker_only_is_not_measurable(isolation, monkeypatch):
+    monkeypatch.setattr("emotrace.study.cues.CUES", [cue for cue in CUES if cue.corpus == "f0"])
+    lines = isolation.utterances
+    lost = (lines["row"] == "none-T1") & (lines["speaker"] != SPEAKERS[0])
+    lines.loc[lost, "f0_mean_hz"] = np.nan
+    table = cue_retention(isolation).set_index(["row", "cue"])
+    assert table.loc[("none-T1", "F0 level"), ["low", "estimate", "high", "retained"]].isna().all()
+    assert table.loc[("original", "F0 level"), "estimate"] == pytest.approx(1)

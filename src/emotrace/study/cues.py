@@ -3,13 +3,14 @@
 In each isolation set the emotion lives in one family of cues. A cue that a row keeps varies as much as the truth does.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from emotrace.evaluation.bootstrap import Draws, bootstrap_interval
+from emotrace.evaluation.bootstrap import Draws, Interval, bootstrap_interval
 
 if TYPE_CHECKING:
     from emotrace.study.study import Study
@@ -49,6 +50,9 @@ CUES = (
 )
 
 
+NOT_MEASURABLE = Interval(math.nan, math.nan, math.nan)
+
+
 @dataclass(frozen=True)
 class Slope:
     """Least-squares slope of column y on column x, both already centred per speaker."""
@@ -66,6 +70,7 @@ def cue_retention(study: "Study") -> pd.DataFrame:
 
     Columns row, set, cue, unit, estimate, low, high (the slope: for F0 and tempo 1 is perfect, 0 is lost) and
     retained, the slope as a share of the originals'. Tempo is kept by construction wherever the IR keeps its frames.
+    NaN where a row leaves the cue measurable (a voiced frame, for F0) in the speech of fewer than two speakers.
     Empty without isolation sets.
     """
     lines = [_line(study, row, cue) for cue in CUES for row in study.rows if not _measured(study, row, cue).empty]
@@ -96,7 +101,9 @@ def _line(study: "Study", row: str, cue: Cue) -> dict[str, object]:
     y = np.log2(y) if cue.measured_log2 else y
     speakers = lines["speaker"]
     pairs = pd.DataFrame({"speaker": speakers, "x": _centred(x, speakers), "y": _centred(y, speakers)})
-    interval = bootstrap_interval(pairs, Slope(), n=study.n_bootstrap, seed=study.seed)
+    interval = NOT_MEASURABLE
+    if speakers.nunique() > 1:
+        interval = bootstrap_interval(pairs, Slope(), n=study.n_bootstrap, seed=study.seed)
     return {"row": row, "set": cue.corpus, "cue": cue.name, "unit": cue.unit, **interval._asdict()}
 
 
