@@ -12,7 +12,7 @@ from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit
 
 @dataclass(frozen=True)
 class Budget:
-    """Optimiser steps of every model; the defaults cost about 1.5 CPU-hours on one thread."""
+    """Optimiser steps of every model; the defaults cost about 1.2 CPU-hours on one thread."""
 
     hubert: int = 900
     hubert_again: int = 300
