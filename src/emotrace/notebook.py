@@ -118,7 +118,7 @@ def confusions_beside(
 
 def eer_beside(studies: Studies) -> pd.DataFrame:
     """EER of every attacker [%]: columns panel (speech and gender), line, attacker, estimate, low, high."""
-    table = gather(studies, attackers_table)
+    table = gather(studies, attackers_table).sort_values(["panel", "gender"], kind="stable", ignore_index=True)
     genders = table["gender"].map({"f": "female", "m": "male"})
     return table.assign(panel=table["panel"] + "\n" + genders, line=table["row"])
 
