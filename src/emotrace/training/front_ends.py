@@ -10,7 +10,6 @@ from emotrace.models import HEAD_KEY
 from emotrace.representation.ecapa import Ecapa
 from emotrace.representation.hubert import Hubert
 from emotrace.representation.soft import SoftHead
-from emotrace.training import export
 from emotrace.training.data import TrainingSet
 from emotrace.training.ecapa import SpeakerClassification, SpeakerSet, perturbed_speakers
 from emotrace.training.hubert import MaskedPrediction, Targets, cluster, mfcc_features, mini_config
@@ -34,16 +33,15 @@ def train_hubert(workshop: Workshop) -> None:
     targets, _ = cluster([mfcc_features(waveform) for waveform in data.waveforms], UNITS, workshop.seed)
     records = {"1: MFCC": _masked_prediction(workshop, "hubert-1", model, data, targets, workshop.budget.hubert)}
     targets = own_units(Hubert.from_model(model), data, workshop.seed)
-    records["2: T6"] = _masked_prediction(workshop, "hubert-2", model, data, targets, workshop.budget.hubert_again)
-    folder = workshop.out / "hubert"
-    export.write_model(folder, model.state_dict(), model.config.to_dict())
-    export.write_card(
-        folder,
+    after = f"hubert-2-after-{workshop.budget.hubert}"
+    records["2: T6"] = _masked_prediction(workshop, after, model, data, targets, workshop.budget.hubert_again)
+    workshop.ship(
+        "hubert",
+        model.state_dict(),
+        model.config.to_dict(),
         purpose="linguistic features T1 to T12, 50 frames/s, 128 channels",
-        data=workshop.describe(),
         records=records,
         notes="The loss also counts unmasked frames (weight 0.5); iteration 2 starts from the weights of iteration 1.",
-        seed=workshop.seed,
     )
 
 
@@ -68,17 +66,15 @@ def train_soft(workshop: Workshop) -> None:
     torch.manual_seed(workshop.seed)
     head = SoftHead(hubert.channels, UNITS)
     recipe = SoftPrediction(hubert, head, data.waveforms, targets, steps=workshop.budget.soft)
-    record = workshop.fit("soft", recipe, workshop.budget.soft)
-    folder = workshop.out / "soft"
+    record = workshop.fit("soft", recipe, workshop.budget.soft, needs=("hubert",))
     tensors = {**hubert.model.state_dict(), HEAD_KEY: head.W}
-    export.write_model(folder, tensors, hubert.model.config.to_dict())
-    export.write_card(
-        folder,
+    workshop.ship(
+        "soft",
+        tensors,
+        hubert.model.config.to_dict(),
         purpose="soft units (100) of T12, in SSL-SAS's form",
-        data=workshop.describe(),
         records={"soft": record},
         notes="All of HuBERT-mini is fine-tuned together with W.",
-        seed=workshop.seed,
     )
 
 
@@ -89,14 +85,12 @@ def train_ecapa(workshop: Workshop) -> None:
     ecapa = Ecapa(**ECAPA)
     recipe = SpeakerClassification(ecapa, speakers, steps=workshop.budget.ecapa, seed=workshop.seed)
     record = workshop.fit("ecapa", recipe, workshop.budget.ecapa)
-    folder = workshop.out / "ecapa"
-    export.write_model(folder, ecapa.model.state_dict(), ECAPA)
-    export.write_card(
-        folder,
+    workshop.ship(
+        "ecapa",
+        ecapa.model.state_dict(),
+        ECAPA,
         purpose=f"speaker embedding, 192 dimensions, discriminative ({len(speakers.names)} speakers, copies counted)",
-        data=workshop.describe(),
         records={"ecapa": record},
-        seed=workshop.seed,
     )
 
 
@@ -106,16 +100,14 @@ def make_pool(workshop: Workshop) -> None:
     pool = Pool.from_utterances(
         (name, gender, workshop.models.ecapa.embed(piece)) for name, gender, piece in _pieces(speakers)
     )
-    folder = workshop.out / "pool"
     config = {"speakers": list(pool.speakers), "genders": list(pool.genders)}
-    export.write_model(folder, {"embeddings": pool.embeddings}, config)
-    export.write_card(
-        folder,
+    workshop.ship(
+        "pool",
+        {"embeddings": pool.embeddings},
+        config,
         purpose="speakers that selec-anon draws from",
-        data=workshop.describe(),
         records={},
         notes=f"Copies at speeds {', '.join(map(str, POOL_SPEEDS))} count as speakers of their own.",
-        seed=workshop.seed,
     )
 
 

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from emotrace.representation.features import FrontEnds
 from emotrace.representation.ir import HOP, IRSpec
-from emotrace.training import export
-from emotrace.training.decoders import IRS, Extraction
+from emotrace.training.decoders import IRS, Extraction, needs
 from emotrace.training.loop import Recipe
 from emotrace.training.workshop import Workshop
 from emotrace.vocoder.discriminators import SLIM, DiscriminatorConfig, Discriminators
@@ -165,8 +164,7 @@ def train_unified(workshop: Workshop, name: str) -> None:
     """The small unified vocoder of one IR, e.g. "log-mel": an iSTFT generator, mel only first, then with the GAN."""
     data, budget = workshop.training_set.at_least(SEGMENT), workshop.budget
     extraction, spec = Extraction(workshop.models, workshop.work / "features"), IRS[name]
-    features = extraction.styled if spec.speaker == "gst" else lambda utterance, _: extraction.features(utterance)
-    irs = [features(*pair).ir(spec) for pair in zip(data.utterances, data.waveforms, strict=True)]
+    irs = extraction.irs(data, spec)
     torch.manual_seed(workshop.seed)
     generator = IstftGenerator(IstftConfig(in_channels=irs[0].shape[0]))
     generator.fit_normalisation(irs)
@@ -178,14 +176,12 @@ def train_unified(workshop: Workshop, name: str) -> None:
         mel_only=budget.unified_mel,
         seed=workshop.seed,
     )
-    record = workshop.fit(f"unified-{name}", recipe, budget.unified_mel + budget.unified_gan)
-    folder = workshop.out / f"unified-{name}"
-    export.write_model(folder, generator.state_dict(), vars(generator.config))
-    export.write_card(
-        folder,
+    record = workshop.fit(f"unified-{name}", recipe, budget.unified_mel + budget.unified_gan, needs=needs(spec))
+    workshop.ship(
+        f"unified-{name}",
+        generator.state_dict(),
+        vars(generator.config),
         purpose=f"IR {name} ({irs[0].shape[0]} channels, 100 frames/s) -> 16 kHz waveform, in one network",
-        data=workshop.describe(),
         records={"unified": record},
         notes=f"{budget.unified_mel} steps of mel L1 alone, then {budget.unified_gan} with slim discriminators.",
-        seed=workshop.seed,
     )

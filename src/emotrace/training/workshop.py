@@ -1,12 +1,17 @@
 """Where and how long the study's models are trained."""
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from emotrace.models import Models
 from emotrace.training.data import TrainingSet, load_training_set
-from emotrace.training.export import TrainingData
+from emotrace.training.export import TrainingData, write_card, write_model
 from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit
 
 
@@ -44,9 +49,30 @@ class Workshop:
         """The models that are finished already."""
         return Models(self.out)
 
-    def fit(self, name: str, recipe: Recipe, steps: int) -> TrainingRecord:
-        """Run the loop in the folder ``name`` of the checkpoints, resuming what lies there."""
-        return fit(recipe, LoopConfig(steps=steps, seed=self.seed), self.work / name)
+    def fit(self, name: str, recipe: Recipe, steps: int, *, needs: Sequence[str] = ()) -> TrainingRecord:
+        """Run the loop, resuming the checkpoint of the same data, steps, seed and versions of the models it ``needs``.
+
+        Another version of any of these starts anew, in a folder of its own.
+        """
+        versions = [self.models.sha256(model) for model in needs]
+        inputs = repr((self.describe(), steps, self.seed, versions)).encode()
+        folder = self.work / f"{name}-{hashlib.sha256(inputs).hexdigest()[:12]}"
+        return fit(recipe, LoopConfig(steps=steps, seed=self.seed), folder)
+
+    def ship(
+        self,
+        name: str,
+        tensors: Mapping[str, Tensor],
+        config: Mapping[str, Any],
+        *,
+        purpose: str,
+        records: Mapping[str, TrainingRecord],
+        notes: str = "",
+    ) -> None:
+        """Write a finished model with its card to the folder ``name`` of ``out``."""
+        folder = self.out / name
+        write_model(folder, tensors, config)
+        write_card(folder, purpose=purpose, data=self.describe(), records=records, notes=notes, seed=self.seed)
 
     def describe(self) -> TrainingData:
         """What a model card says of the data."""
