@@ -110,6 +110,22 @@ def test_bad_audio_is_refused_before_any_work(tmp_path, bad):
     assert "replace the file or leave the utterance out" in message and "more utterances" not in message
 
 
+@pytest.mark.parametrize("bad", [name for name in AUDIO if "rate" not in name])
+@pytest.mark.parametrize("command", ["anonymize", "evaluate"])
+def test_bad_audio_stops_a_command_before_it_writes_anything(tmp_path, bad, command):
+    data, copy = make_corpus(tmp_path / "corpus", suffix=".flac"), make_corpus(tmp_path / "copy")
+    AUDIO[bad][0](data)
+    before = snapshot(tmp_path)
+    options = {
+        "anonymize": (data.path, tmp_path / "new", "--row", "none-T6"),
+        "evaluate": (data.path, copy.path, "--out", tmp_path / "new"),
+    }
+    code, lines = run(command, *options[command])
+    assert code == 2 and len(lines) == 1, lines
+    assert lines[0].startswith(f"emotrace: {data.path}: audio of 's1-hap': ") and "replace the file" in lines[0]
+    assert snapshot(tmp_path) == before
+
+
 def test_a_shell_command_in_wav_scp_is_not_run(tmp_path):
     data = make_corpus(tmp_path / "corpus")
     edit("wav.scp", "wav/s1-hap.wav", f"touch {tmp_path}/ran |")(data)

@@ -9,6 +9,7 @@ import soundfile
 
 from emotrace.corpus.datadir import CorpusError, DataDir, refuse_asr_suffix, write_anonymised
 from emotrace.corpus.files import write_text_atomic
+from emotrace.corpus.validate import require_usable_audio
 from emotrace.evaluation.acoustics import LENGTH_TOLERANCE
 from emotrace.models import DEFAULT as DEFAULT_MODELS
 from emotrace.study.assembly import TRIALS, UTTERANCES, References, trial_lines, utterance_lines, write_parquet
@@ -19,6 +20,8 @@ from emotrace.study.provenance import ROOT, digest
 from emotrace.study.rows import Route, Row
 from emotrace.study.runner import require, running
 from emotrace.study.workers import DEFAULT_JOBS
+
+SHORTEST_SYNTHESIS = 0.031  # seconds; YAAPT needs 481 samples and HuBERT 400
 
 
 def anonymise_directory(
@@ -39,8 +42,8 @@ def anonymise_directory(
     of this machine do it, or the dask cluster behind ``scheduler`` (an address or a scheduler file).
 
     Raises:
-        CorpusError: ``source`` is no data directory, ``target`` holds one already, or its name ends in something with
-            "asr".
+        CorpusError: ``source`` is no data directory or has audio that no model takes, ``target`` holds one already, or
+            its name ends in something with "asr".
         ValueError: the row is the original. ModelError: a model is missing. TaskError: an utterance failed.
     """
     if row.route is Route.ORIGINAL:
@@ -50,6 +53,7 @@ def anonymise_directory(
     refuse_asr_suffix(source.resolve(), target)
     if (target / "wav.scp").exists():
         raise CorpusError(f"{target}: holds a data directory already; remove it or choose another name")
+    require_usable_audio(data, shortest=SHORTEST_SYNTHESIS)
     corpus = Corpus(source.resolve().name, source, frozenset())
     work = (work or ROOT / "work" / "anonymize").absolute()
     profile = Profile("anonymize", (corpus,), work, work, selection=selection or Selection())
@@ -100,7 +104,7 @@ def evaluate_directories(
         jobs, scheduler: worker processes of this machine, or the dask cluster behind an address or scheduler file.
 
     Raises:
-        CorpusError: not data directories, or their utterances differ.
+        CorpusError: not data directories, their utterances differ, or audio is unreadable, silent or below 0.4 s.
         TaskError: an utterance cannot be measured.
     """
     original, anonymised = original.absolute(), anonymised.absolute()  # a worker may run in another folder
@@ -109,6 +113,8 @@ def evaluate_directories(
     again = copy if enrolment is None else DataDir.read(enrolment)
     for other in (copy, again):
         _require_same_utterances(data, other)
+    for each in {folder.path: folder for folder in (data, copy, again)}.values():
+        require_usable_audio(each)
     measures, notes = _possible_measures(data, copy, training)
     corpus = Corpus("emotional" if any(u.emotion for u in data) else "read", original, measures)
     work = (work or ROOT / "work" / "evaluate").absolute()
