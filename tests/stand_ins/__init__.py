@@ -74,11 +74,12 @@ def write_ssl_sas(home: Path, sizes: Sizes) -> dict[str, Path]:
 
 def _linked(source: Path, target: Path) -> Path:
     """A folder with the same files, hard links where the disk has them."""
-    shutil.copytree(source, target, copy_function=_link)
+    shutil.copytree(source, target, copy_function=_link, dirs_exist_ok=True)
     return target
 
 
 def _link(source: str, target: str) -> None:
+    Path(target).unlink(missing_ok=True)
     try:
         os.link(source, target)
     except OSError:

@@ -11,7 +11,7 @@ from emotrace.official.checkpoint import Checkpoint, Download
 
 _HUGGING_FACE = "https://huggingface.co"
 _VPC = "https://github.com/Voice-Privacy-Challenge/Voice-Privacy-Challenge-2024"
-_VPC_LICENCE = "that of VoicePrivacy 2024's repository (GPL-3.0); the models have no statement of their own"
+_VPC_LICENCE = "that of VoicePrivacy 2024's repository (GPL-3.0-or-later); the models have no statement of their own"
 _SSL_SAS_ARCHIVE = "https://zenodo.org/record/6529898/files/pretrained_models_anon_xv.tar.gz"
 _SSL_SAS_LICENCE = "CC BY-NC 4.0 (SSL-SAS's repository as a whole): non-commercial use only"
 
@@ -97,7 +97,7 @@ _ENTRIES = (
         name="hubert_soft",
         purpose="soft-vc's HuBERT-soft: the other form of soft units",
         page="https://github.com/bshall/hubert",
-        licence="MIT",
+        licence="MIT (setup.py of the repository)",
         downloads=(
             Download(
                 "hubert-soft-0d54a1f4.pt",
@@ -144,10 +144,11 @@ _ENTRIES = (
     _vpc("asv_orig", "VoicePrivacy 2024's speaker verification, an ECAPA-TDNN trained on LibriSpeech train-clean-360"),
     _vpc("asr", "VoicePrivacy 2024's speech recognition, speechbrain's wav2vec2 + CTC of LibriSpeech"),
     _vpc("ser", "VoicePrivacy 2024's emotion recognition, one wav2vec2 classifier for each of five folds of IEMOCAP"),
-    # The challenge first fetched its recogniser from here (01_download_data_model.sh of 2024-02, revision a9fdfb4).
+    # VoicePrivacy 2024's README names it as its recogniser; its download script fetched it from here at first, revision
+    # a9fdfb4, which is before the later change of its hyperparams.yaml.
     Checkpoint(
         name="asr_wav2vec2_librispeech",
-        purpose="speechbrain's wav2vec2 + CTC of LibriSpeech: where vpc_asr comes from",
+        purpose="speechbrain's wav2vec2 + CTC of LibriSpeech: the model in vpc_asr",
         page=f"{_HUGGING_FACE}/speechbrain/asr-wav2vec2-librispeech",
         licence="Apache-2.0",
         downloads=(
