@@ -14,6 +14,7 @@ from emotrace.training.data import TrainingSet
 from emotrace.training.ecapa import SpeakerClassification, SpeakerSet, perturbed_speakers
 from emotrace.training.hubert import MaskedPrediction, Targets, cluster, mfcc_features, mini_config
 from emotrace.training.loop import TrainingRecord
+from emotrace.training.processes import from_main
 from emotrace.training.soft import SoftPrediction
 from emotrace.training.workshop import Workshop
 
@@ -30,7 +31,8 @@ def train_hubert(workshop: Workshop) -> None:
     data = workshop.training_set.at_least(CROP)
     torch.manual_seed(workshop.seed)
     model = HubertModel(mini_config())
-    targets, _ = cluster([mfcc_features(waveform) for waveform in data.waveforms], UNITS, workshop.seed)
+    mfcc = [mfcc_features(waveform) for waveform in data.waveforms]
+    targets = from_main(lambda: cluster(mfcc, UNITS, workshop.seed)[0])
     records = {"1: MFCC": _masked_prediction(workshop, "hubert-1", model, data, targets, workshop.budget.hubert)}
     targets = own_units(Hubert.from_model(model), data, workshop.seed)
     after = f"hubert-2-after-{workshop.budget.hubert}"
@@ -47,8 +49,12 @@ def train_hubert(workshop: Workshop) -> None:
 
 def own_units(hubert: Hubert, data: TrainingSet, seed: int) -> Targets:
     """k-means units (100) of a HuBERT's own T6."""
-    features = [hubert.layer(torch.from_numpy(waveform), UNIT_LAYER).numpy() for waveform in data.waveforms]
-    return cluster(features, UNITS, seed)[0]
+
+    def found() -> Targets:
+        features = [hubert.layer(torch.from_numpy(waveform), UNIT_LAYER).numpy() for waveform in data.waveforms]
+        return cluster(features, UNITS, seed)[0]
+
+    return from_main(found)
 
 
 def _masked_prediction(

@@ -13,11 +13,16 @@ from emotrace.models import Models
 from emotrace.training.data import TrainingSet, load_training_set
 from emotrace.training.export import TrainingData, write_card, write_model
 from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit
+from emotrace.training.processes import state
+from emotrace.training.unified import SMALL, UnifiedConfig
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Optimiser steps of every model; the defaults cost about 1.2 CPU-hours on one thread."""
+    """Optimiser steps of every model, and how the unified vocoder is trained.
+
+    The defaults cost about 1.2 CPU-hours on one thread.
+    """
 
     hubert: int = 900
     hubert_again: int = 300
@@ -25,19 +30,22 @@ class Budget:
     ecapa: int = 400
     gst: int = 1_000
     acoustic: int = 1_000
-    unified_mel: int = 1_200
-    unified_gan: int = 200
+    unified: UnifiedConfig = SMALL
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """Data directories to learn from, a folder for checkpoints, a folder for finished models, budget and seed."""
+    """Data directories to learn from, a folder for checkpoints, a folder for finished models, budget and seed.
+
+    ``precision``: "no" (float32) or "bf16". Started by `accelerate launch`, all processes train each model together.
+    """
 
     data: tuple[Path, ...]
     work: Path
     out: Path
     budget: Budget = field(default_factory=Budget)
     seed: int = 0
+    precision: str = "no"
 
     @cached_property
     def training_set(self) -> TrainingSet:
@@ -49,15 +57,19 @@ class Workshop:
         """The models that are finished already."""
         return Models(self.out)
 
-    def fit(self, name: str, recipe: Recipe, steps: int, *, needs: Sequence[str] = ()) -> TrainingRecord:
+    def fit(
+        self, name: str, recipe: Recipe, steps: int, *, needs: Sequence[str] = (), settings: object = None
+    ) -> TrainingRecord:
         """Run the loop, resuming the checkpoint of the same data, steps, seed and versions of the models it ``needs``.
 
-        Another version of any of these starts anew, in a folder of its own.
+        Another version of any of these, or other ``settings`` (a dataclass) or precision, starts anew, in a folder of
+        its own.
         """
         versions = [self.models.sha256(model) for model in needs]
-        inputs = repr((self.describe(), steps, self.seed, versions)).encode()
+        special = [thing for thing in (settings, self.precision) if thing not in (None, "no")]
+        inputs = repr((self.describe(), steps, self.seed, versions, *special)).encode()
         folder = self.work / f"{name}-{hashlib.sha256(inputs).hexdigest()[:12]}"
-        return fit(recipe, LoopConfig(steps=steps, seed=self.seed), folder)
+        return fit(recipe, LoopConfig(steps=steps, seed=self.seed, precision=self.precision), folder)
 
     def ship(
         self,
@@ -69,10 +81,12 @@ class Workshop:
         records: Mapping[str, TrainingRecord],
         notes: str = "",
     ) -> None:
-        """Write a finished model with its card to the folder ``name`` of ``out``."""
+        """Write a finished model with its card to the folder ``name`` of ``out``; the main process does."""
         folder = self.out / name
-        write_model(folder, tensors, config)
-        write_card(folder, purpose=purpose, data=self.describe(), records=records, notes=notes, seed=self.seed)
+        if state().is_main_process:
+            write_model(folder, tensors, config)
+            write_card(folder, purpose=purpose, data=self.describe(), records=records, notes=notes, seed=self.seed)
+        state().wait_for_everyone()
 
     def describe(self) -> TrainingData:
         """What a model card says of the data."""
