@@ -25,6 +25,9 @@ app = typer.Typer(
 class CorpusName(StrEnum):
     RAVDESS = "ravdess"
     LIBRISPEECH = "librispeech"
+    LIBRITTS = "libritts"
+    IEMOCAP = "iemocap"
+    LIBRI_TEST = "libri-test"
 
 
 class ProfileName(StrEnum):
@@ -39,6 +42,9 @@ RowsOption = Annotated[str | None, typer.Option(help="Rows, separated by commas;
 LayerOption = Annotated[int, typer.Option(min=1, help="HuBERT layer that rows at T6 are taken at.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Of the pseudo-speakers; 0 is the study's own selection.")]
 JobsOption = Annotated[int | None, typer.Option(min=1, help="Worker processes, one thread each; 2 by default.")]
+SchedulerOption = Annotated[
+    str | None, typer.Option(help="A dask cluster of yours instead of --jobs: tcp://host:8786, or a scheduler file.")
+]
 RavdessOption = Annotated[Path | None, typer.Option(help="RAVDESS folder or zip, where it is not imported yet.")]
 LibriSpeechOption = Annotated[Path | None, typer.Option(help="LibriSpeech folder with SPEAKERS.TXT, likewise.")]
 
@@ -62,24 +68,54 @@ def _one_message() -> Iterator[None]:
 @app.command("import")
 def import_corpus(
     corpus: CorpusName,
-    source: Annotated[Path, typer.Argument(help="RAVDESS folder or zip, or a LibriSpeech folder with SPEAKERS.TXT.")],
-    target: Annotated[Path, typer.Argument(help="New folder; gets train/ and test/.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="ravdess: folder or zip; librispeech: folder with SPEAKERS.TXT; libritts: folder with speakers.tsv; "
+            "iemocap: IEMOCAP_full_release; libri-test: VoicePrivacy 2024's data folder."
+        ),
+    ],
+    target: Annotated[Path, typer.Argument(help="New folder; data directories are made in it, or it becomes one.")],
     trim: Annotated[bool, typer.Option(help="RAVDESS: cut leading and trailing silence.")] = True,
+    excited: Annotated[bool, typer.Option(help="IEMOCAP: excitement counts as happy.")] = True,
+    check_majority: Annotated[bool, typer.Option(help="IEMOCAP: recount the annotators' votes.")] = False,
 ) -> None:
-    """Import a corpus as data directories.
+    """Import a corpus as data directories: train/ and test/, the subsets of LibriTTS, or a single one.
 
     Example: `emotrace import ravdess Audio_Speech_Actors_01-24.zip corpora/ravdess`
     """
     with _one_message():
-        from emotrace.corpus.librispeech import import_librispeech
-        from emotrace.corpus.ravdess import import_ravdess
+        from emotrace.corpus.importers import import_corpus as import_by_name
 
-        if corpus is CorpusName.RAVDESS:
-            made = import_ravdess(source, target, trim=trim)
-        else:
-            made = import_librispeech(source, target)
-    for name, data in made.items():
-        typer.echo(f"{target / name}: {len(data)} utterances, {len(data.speakers)} speakers")
+        options = {"trim": trim, "excited": excited, "check_majority": check_majority}
+        made, remarks = import_by_name(corpus.value, source, target, **options)
+    for data in made:
+        typer.echo(f"{data.path}: {len(data)} utterances, {len(data.speakers)} speakers")
+    for remark in remarks:
+        typer.echo(remark)
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="Checkpoints; without any, a list of them.")] = None,
+    accept_licence: Annotated[bool, typer.Option(help="Accept the licences that ask for it; see the list.")] = False,
+) -> None:
+    """Get released checkpoints of the paper's models, and check them.
+
+    Files that you put into $EMOTRACE_CHECKPOINTS (work/checkpoints) yourself are checked just the same.
+
+    Example: `emotrace fetch hubert_base`
+    """
+    with _one_message():
+        from emotrace.official.download import obtain
+        from emotrace.official.registry import CHECKPOINTS
+
+        if unknown := sorted(set(names or ()) - set(CHECKPOINTS)):
+            raise ValueError(f"no checkpoint {unknown[0]!r}; there are: {', '.join(CHECKPOINTS)}")
+        for entry in [CHECKPOINTS[name] for name in names or ()]:
+            typer.echo(f"{entry.name}: {obtain(entry, accept_licence=accept_licence)}")
+    for entry in () if names else CHECKPOINTS.values():
+        typer.echo(f"{entry.name}: {entry.purpose}\n    {entry.page}; licence: {entry.licence}")
 
 
 @app.command()
@@ -165,6 +201,7 @@ def anonymize(
     level: Annotated[str, typer.Option(help="Pseudo-speakers per utterance, or per speaker.")] = "utterance",
     seed: SeedOption = 0,
     jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
 ) -> None:
     """Anonymise a data directory by a row; all metadata are kept, 16 kHz audio lands in wav/.
 
@@ -176,7 +213,7 @@ def anonymize(
         from emotrace.study.rows import select_rows
 
         chosen = select_rows([row], layer=layer)[0]
-        options = {"seed": seed, "selection": Selection(level=level), "jobs": _jobs(jobs)}
+        options = {"seed": seed, "selection": Selection(level=level), "jobs": _jobs(jobs), "scheduler": scheduler}
         made = anonymise_directory(source, target, chosen, **options)
     typer.echo(f"{target}: {len(made)} utterances by {chosen.name}")
 
@@ -197,6 +234,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder for utterances.parquet, trials.parquet, summary.csv.")
     ] = None,
     jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
 ) -> None:
     """Compare an anonymised data directory with its originals: EER, WER, recalls, UAR, acoustics, with 95 % intervals.
 
@@ -206,7 +244,8 @@ def evaluate(
         from emotrace.study.directories import evaluate_directories, write_evaluation
         from emotrace.study.summary import summary_table
 
-        found = evaluate_directories(original, anonymised, training=train_on, enrolment=enrolment, jobs=_jobs(jobs))
+        options = {"training": train_on, "enrolment": enrolment, "jobs": _jobs(jobs), "scheduler": scheduler}
+        found = evaluate_directories(original, anonymised, **options)
         summary = summary_table(found)
         if out is not None:
             write_evaluation(out, found, summary)
@@ -222,6 +261,7 @@ def run(
     layer: LayerOption = 6,
     seed: SeedOption = 0,
     jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
     ravdess: RavdessOption = None,
     librispeech: LibriSpeechOption = None,
 ) -> None:
@@ -235,7 +275,7 @@ def run(
 
         layout, chosen = _layout(profile, rows, layer, seed)
         prepare(layout.profile, ravdess=ravdess, librispeech=librispeech)
-        done = run_rows(layout, chosen, jobs=_jobs(jobs))
+        done = run_rows(layout, chosen, jobs=_jobs(jobs), scheduler=scheduler)
     typer.echo(f"{layout.profile.results}: ran {', '.join(done) or 'nothing, all rows are there'}")
 
 
