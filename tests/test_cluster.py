@@ -132,7 +132,7 @@ def test_dask_that_is_not_installed_is_one_message(tmp_path, monkeypatch):
     [
         ("code_version", lambda parts: "other", "runs another version of emotrace: install this one"),
         ("environment", lambda: {"versions": {"torch": "0.1"}}, r"has torch 2\.\S+, not 0.1"),
-        ("_python", lambda: "3.8", r"runs Python 3\.1\d, not 3.8"),
+        ("python_version", lambda: "3.8", r"runs Python 3\.1\d, not 3.8"),
     ],
 )
 def test_workers_with_other_versions_are_refused(cluster, tmp_path, monkeypatch, name, value, words):
