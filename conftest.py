@@ -7,6 +7,7 @@ import pytest
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests stay together, for their fixtures; so do all notebooks, which share one run of the study.
 
