@@ -10,7 +10,7 @@ PYTHON := $(firstword $(foreach name,python3.11 python3.12 python3 python,\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run book test lint format lock clean
+.PHONY: help install run book test benchmark lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -33,6 +33,9 @@ book: run ## run the phantom profile, build the book, check its pages
 
 test: $(STAMP) ## run the tests and the notebooks, in two processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n 2 --no-loadscope-reorder
+
+benchmark: $(STAMP) ## ratios of cost and speed; about half an hour on an idle machine
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .
