@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import HubertConfig
+from tiny_models import HUBERT
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -32,17 +32,8 @@ def tiny():
     from emotrace.anonymizer.selec_anon import Numbers
     from emotrace.vocoder.generator import SSL_SAS
 
-    hubert = HubertConfig(
-        hidden_size=16,
-        num_hidden_layers=12,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=2,
-    )
     vocoder = replace(SSL_SAS, initial_channels=32)
-    sizes = Sizes(hubert, (8, 8, 8, 8, 24), units=8, vocoder=vocoder, pool=20, numbers=Numbers(8, 4))
+    sizes = Sizes(HUBERT, (8, 8, 8, 8, 24), units=8, vocoder=vocoder, pool=20, numbers=Numbers(8, 4))
     return paper_models(sizes), sizes
 
 

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 import torch
-from transformers import HubertConfig
+from tiny_models import HUBERT
 
 from emotrace.corpus.audio import AudioError, save_audio
 from emotrace.corpus.datadir import Utterance
@@ -23,16 +23,7 @@ SAMPLES = 16_123
 @pytest.fixture(scope="module")
 def front_ends():
     torch.manual_seed(0)
-    config = HubertConfig(
-        hidden_size=16,
-        num_hidden_layers=12,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=(8,) * 7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=4,
-    )
-    hubert, soft_hubert = Hubert.from_pretrained(config), Hubert.from_pretrained(config)
+    hubert, soft_hubert = Hubert.from_pretrained(HUBERT), Hubert.from_pretrained(HUBERT)
     ecapa = Ecapa((16, 16, 16, 16, 48), attention=8)
     return FrontEnds(hubert, soft_hubert, SoftHead(16, 10), ecapa, GstEncoder(), layers=(1, 6))
 

@@ -110,12 +110,14 @@ def fetch(
         from emotrace.official.download import obtain
         from emotrace.official.registry import CHECKPOINTS
 
-        if unknown := sorted(set(names or ()) - set(CHECKPOINTS)):
+        if not names:
+            for entry in CHECKPOINTS.values():
+                typer.echo(f"{entry.name}: {entry.purpose}\n    {entry.page}; licence: {entry.licence}")
+            return
+        if unknown := sorted(set(names) - set(CHECKPOINTS)):
             raise ValueError(f"no checkpoint {unknown[0]!r}; there are: {', '.join(CHECKPOINTS)}")
-        for entry in [CHECKPOINTS[name] for name in names or ()]:
-            typer.echo(f"{entry.name}: {obtain(entry, accept_licence=accept_licence)}")
-    for entry in () if names else CHECKPOINTS.values():
-        typer.echo(f"{entry.name}: {entry.purpose}\n    {entry.page}; licence: {entry.licence}")
+        for name in names:
+            typer.echo(f"{name}: {obtain(CHECKPOINTS[name], accept_licence=accept_licence)}")
 
 
 @app.command()
@@ -174,7 +176,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the models; data/models/scale by default.")] = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Train a model, or go on where a training was interrupted.
+    """Train a model, or go on where a training was interrupted; on several GPUs by `accelerate launch -m emotrace`.
 
     Example: `emotrace train acoustic-none-T6`
     """
@@ -184,11 +186,12 @@ def train(
         from emotrace.study.provenance import ROOT
         from emotrace.training.catalogue import TRAINERS
         from emotrace.training.catalogue import train as train_model
+        from emotrace.training.processes import from_main
         from emotrace.training.workshop import Workshop
 
         if model not in ("all", *TRAINERS):
             raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
-        folders = tuple(data or import_corpora())
+        folders = tuple(data or from_main(import_corpora))
         train_model(model, Workshop(folders, ROOT / "work" / "training", out or DEFAULT, seed=seed))
 
 

@@ -31,9 +31,9 @@ class Happy(StrEnum):
 
 
 SOURCES = {
-    Happy.WITH_EXCITED: "as SpeechBrain's IEMOCAP recipe, on which VoicePrivacy 2024's emotion recogniser is built "
-    "(recipes/IEMOCAP/emotion_recognition/iemocap_prepare.py: exc becomes hap, 5531 utterances); VoicePrivacy's own "
-    "lists could not be checked",
+    Happy.WITH_EXCITED: "as SpeechBrain's IEMOCAP recipe (recipes/IEMOCAP/emotion_recognition/iemocap_prepare.py: exc "
+    "becomes hap, 5531 utterances), whose model VoicePrivacy 2024's emotion recogniser is by its class; VoicePrivacy "
+    "does not state it, and its lists could not be checked",
     Happy.ALONE: "on request; not what SpeechBrain's recipe does",
 }
 

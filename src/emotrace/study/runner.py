@@ -162,6 +162,6 @@ def running(layout: Layout, jobs: int, scheduler: str | None = None) -> Iterator
 def _workers(folder: Path, jobs: int, scheduler: str | None) -> Workers:
     if scheduler is None:
         return LocalWorkers(jobs)
-    from emotrace.study.cluster import ClusterWorkers  # here and not above: dask is an optional requirement
+    from emotrace.study.cluster import ClusterWorkers  # here and not above: most runs are local
 
     return ClusterWorkers(scheduler, folder)

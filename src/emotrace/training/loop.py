@@ -109,8 +109,7 @@ def fit(recipe: Recipe, config: LoopConfig, folder: Path) -> TrainingRecord:
 
     Raises:
         FloatingPointError: a loss is not finite; the last checkpoint stays as it is.
-        ValueError: the processes cannot share a batch evenly.
-        RuntimeError: the processes do not see the same checkpoint.
+        ValueError: the processes cannot share a batch evenly, or do not see the same checkpoint.
     """
     processes = Processes(config.precision)
     recipe.modules = {name: processes.share(module) for name, module in recipe.modules.items()}
@@ -143,10 +142,9 @@ def _resume(recipe: Recipe, kept: TrainingFolder, processes: Processes) -> tuple
     """Steps done and seconds they took."""
     saved = kept.read()
     done = saved["step"] if saved else 0
-    where = (
-        f"the processes see checkpoints of different steps in {kept.folder}; put it on a file system that they share"
+    processes.require_same(
+        done, f"the processes see checkpoints of different steps in {kept.folder}; put it where all of them see it"
     )
-    processes.require_same(done, where)
     if saved:
         recipe.load_state(saved["state"])
     kept.drop_losses_after(done)

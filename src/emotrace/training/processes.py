@@ -96,9 +96,9 @@ class Processes(Accelerator):
         return dict(zip(losses, self.reduce(values, "mean").tolist(), strict=True))
 
     def require_same(self, value: Any, complaint: str) -> None:
-        """Raise RuntimeError, in all processes, where they do not hold the same value."""
+        """Raise ValueError, in all processes, where they do not hold the same value."""
         if self.num_processes > 1 and len(set(values := gather_object([value]))) > 1:
-            raise RuntimeError(f"{complaint}: {', '.join(map(str, values))}")
+            raise ValueError(f"{complaint}: {', '.join(map(str, values))}")
 
     def _average(self, tensors: Iterable[Tensor]) -> None:
         """In place; one message for all, which is much faster than one each."""

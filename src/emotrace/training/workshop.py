@@ -66,8 +66,7 @@ class Workshop:
         its own.
         """
         versions = [self.models.sha256(model) for model in needs]
-        special = [thing for thing in (settings, self.precision) if thing not in (None, "no")]
-        inputs = repr((self.describe(), steps, self.seed, versions, *special)).encode()
+        inputs = repr((self.describe(), steps, self.seed, versions, settings, self.precision)).encode()
         folder = self.work / f"{name}-{hashlib.sha256(inputs).hexdigest()[:12]}"
         return fit(recipe, LoopConfig(steps=steps, seed=self.seed, precision=self.precision), folder)
 
