@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import HubertConfig, HubertModel
 
+from emotrace.representation.mel_hubert import model_class
 from emotrace.representation.modes import evaluating
 
 MINIMUM = 400  # samples in the receptive field of the first frame
@@ -42,8 +43,9 @@ class Hubert(nn.Module):
         Raises ValueError when the weights do not fill the model, OSError when the folder is not readable.
         """
         if isinstance(source, HubertConfig):
-            return cls.from_model(HubertModel(source), padding=padding)
-        model, info = HubertModel.from_pretrained(source, use_safetensors=True, output_loading_info=True)
+            return cls.from_model(model_class(source)(source), padding=padding)
+        loader = model_class(HubertConfig.from_pretrained(source))
+        model, info = loader.from_pretrained(source, use_safetensors=True, output_loading_info=True)
         lost = sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"])
         if lost:
             raise ValueError(f"{source}: weights missing or of another shape: {', '.join(lost)}")

@@ -23,8 +23,12 @@ class TrainingSet:
 
     def at_least(self, samples: int) -> "TrainingSet":
         """Shorter utterances repeated until they fill ``samples``, so that crops can be cut from every one."""
-        repeated = tuple(np.tile(waveform, -(-samples // len(waveform))) for waveform in self.waveforms)
-        return TrainingSet(self.utterances, repeated)
+        return TrainingSet(self.utterances, tuple(repeat_to(waveform, samples) for waveform in self.waveforms))
+
+
+def repeat_to(waveform: np.ndarray, samples: int) -> np.ndarray:
+    """A waveform (T,) as often as it takes to fill ``samples``."""
+    return np.tile(waveform, -(-samples // len(waveform)))
 
 
 def load_training_set(folders: Sequence[Path]) -> TrainingSet:

@@ -24,12 +24,16 @@ LOSSES = "losses.csv"
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How long and how often. ``steps`` counts optimiser updates, from the start of training and not of this call."""
+    """How long and how often. ``steps`` counts optimiser updates, from the start of training and not of this call.
+
+    ``precision`` is accelerate's: "no" (float32) or "bf16" (the forward passes in bfloat16).
+    """
 
     steps: int
     seed: int = 0
     checkpoint_every: int = 100
     log_every: int = 10
+    precision: str = "no"
 
 
 class Recipe:
@@ -101,7 +105,8 @@ def fit(recipe: Recipe, config: LoopConfig, folder: Path, *, accelerator: Accele
         FloatingPointError: a loss is not finite; the last checkpoint stays as it is.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    accelerator = accelerator or Accelerator(cpu=not torch.cuda.is_available())
+    local = {"cpu": not torch.cuda.is_available(), "mixed_precision": config.precision}
+    accelerator = accelerator or Accelerator(**local)
     _prepare(recipe, accelerator)
     done, seconds = _resume(recipe, folder)
     log = _LossLog(folder / LOSSES, keep_until=done)
@@ -115,6 +120,9 @@ def fit(recipe: Recipe, config: LoopConfig, folder: Path, *, accelerator: Accele
                 progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
                 _save(recipe, folder, step + 1, time.monotonic() - started)
+    for module in recipe.modules.values():
+        # accelerate's autocast is an attribute of the instance: without it the module computes in float32 again
+        vars(accelerator.unwrap_model(module)).pop("forward", None)
     return TrainingRecord(config.steps, read_seconds(folder), log.last)
 
 

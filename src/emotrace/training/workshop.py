@@ -19,8 +19,9 @@ from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit
 class Budget:
     """Optimiser steps of every model; the defaults cost about 1.2 CPU-hours on one thread."""
 
-    hubert: int = 900
-    hubert_again: int = 300
+    hubert: int = 2_500
+    hubert_again: int = 2_500
+    hubert_phones: int = 3_000
     soft: int = 400
     ecapa: int = 400
     gst: int = 1_000
@@ -49,7 +50,9 @@ class Workshop:
         """The models that are finished already."""
         return Models(self.out)
 
-    def fit(self, name: str, recipe: Recipe, steps: int, *, needs: Sequence[str] = ()) -> TrainingRecord:
+    def fit(
+        self, name: str, recipe: Recipe, steps: int, *, needs: Sequence[str] = (), precision: str = "no"
+    ) -> TrainingRecord:
         """Run the loop, resuming the checkpoint of the same data, steps, seed and versions of the models it ``needs``.
 
         Another version of any of these starts anew, in a folder of its own.
@@ -57,7 +60,7 @@ class Workshop:
         versions = [self.models.sha256(model) for model in needs]
         inputs = repr((self.describe(), steps, self.seed, versions)).encode()
         folder = self.work / f"{name}-{hashlib.sha256(inputs).hexdigest()[:12]}"
-        return fit(recipe, LoopConfig(steps=steps, seed=self.seed), folder)
+        return fit(recipe, LoopConfig(steps=steps, seed=self.seed, precision=precision), folder)
 
     def ship(
         self,
