@@ -20,8 +20,8 @@ class Budget:
     """Optimiser steps of every model; the defaults cost about 1.2 CPU-hours on one thread."""
 
     hubert: int = 2_500
-    hubert_again: int = 2_500
-    hubert_phones: int = 3_000
+    hubert_again: int = 4_000
+    hubert_phones: int = 4_000
     soft: int = 400
     ecapa: int = 400
     gst: int = 1_000
