@@ -30,6 +30,7 @@ class CorpusName(StrEnum):
 class ProfileName(StrEnum):
     PHANTOM = "phantom"
     SCALE = "scale"
+    PAPER = "paper"
 
 
 ProfileOption = Annotated[

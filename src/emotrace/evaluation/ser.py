@@ -37,6 +37,16 @@ class EmotionRecogniser(Protocol):
         """Features (N, F) -> emotions (N,)."""
 
 
+class FoldRecogniser(Protocol):
+    """An emotion recogniser that comes trained, one model per fold, each on the other folds."""
+
+    def features(self, waveform: np.ndarray) -> np.ndarray:
+        """Waveform (T,) at 16 kHz -> posteriors (F,) of the models of all folds, in the order of the folds."""
+
+    def predict_fold(self, features: np.ndarray, fold: str) -> Emotion:
+        """What the model that has not heard the fold says, from ``features`` (F,)."""
+
+
 class _SvmRecogniser:
     """Standardised features, a linear support vector machine, classes of equal weight; nothing is drawn at random."""
 
@@ -125,6 +135,17 @@ def trained_on(
     recogniser.fit(_matrix(train, originals), [_required(utterance, "emotion") for utterance in train])
     labels = recogniser.predict(_matrix(test, versions))
     return {utterance.id: label for utterance, label in zip(test, labels, strict=True)}
+
+
+def recognised_by_fold(
+    recogniser: FoldRecogniser, utterances: Sequence[Utterance], versions: Features
+) -> dict[str, Emotion]:
+    """Emotion of every utterance by the model of its fold. Raises SerError where fold or features are missing."""
+    vectors = _matrix(utterances, versions)
+    return {
+        utterance.id: recogniser.predict_fold(vector, _required(utterance, "fold"))
+        for utterance, vector in zip(utterances, vectors, strict=True)
+    }
 
 
 def _matrix(utterances: Sequence[Utterance], features: Features) -> np.ndarray:
