@@ -153,7 +153,7 @@ def test_unknown_metrics_rows_and_recognisers_are_refused(results):
     with pytest.raises(TableError, match="unknown metric 'acc'; there are eer_f"):
         metric_interval(results, "original", "acc")
     with pytest.raises(TableError, match="unknown recogniser"):
-        recalls_table(results, "ser")
+        recalls_table(results, "ser_third")
     with pytest.raises(TableError, match="row none-T7: no results for uar"):
         metric_interval(results, "none-T7", "uar")
 
