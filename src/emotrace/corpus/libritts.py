@@ -1,0 +1,103 @@
+"""LibriTTS trees (Zen et al. 2019, doi:10.21437/Interspeech.2019-2441) as data directories."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from emotrace.corpus.audio import load_audio, save_audio
+from emotrace.corpus.datadir import CorpusError, DataDir, Utterance, write_datadir
+from emotrace.corpus.files import atomic_folder, write_text_atomic
+
+TEXT_SUFFIX = ".normalized.txt"
+GENDERS = {"F": "f", "M": "m"}
+
+
+def import_libritts(
+    source: str | Path, target: str | Path, *, subsets: Sequence[str] | None = None
+) -> dict[str, DataDir]:
+    """Import the folder that holds speakers.tsv: every subset of it as `target`/SUBSET, at 16 kHz (the original: 24).
+
+    The paper trains its vocoders on train-clean-100 and takes its pool of pseudo-speakers from train-other-500.
+    Transcripts are the normalised ones in upper case. `subsets` names the folders; None takes all that are there.
+    All of `target` appears at once or not at all. Raises CorpusError with the file if this is not a LibriTTS tree, a
+    subset is unknown, audio and transcripts differ or a reader has no gender; AudioError; FileExistsError if `target`
+    is not empty.
+    """
+    source, target = Path(source), Path(target)
+    genders = _genders(source / "speakers.tsv")
+    chosen = {name: _utterances(source / name, genders) for name in _subsets(source, subsets)}
+    with atomic_folder(target) as folder:
+        for name, utterances in chosen.items():
+            progress = tqdm(utterances, desc=f"LibriTTS {name}", unit="file", disable=None)
+            write_datadir(folder / name, [_import_one(utterance, folder / name / "wav") for utterance in progress])
+        counts = {name: len(utterances) for name, utterances in chosen.items()}
+        write_text_atomic(
+            folder / "import.json", json.dumps({"corpus": "LibriTTS", "imported": counts}, indent=2) + "\n"
+        )
+    return {name: DataDir.read(target / name) for name in chosen}
+
+
+def _subsets(source: Path, wanted: Sequence[str] | None) -> list[str]:
+    """Names of the subset folders: those that hold SPEAKER/CHAPTER folders with audio."""
+    there = sorted({path.relative_to(source).parts[0] for path in source.glob("*/*/*/*.wav")})
+    if not there:
+        raise CorpusError(f"{source}: not a LibriTTS tree: no SUBSET/SPEAKER/CHAPTER/SPEAKER_CHAPTER_....wav")
+    if wanted is not None and (unknown := sorted(set(wanted) - set(there))):
+        raise CorpusError(f"{source}: holds no subset {unknown[0]}: it has {', '.join(there)}")
+    return there if wanted is None else list(dict.fromkeys(wanted))
+
+
+def _utterances(subset: Path, genders: dict[str, str]) -> list[Utterance]:
+    """Every SPEAKER/CHAPTER/SPEAKER_CHAPTER_....wav of `subset`, sorted; its path is the original audio."""
+    audio, texts = (sorted(subset.glob(f"*/*/*{suffix}")) for suffix in (".wav", TEXT_SUFFIX))
+    spoken, written = {path.with_suffix("") for path in audio}, {_stem(path) for path in texts}
+    if silent := sorted(written - spoken):
+        raise CorpusError(f"{silent[0]}{TEXT_SUFFIX}: audio {silent[0].name}.wav does not exist: restore it")
+    if wordless := sorted(spoken - written):
+        raise CorpusError(f"{wordless[0]}.wav: transcript {wordless[0].name}{TEXT_SUFFIX} does not exist: restore it")
+    return sorted((_utterance(path, genders) for path in audio), key=lambda utterance: utterance.id)
+
+
+def _utterance(audio: Path, genders: dict[str, str]) -> Utterance:
+    speaker, chapter = audio.parts[-3:-1]
+    if not audio.name.startswith(f"{speaker}_{chapter}_"):
+        raise CorpusError(f"{audio}: expected a name like {speaker}_{chapter}_000001_000000.wav")
+    if speaker not in genders:
+        raise CorpusError(f"{audio}: speaker '{speaker}' is not in speakers.tsv")
+    text = audio.with_suffix(TEXT_SUFFIX)
+    words = " ".join(text.read_text(encoding="utf-8").split()).upper()
+    if not any(character.isalnum() for character in words):
+        raise CorpusError(f"{text}: holds no word")
+    return Utterance(audio.stem, speaker, genders[speaker], audio, text=words)
+
+
+def _import_one(utterance: Utterance, folder: Path) -> Utterance:
+    file = folder / f"{utterance.id}.flac"
+    # Resampling a recording that reaches full scale overshoots it by a fraction of a decibel.
+    save_audio(file, np.clip(load_audio(utterance.path), -1, 1))
+    return replace(utterance, path=file)
+
+
+def _stem(text: Path) -> Path:
+    return text.with_name(text.name.removesuffix(TEXT_SUFFIX))
+
+
+def _genders(file: Path) -> dict[str, str]:
+    """Reader to "f" or "m", from tab-separated lines under a header with READER and GENDER."""
+    if not file.is_file():
+        raise CorpusError(f"{file.parent}: not a LibriTTS tree: no speakers.tsv; give the folder that holds it")
+    genders = {}
+    with file.open(encoding="utf-8", newline="") as lines:
+        reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        if not {"READER", "GENDER"} <= set(reader.fieldnames or ()):
+            raise CorpusError(f"{file}:1: expected the header 'READER GENDER SUBSET NAME', tab-separated")
+        for row in reader:
+            if row["GENDER"] not in GENDERS:
+                raise CorpusError(f"{file}:{reader.line_num}: gender of reader '{row['READER']}' must be F or M")
+            genders[row["READER"]] = GENDERS[row["GENDER"]]
+    return genders
