@@ -236,6 +236,12 @@ def soft_vc_state(model: HubertModel) -> dict[str, Tensor]:
 # ---- SSL-SAS --------------------------------------------------------------------------------------------------------
 
 
+def write_generator(path: Path, channels: int, sizes: Sizes) -> Path:
+    """A generator for an IR of these channels, in the format of SSL-SAS's g_00100000, without its front ends."""
+    generator = randomised(HifiGan(HifiGanConfig(channels, sizes.generator)))
+    return _save(path, {"generator": dict(generator.state_dict())})
+
+
 def write_ssl_sas(home: Path, sizes: Sizes) -> dict[str, Path]:
     """What SSL-SAS's archive unpacks to. The generator's file repeats its frozen front ends, as theirs does."""
     top = home / "pretrained_models_anon_xv"

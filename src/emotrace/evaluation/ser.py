@@ -1,7 +1,7 @@
 """Emotion recognition: features of level-normalised speech and a classifier. N utterances, F features, T samples."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import opensmile
@@ -37,14 +37,12 @@ class EmotionRecogniser(Protocol):
         """Features (N, F) -> emotions (N,)."""
 
 
+@runtime_checkable
 class FoldRecogniser(Protocol):
     """An emotion recogniser that comes trained, one model per fold, each on the other folds."""
 
-    def features(self, waveform: np.ndarray) -> np.ndarray:
-        """Waveform (T,) at 16 kHz -> posteriors (F,) of the models of all folds, in the order of the folds."""
-
-    def predict_fold(self, features: np.ndarray, fold: str) -> Emotion:
-        """What the model that has not heard the fold says, from ``features`` (F,)."""
+    def posteriors(self, waveform: np.ndarray, fold: str) -> Mapping[Emotion, float]:
+        """Probability of each emotion of a waveform (T,) at 16 kHz, by the model that has not heard ``fold``."""
 
 
 class _SvmRecogniser:
@@ -137,15 +135,10 @@ def trained_on(
     return {utterance.id: label for utterance, label in zip(test, labels, strict=True)}
 
 
-def recognised_by_fold(
-    recogniser: FoldRecogniser, utterances: Sequence[Utterance], versions: Features
-) -> dict[str, Emotion]:
-    """Emotion of every utterance by the model of its fold. Raises SerError where fold or features are missing."""
-    vectors = _matrix(utterances, versions)
-    return {
-        utterance.id: recogniser.predict_fold(vector, _required(utterance, "fold"))
-        for utterance, vector in zip(utterances, vectors, strict=True)
-    }
+def most_probable(utterances: Sequence[Utterance], posteriors: Features) -> dict[str, Emotion]:
+    """The most probable emotion of every utterance from its posteriors (4,), in the order of `Emotion`."""
+    places = _matrix(utterances, posteriors).argmax(axis=1)
+    return {utterance.id: list(Emotion)[place] for utterance, place in zip(utterances, places, strict=True)}
 
 
 def _matrix(utterances: Sequence[Utterance], features: Features) -> np.ndarray:

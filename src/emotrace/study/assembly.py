@@ -17,7 +17,7 @@ from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.corpus.files import atomic_file
 from emotrace.evaluation.asv import asv_scores
 from emotrace.evaluation.metrics import normalise_text, word_errors
-from emotrace.evaluation.ser import cross_validated, recognised_by_fold, trained_on
+from emotrace.evaluation.ser import FoldRecogniser, cross_validated, most_probable, trained_on
 from emotrace.study.measure import Version
 from emotrace.study.profiles import Backends, Measure
 from emotrace.study.recognisers import emotion_recogniser
@@ -93,8 +93,8 @@ def recognised_emotions(version: Version, references: References, backends: Back
 def _recognise(version: Version, references: References, measure: Measure, backend: str, device: str) -> dict[str, str]:
     tested, vectors = _labelled(version.original), _vectors(version.read(measure))
     recogniser = emotion_recogniser(backend, device)
-    if hasattr(recogniser, "predict_fold"):
-        return recognised_by_fold(recogniser, tested, vectors)
+    if isinstance(recogniser, FoldRecogniser):
+        return most_probable(tested, vectors)
     if references.training is None:
         originals = _vectors(references.original.read(measure))
         return cross_validated(recogniser, tested, originals, vectors)

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from emotrace.corpus.audio import load_audio
-from emotrace.corpus.datadir import DataDir, Utterance
+from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.corpus.files import write_text_atomic
 from emotrace.evaluation.acoustics import acoustic_features, oracle_mask
+from emotrace.evaluation.ser import FoldRecogniser, SerError
 from emotrace.study.profiles import Backends, Measure
 from emotrace.study.provenance import code_version, digest
 from emotrace.study.recognisers import emotion_recogniser, speaker_encoder, speech_recogniser
@@ -122,8 +123,15 @@ def _speaker(_: Utterance, waveform: np.ndarray, backends: Backends) -> list[flo
     return _floats(speaker_encoder(backends.asv, backends.device).embed(waveform))
 
 
-def _emotion(_: Utterance, waveform: np.ndarray, backends: Backends) -> list[float]:
-    return _floats(emotion_recogniser(backends.ser, backends.device).features(waveform))
+def _emotion(utterance: Utterance, waveform: np.ndarray, backends: Backends) -> list[float]:
+    """Features (F,), or the posteriors of a recogniser that comes trained, in the order of `Emotion`."""
+    recogniser = emotion_recogniser(backends.ser, backends.device)
+    if isinstance(recogniser, FoldRecogniser):
+        if utterance.fold is None:
+            raise SerError(f"utterance '{utterance.id}' has no fold, which says whose model may judge it")
+        probabilities = recogniser.posteriors(waveform, utterance.fold)
+        return [probabilities[emotion] for emotion in Emotion]
+    return _floats(recogniser.features(waveform))
 
 
 def _acoustics(utterance: Utterance, waveform: np.ndarray, _: Backends) -> dict[str, float | list[int] | None]:
