@@ -17,7 +17,7 @@ from emotrace.official.registry import Checkpoint, Download, MissingCheckpointEr
 from emotrace.vocoder.checkpoint import CheckpointError
 
 TIMEOUT = (10, 60)  # seconds to connect, and between two packets
-CHUNK = 1 << 20
+CHUNK = 1 << 16  # what an interruption may lose
 
 
 def obtain(checkpoint: Checkpoint, folder: Path | None = None, *, accept_licence: bool = False) -> Path:

@@ -81,7 +81,7 @@ def hubert_soft(path: Path) -> tuple[Hubert, SoftVcHead]:
     try:
         return soft_vc_hubert(state, _soft_vc_config(state, path)), head
     except (RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{path}: not soft-vc's HuBERT: {error}") from error
+        raise CheckpointError(f"{path}: not soft-vc's HuBERT: {' '.join(str(error).split())}") from error
 
 
 def _weight_file(path: Path) -> Path:

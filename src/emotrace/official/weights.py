@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 import re
-import zipfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -50,23 +48,29 @@ def read_weights(path: Path) -> Any:
     missing or damaged, and for one that holds any other object: to load that could run code.
     """
     path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: is not there")
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with torch.serialization.safe_globals([(_Ignored, name) for name in _FAIRSEQ_OBJECTS]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        return load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
+    except (
+        Exception
+    ) as error:  # from damaged bytes torch raises anything: RuntimeError, IndexError, AssertionError, ...
         raise CheckpointError(f"{path}: {_why(error)}") from error
-    except (KeyError, IndexError, TypeError, AttributeError) as error:  # a pickle that is not torch's
-        raise CheckpointError(f"{path}: not a weight file ({error!r})") from error
+
+
+def _unpickled(path: Path) -> Any:
+    with warnings.catch_warnings(), torch.serialization.safe_globals([(_Ignored, name) for name in _FAIRSEQ_OBJECTS]):
+        warnings.filterwarnings("ignore", "Detected pickle protocol")  # another one than torch's fails or is harmless
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _why(error: Exception) -> str:
     foreign = re.search(r"(?:GLOBAL|class|function|reduce for unrecognized function) ([\w.<>' ]*\.[\w.]+)", str(error))
     if not foreign:
-        return f"damaged or not a weight file ({str(error).splitlines()[0]}); get it again"
+        # of torch's page of advice (among it: to switch the protection off) only the reason is passed on
+        reason = re.search(r"WeightsUnpickler error: ([^\n]*)", str(error))
+        text = reason.group(1) if reason else str(error).partition("\n")[0].partition(". ")[0]
+        return f"damaged or not a weight file ({text or type(error).__name__}); get it again"
     return (
         f"refused: beside weights it holds '{foreign.group(1)}', and to load that could run code. Get the released "
         "file again; if this is the released one and you trust it, keep its tensors only, in a throw-away environment: "
