@@ -25,6 +25,9 @@ app = typer.Typer(
 class CorpusName(StrEnum):
     RAVDESS = "ravdess"
     LIBRISPEECH = "librispeech"
+    LIBRITTS = "libritts"
+    IEMOCAP = "iemocap"
+    LIBRI_TEST = "libri-test"
 
 
 class ProfileName(StrEnum):
@@ -34,7 +37,8 @@ class ProfileName(StrEnum):
 
 
 ProfileOption = Annotated[
-    ProfileName, typer.Option(help="phantom: embedded corpus, minutes; scale: real speech, hours.")
+    ProfileName,
+    typer.Option(help="phantom: embedded corpus, minutes; scale: real speech, hours; paper: official parts, a GPU."),
 ]
 RowsOption = Annotated[str | None, typer.Option(help="Rows, separated by commas; all by default.")]
 LayerOption = Annotated[int, typer.Option(min=1, help="HuBERT layer that rows at T6 are taken at.")]
@@ -63,24 +67,68 @@ def _one_message() -> Iterator[None]:
 @app.command("import")
 def import_corpus(
     corpus: CorpusName,
-    source: Annotated[Path, typer.Argument(help="RAVDESS folder or zip, or a LibriSpeech folder with SPEAKERS.TXT.")],
-    target: Annotated[Path, typer.Argument(help="New folder; gets train/ and test/.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="ravdess: folder or zip; librispeech: folder with SPEAKERS.TXT; libritts: folder with speakers.tsv; "
+            "iemocap: IEMOCAP_full_release; libri-test: VoicePrivacy 2024's data folder."
+        ),
+    ],
+    target: Annotated[Path, typer.Argument(help="New folder; data directories are made in it, or it becomes one.")],
     trim: Annotated[bool, typer.Option(help="RAVDESS: cut leading and trailing silence.")] = True,
+    excited: Annotated[bool, typer.Option(help="IEMOCAP: excitement counts as happy, as for VoicePrivacy.")] = True,
 ) -> None:
-    """Import a corpus as data directories.
+    """Import a corpus as data directories: train/ and test/, the subsets of LibriTTS, or a single one.
 
     Example: `emotrace import ravdess Audio_Speech_Actors_01-24.zip corpora/ravdess`
     """
     with _one_message():
-        from emotrace.corpus.librispeech import import_librispeech
-        from emotrace.corpus.ravdess import import_ravdess
+        from emotrace.corpus.importers import import_corpus as import_by_name
 
-        if corpus is CorpusName.RAVDESS:
-            made = import_ravdess(source, target, trim=trim)
-        else:
-            made = import_librispeech(source, target)
-    for name, data in made.items():
-        typer.echo(f"{target / name}: {len(data)} utterances, {len(data.speakers)} speakers")
+        made, remarks = import_by_name(corpus.value, source, target, trim=trim, excited=excited)
+    for data in made:
+        typer.echo(f"{data.path}: {len(data)} utterances, {len(data.speakers)} speakers")
+    for remark in remarks:
+        typer.echo(remark)
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="Checkpoints; all that the paper's profile needs.")] = None,
+    accept_licence: Annotated[
+        bool, typer.Option(help="Accept the licences that ask for it; `emotrace plan --profile paper` shows them.")
+    ] = False,
+    vocoder: Annotated[
+        list[str] | None,
+        typer.Option(help="IR=FILE, a generator in SSL-SAS's format, e.g. none-T1=g_00100000; may be repeated."),
+    ] = None,
+) -> None:
+    """Get the released checkpoints of the paper's profile, check them, and make the profile's models of them.
+
+    Files that you put into $EMOTRACE_CHECKPOINTS (work/checkpoints) yourself are checked just the same.
+
+    Example: `emotrace fetch --accept-licence`
+    """
+    with _one_message():
+        from emotrace.official.adopt import EVALUATION, SOURCES, adopt_all
+        from emotrace.official.download import obtain
+        from emotrace.official.registry import find
+        from emotrace.study.profiles import paper
+
+        chosen = names or [*SOURCES.values(), *EVALUATION]
+        for entry in [find(name) for name in chosen]:
+            typer.echo(f"{entry.name}: {obtain(entry, accept_licence=accept_licence)}")
+        if not names:
+            vocoders = dict(_pair(text) for text in vocoder or ())
+            adopted = adopt_all(paper().models, vocoders=vocoders)
+            typer.echo(f"{paper().models}: {', '.join(adopted) or 'everything was there'}")
+
+
+def _pair(text: str) -> tuple[str, Path]:
+    ir, equals, path = text.partition("=")
+    if not equals:
+        raise ValueError(f"--vocoder {text}: write IR=FILE, e.g. none-T1=g_00100000")
+    return ir, Path(path)
 
 
 @app.command()
@@ -116,10 +164,15 @@ def plan(
         from emotrace.study.plan import corpora_table, make_plan
         from emotrace.study.workers import DEFAULT_JOBS
 
+        if profile is ProfileName.PAPER:
+            from emotrace.study.paper_plan import describe
+
+            typer.echo(describe())
         layout, chosen = _layout(profile, rows, layer, seed)
         made = make_plan(layout, chosen)
-        typer.echo(corpora_table(layout).round(1).to_string(index=False))
-    typer.echo("\n" + made.rows.round(1).to_string(index=False))
+        if layout.profile.has_data():
+            typer.echo(corpora_table(layout).round(1).to_string(index=False) + "\n")
+    typer.echo(made.rows.round(1).to_string(index=False))
     typer.echo(
         f"\nto do: about {made.core_minutes:.0f} core-minutes, {made.core_minutes / DEFAULT_JOBS:.0f} minutes with "
         f"{DEFAULT_JOBS} workers, and {made.rows['disk_mb'].sum():.0f} MB; estimated from constants that were measured "
@@ -270,10 +323,10 @@ def status(
 def _layout(profile: str, rows: str | None, layer: int, seed: int):
     from emotrace.study.layout import Layout
     from emotrace.study.profiles import get_profile
-    from emotrace.study.rows import select_rows
 
     names = None if rows is None else [name.strip() for name in rows.split(",") if name.strip()]
-    return Layout(get_profile(profile), seed=seed), select_rows(names, layer=layer)
+    layout = Layout(get_profile(profile), seed=seed)
+    return layout, layout.profile.select(names, layer=layer)
 
 
 def _jobs(jobs: int | None) -> int:

@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from emotrace.official.adopt import EVALUATION, SOURCES
 from emotrace.official.registry import CHECKPOINTS, Checkpoint, MissingCheckpointError
-from emotrace.study.profiles import Profile
+from emotrace.study.profiles import Profile, paper
+from emotrace.study.provenance import ROOT
 from emotrace.study.rows import Route
 from emotrace.vocoder.discriminators import PAPER, Discriminators
 from emotrace.vocoder.generator import SSL_SAS, HifiGan
@@ -57,8 +58,8 @@ CORPORA = (
         "CC BY 4.0",
         7.7,
         53.8,
-        "libritts-clean-100",
-        "emotrace import libritts LibriTTS/train-clean-100 work/corpora/libritts-clean-100",
+        "libritts/train-clean-100",
+        "emotrace import libritts LibriTTS work/corpora/libritts",
     ),
     Source(
         "LibriTTS train-other-500",
@@ -67,8 +68,8 @@ CORPORA = (
         "CC BY 4.0",
         44.0,
         0.0,
-        "libritts-other-500",
-        "emotrace import libritts LibriTTS/train-other-500 work/corpora/libritts-other-500",
+        "libritts/train-other-500",
+        "the same command",
     ),
     Source(
         "LibriSpeech test-clean with VoicePrivacy 2024's lists",
@@ -104,7 +105,7 @@ def missing_parts(profile: Profile, root: Path, checkpoints: Path | None = None)
         if not _is_there(CHECKPOINTS[name], checkpoints):
             lines.append(_checkpoint_line(CHECKPOINTS[name], f"emotrace fetch {name}"))
     for model in sorted(vocoders(profile) - adopted - set(SOURCES)):
-        lines.append(_own_line(model, "a vocoder that the authors did not release", "an official GPU training"))
+        lines.append(_own_line(model, "a vocoder that the authors did not release", "a training on a GPU"))
     if "pool" not in adopted:
         lines.append(_own_line("pool", "mean embeddings of LibriTTS train-other-500", "the ECAPA-TDNN"))
     return pd.DataFrame(lines, columns=["part", "for", "from", "licence", "gb", "then"])
@@ -118,10 +119,25 @@ def gpu_hours(vocoders: int) -> pd.DataFrame:
 
 
 def disk_gigabytes() -> float:
-    """Downloads whose size is published, and the features of the speech that vocoders learn from and rows start from."""
+    """Downloads whose size is published, and the features of the speech that is learned from and rendered."""
     downloads = sum(source.gigabytes or 0.0 for source in CORPORA)
     downloads += sum((file.megabytes or 0.0) / 1e3 for name in _checkpoints() for file in CHECKPOINTS[name].downloads)
     return downloads + sum(source.hours for source in CORPORA) * 3600 * FEATURE_BYTES / 1e9
+
+
+def describe(root: Path = ROOT) -> str:
+    """What is missing, disk and GPU hours, as text for the terminal."""
+    profile = paper(root)
+    missing = missing_parts(profile, root / "work" / "corpora")
+    lines = ["missing, in the order in which to get it:"] if len(missing) else ["nothing is missing"]
+    for part in missing.itertuples(index=False):
+        size = "" if pd.isna(part.gb) else f" ({part.gb:.1f} GB)"
+        lines += [f"  {part.part}{size}: {part[1]}", f"    from {part[2]}; licence: {part.licence}", f"    {part.then}"]
+    own = len(vocoders(profile) - set(SOURCES))
+    lines.append(f"disk: about {disk_gigabytes():.0f} GB, plus what has no published size")
+    lines.append(f"training {own} vocoders of {STEPS:,} steps on one GPU, estimated from counted operations:")
+    lines += [f"  {line.gpu}: {line.hours:.0f} hours" for line in gpu_hours(own).itertuples()]
+    return "\n".join(lines) + "\n"
 
 
 @lru_cache(maxsize=1)

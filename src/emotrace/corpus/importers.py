@@ -1,0 +1,30 @@
+"""Every importer by the name of its corpus."""
+
+from pathlib import Path
+
+from emotrace.corpus.datadir import DataDir
+from emotrace.corpus.iemocap import Happy, import_iemocap
+from emotrace.corpus.librispeech import import_librispeech
+from emotrace.corpus.libritts import import_libritts
+from emotrace.corpus.ravdess import import_ravdess
+from emotrace.corpus.vpc import join_vpc, read_vpc
+
+
+def import_corpus(
+    name: str, source: Path, target: Path, *, trim: bool = True, excited: bool = True
+) -> tuple[list[DataDir], list[str]]:
+    """Import a corpus: the data directories that were made, and remarks for the user.
+
+    ``trim`` is for RAVDESS, ``excited`` for IEMOCAP. Raises KeyError for an unknown name, otherwise as the importers.
+    """
+    if name == "iemocap":
+        data, report = import_iemocap(source, target, happy=Happy.WITH_EXCITED if excited else Happy.ALONE)
+        return [data], str(report).splitlines()
+    if name == "libri-test":
+        return [join_vpc(read_vpc(source), target)], []
+    importers = {
+        "ravdess": lambda: import_ravdess(source, target, trim=trim),
+        "librispeech": lambda: import_librispeech(source, target),
+        "libritts": lambda: import_libritts(source, target),
+    }
+    return list(importers[name]().values()), []
