@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from transformers import HubertConfig, HubertModel
 
 FRONT_END = "log-mel"
-WINDOW, HOP, N_FFT, BANDS = 400, 160, 512, 80
+FRAME, HOP, WINDOW, N_FFT, BANDS = 400, 160, 800, 1024, 80
 STACK = 2  # mel frames of 10 ms in one frame of HuBERT
 
 
 class LogMelFrames(nn.Module):
     """Waveform (B, T) -> (B, 160, L): two log-mel frames of 80 bands side by side, each band standardised.
 
-    L = (T - 400) // 320 + 1, HuBERT's own count; the second mel frame of the last pair may reach 160 samples beyond the
-    waveform, which count as silence.
+    L = (T - 400) // 320 + 1, HuBERT's own count. The windows of 50 ms, which show the harmonics of a voice, are centred
+    on HuBERT's frames of 25 ms; what reaches beyond the waveform counts as silence.
     """
 
     def __init__(self) -> None:
@@ -33,11 +33,11 @@ class LogMelFrames(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Raises ValueError for anything but (B, T) with T of at least 400 samples."""
-        if waveform.ndim != 2 or waveform.shape[1] < WINDOW:
-            raise ValueError(f"expected waveforms (B, T) of at least {WINDOW} samples, got {tuple(waveform.shape)}")
-        frames = (waveform.shape[1] - WINDOW) // (STACK * HOP) + 1
+        if waveform.ndim != 2 or waveform.shape[1] < FRAME:
+            raise ValueError(f"expected waveforms (B, T) of at least {FRAME} samples, got {tuple(waveform.shape)}")
+        frames = (waveform.shape[1] - FRAME) // (STACK * HOP) + 1
         with torch.autocast(waveform.device.type, enabled=False):
-            mel = (log_mel(F.pad(waveform, (0, HOP)))[:, : STACK * frames] - self.mean) / self.std
+            mel = (log_mel(waveform)[:, : STACK * frames] - self.mean) / self.std
         return mel.reshape(len(waveform), frames, STACK * BANDS).transpose(1, 2)
 
     def fit_normalisation(self, waveforms) -> None:
@@ -60,7 +60,7 @@ def mel_config(**options) -> HubertConfig:
 
     The projection behind the front-end gets no layer norm, which would take each frame's level away.
     """
-    window = {"conv_dim": (STACK * BANDS,), "conv_kernel": (WINDOW,), "conv_stride": (STACK * HOP,)}
+    window = {"conv_dim": (STACK * BANDS,), "conv_kernel": (FRAME,), "conv_stride": (STACK * HOP,)}
     return HubertConfig(front_end=FRONT_END, feat_proj_layer_norm=False, **window, **options)
 
 
@@ -74,8 +74,11 @@ def model_class(config: HubertConfig) -> type[HubertModel]:
 
 
 def log_mel(waveform: Tensor) -> Tensor:
-    """(B, T) -> (B, 1 + (T - 400) // 160, 80): natural log of Slaney mel power, windows of 25 ms, not centred."""
-    frames = waveform.unfold(1, WINDOW, HOP) * torch.hann_window(WINDOW, device=waveform.device)
+    """(B, T) -> (B, 2 + (T - 400) // 160, 80): natural log of Slaney mel power, the first window centred at 12.5 ms."""
+    margin = (WINDOW - FRAME) // 2
+    frames = F.pad(waveform, (margin, margin + HOP)).unfold(1, WINDOW, HOP) * torch.hann_window(
+        WINDOW, device=waveform.device
+    )
     power = torch.fft.rfft(frames, N_FFT).abs().square()
     return (power @ _filters().to(power)).clamp(min=1e-8).log()
 

@@ -88,7 +88,7 @@ def _mels(data: TrainingSet) -> list[Tensor]:
 def train_gst(workshop: Workshop) -> None:
     """The style encoder, in a generative task: with soft units and F0, the style must suffice to draw the log-mel."""
     extraction = Extraction(workshop.models, workshop.work / "features")
-    data = workshop.training_set
+    data = workshop.augmented_set
     irs, mels = extraction.irs(data, SOFT), _mels(data)
     styles = [gst_log_mel(torch.from_numpy(waveform)[None])[0] for waveform in data.waveforms]
     torch.manual_seed(workshop.seed)
@@ -108,7 +108,7 @@ def train_gst(workshop: Workshop) -> None:
 def train_acoustic(workshop: Workshop, name: str) -> None:
     """The acoustic model of one IR, all by the same recipe and budget."""
     extraction, spec = Extraction(workshop.models, workshop.work / "features"), IRS[name]
-    irs, mels = extraction.irs(workshop.training_set, spec), _mels(workshop.training_set)
+    irs, mels = extraction.irs(workshop.augmented_set, spec), _mels(workshop.augmented_set)
     recipe = AcousticTraining(irs, mels, steps=workshop.budget.acoustic, seed=workshop.seed)
     record = workshop.fit(f"acoustic-{name}", recipe, workshop.budget.acoustic, needs=needs(spec))
     model = recipe.modules["acoustic"]

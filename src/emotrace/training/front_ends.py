@@ -31,7 +31,7 @@ POOL_PIECE = 10 * 16_000  # samples of speech behind one of the embeddings that 
 
 def train_hubert(workshop: Workshop) -> None:
     """HuBERT-mini: masked prediction of MFCC clusters, then of clusters of its own T6, then of aligned phones."""
-    data, budget = workshop.training_set.at_least(CROP), workshop.budget
+    data, budget = workshop.augmented_set.at_least(CROP), workshop.budget
     torch.manual_seed(workshop.seed)
     model = MelHubertModel(mini_config())
     model.feature_extractor.fit_normalisation(map(torch.from_numpy, data.waveforms))
@@ -40,7 +40,7 @@ def train_hubert(workshop: Workshop) -> None:
     targets, before = own_units(Hubert.from_model(model), data, workshop.seed), f"after-{budget.hubert}"
     name = f"hubert-2-{before}"
     records["2: T6"] = _masked_prediction(workshop, name, model, data.waveforms, targets, budget.hubert_again)
-    waveforms, targets = phone_targets(workshop.training_set, CROP)
+    waveforms, targets = phone_targets(workshop.augmented_set, CROP)
     name = f"hubert-3-{before}-{budget.hubert_again}"
     records["3: phones"] = _masked_prediction(workshop, name, model, waveforms, targets, budget.hubert_phones)
     workshop.ship(
@@ -74,7 +74,7 @@ def _masked_prediction(
 
 def train_soft(workshop: Workshop) -> None:
     """The soft predictor: a copy of HuBERT-mini and W, fine-tuned to the k-means units of T6."""
-    data = workshop.training_set.at_least(CROP)
+    data = workshop.augmented_set.at_least(CROP)
     targets = own_units(workshop.models.hubert, data, workshop.seed)
     hubert = copy.deepcopy(workshop.models.hubert)
     torch.manual_seed(workshop.seed)
@@ -105,6 +105,7 @@ def train_ecapa(workshop: Workshop) -> None:
         ECAPA,
         purpose=f"speaker embedding, 192 dimensions, discriminative ({len(speakers.names)} speakers, copies counted)",
         records={"ecapa": record},
+        augmented=False,
     )
 
 
@@ -122,6 +123,7 @@ def make_pool(workshop: Workshop) -> None:
         purpose="speakers that selec-anon draws from",
         records={},
         notes=f"Copies at speeds {', '.join(map(str, POOL_SPEEDS))} count as speakers of their own.",
+        augmented=False,
     )
 
 

@@ -162,7 +162,7 @@ class VocoderTraining(Recipe):
 
 def train_unified(workshop: Workshop, name: str) -> None:
     """The small unified vocoder of one IR, e.g. "log-mel": an iSTFT generator, mel only first, then with the GAN."""
-    data, budget = workshop.training_set.at_least(SEGMENT), workshop.budget
+    data, budget = workshop.augmented_set.at_least(SEGMENT), workshop.budget
     extraction, spec = Extraction(workshop.models, workshop.work / "features"), IRS[name]
     irs = extraction.irs(data, spec)
     torch.manual_seed(workshop.seed)

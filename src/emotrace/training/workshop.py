@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from emotrace.models import Models
-from emotrace.training.data import TrainingSet, load_training_set
+from emotrace.training.data import COPY_SPEEDS, TrainingSet, load_training_set, with_copies
 from emotrace.training.export import TrainingData, write_card, write_model
 from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit
 
@@ -46,6 +46,11 @@ class Workshop:
         return load_training_set(self.data)
 
     @cached_property
+    def augmented_set(self) -> TrainingSet:
+        """The training set with its copies at other speeds."""
+        return with_copies(self.training_set, self.work / "copies")
+
+    @cached_property
     def models(self) -> Models:
         """The models that are finished already."""
         return Models(self.out)
@@ -58,7 +63,7 @@ class Workshop:
         Another version of any of these starts anew, in a folder of its own.
         """
         versions = [self.models.sha256(model) for model in needs]
-        inputs = repr((self.describe(), steps, self.seed, versions)).encode()
+        inputs = repr((self.describe(), COPY_SPEEDS, steps, self.seed, versions)).encode()
         folder = self.work / f"{name}-{hashlib.sha256(inputs).hexdigest()[:12]}"
         return fit(recipe, LoopConfig(steps=steps, seed=self.seed, precision=precision), folder)
 
@@ -71,9 +76,12 @@ class Workshop:
         purpose: str,
         records: Mapping[str, TrainingRecord],
         notes: str = "",
+        augmented: bool = True,
     ) -> None:
-        """Write a finished model with its card to the folder ``name`` of ``out``."""
+        """Write a finished model with its card to the folder ``name`` of ``out``; ``augmented``: it heard the copies."""
         folder = self.out / name
+        if augmented:
+            notes = f"{notes} Copies at speeds {', '.join(map(str, COPY_SPEEDS))} count as further speakers.".strip()
         write_model(folder, tensors, config)
         write_card(folder, purpose=purpose, data=self.describe(), records=records, notes=notes, seed=self.seed)
 
