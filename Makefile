@@ -31,8 +31,8 @@ run: $(STAMP) ## run what is missing of the phantom profile
 book: run ## run the phantom profile, build the book, check its pages
 	$(BIN)/python book/build.py
 
-test: $(STAMP) ## run the tests and the notebooks
-	$(BIN)/python -m pytest --nbval-lax
+test: $(STAMP) ## run the tests and the notebooks, in two processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n 2 --dist loadgroup
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from mini_iemocap import make_release
 from stand_in import SPEAKERS, make_corpus
 from typer.testing import CliRunner
 
 from emotrace.cli import app
 from emotrace.corpus.datadir import DataDir, write_datadir
+from emotrace.official.registry import CHECKPOINTS
 
-COMMANDS = ("import", "validate", "plan", "train", "anonymize", "evaluate", "run", "status")
+COMMANDS = ("import", "fetch", "validate", "plan", "train", "anonymize", "evaluate", "run", "status")
 
 
 def emotrace(*arguments: object, code: int = 0) -> str:
@@ -31,6 +33,29 @@ def test_every_command_teaches_by_an_example(command):
 def test_the_commands_are_those_the_help_lists():
     text = emotrace("--help")
     assert all(f" {command} " in text for command in COMMANDS)
+
+
+def test_import_makes_a_data_directory_of_iemocap_and_counts_what_it_leaves_out(tmp_path):
+    text = emotrace("import", "iemocap", make_release(tmp_path / "release"), tmp_path / "iemocap")
+    data = DataDir.read(tmp_path / "iemocap")
+    assert f"{data.path}: {len(data)} utterances" in text and "left out: " in text and "xxx" in text
+    assert {utterance.emotion for utterance in data} <= {"sad", "neu", "ang", "hap"}
+
+
+def test_fetch_lists_checkpoints_with_their_licences_and_refuses_unknown_ones(tmp_path, monkeypatch):
+    listed = emotrace("fetch")
+    assert all(f"{entry.name}: " in listed and entry.licence in listed for entry in CHECKPOINTS.values())
+    assert "no checkpoint 'gpt'; there are: " in emotrace("fetch", "gpt", code=2)
+    monkeypatch.setenv("EMOTRACE_CHECKPOINTS", str(tmp_path))
+    text = emotrace("fetch", "vpc_asr", code=2)
+    assert "licence has to be accepted" in text and f"Put it at {tmp_path / 'asr.zip'}" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scheduler_that_does_not_answer_is_one_message(tmp_path):
+    corpus = make_corpus(tmp_path / "corpus")
+    text = emotrace("evaluate", corpus.path, corpus.path, "--scheduler", "nowhere", code=2)
+    assert "--scheduler nowhere: no such scheduler file" in text
 
 
 def test_validate_names_problems_with_file_and_line(tmp_path):

@@ -12,9 +12,9 @@ import pytest
 
 from emotrace.official import download
 from emotrace.official.archive import unpack
+from emotrace.official.checkpoint import Checkpoint, Download, MissingCheckpointError
 from emotrace.official.download import obtain
 from emotrace.official.lock import Lock
-from emotrace.official.registry import Checkpoint, Download, MissingCheckpointError
 from emotrace.vocoder.checkpoint import CheckpointError
 
 CONTENT = bytes(range(256)) * 4_000  # about 1 MB

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_tasks import square_tasks
 from tiny_study import ROWS, make_tiny, tiny_layout
 
-from emotrace.corpus.files import write_text_atomic
 from emotrace.models import ModelError
 from emotrace.study.layout import Layout
 from emotrace.study.measure import measure_keys
@@ -21,28 +21,13 @@ from emotrace.study.profiles import Backends, Measure, ProfileError, Selection
 from emotrace.study.provenance import CodeChangedError
 from emotrace.study.rows import select_rows
 from emotrace.study.runner import FILES, read_provenance, row_state, run_rows, running
-from emotrace.study.workers import Task, TaskError, Workers
+from emotrace.study.workers import LocalWorkers, TaskError
 
 ORIGINAL, ANONYMISED = ROWS
 
 
-def square(output: Path, number: int, log: Path) -> None:
-    """A stand-in stage: slow enough to be killed in the middle."""
-    if number < 0:
-        raise ValueError("no negative numbers")
-    with log.open("a") as file:
-        file.write(f"{number}\n")
-    time.sleep(0.05)
-    if number != 13:
-        write_text_atomic(output, f"{number**2}\n")
-
-
-def square_tasks(folder: Path, numbers) -> list[Task]:
-    return [Task(f"square of {n}", folder / f"{n}.txt", square, (n, folder / "log")) for n in numbers]
-
-
 def test_a_task_is_done_once(tmp_path):
-    with Workers(2) as workers:
+    with LocalWorkers(2) as workers:
         assert workers.run(square_tasks(tmp_path, [1, 2]), "squares") == 2
         assert workers.run(square_tasks(tmp_path, [1, 2, 3]), "squares") == 1
         assert workers.run(square_tasks(tmp_path, [1, 2, 3]), "squares") == 0
@@ -51,7 +36,7 @@ def test_a_task_is_done_once(tmp_path):
 
 
 def test_a_failure_names_its_task_and_leaves_what_is_done(tmp_path):
-    with Workers(1) as workers:
+    with LocalWorkers(1) as workers:
         with pytest.raises(TaskError, match="square of -1: ValueError: no negative numbers"):
             workers.run(square_tasks(tmp_path, [1, -1, *range(50, 90)]), "squares")
         assert (tmp_path / "1.txt").exists()
@@ -59,7 +44,7 @@ def test_a_failure_names_its_task_and_leaves_what_is_done(tmp_path):
 
 
 def test_a_task_without_output_is_a_failure(tmp_path):
-    with Workers(1) as workers, pytest.raises(TaskError, match="square of 13: no output"):
+    with LocalWorkers(1) as workers, pytest.raises(TaskError, match="square of 13: no output"):
         workers.run(square_tasks(tmp_path, [13]), "squares")
 
 
@@ -67,7 +52,8 @@ def test_workers_do_not_outlive_a_killed_run(tmp_path):
     code = (
         "import sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path; from test_runner import *\n"
         "if __name__ == '__main__':\n"
-        "    with Workers(2) as workers: workers.run(square_tasks(Path(sys.argv[1]), range(20, 2000)), 'squares')\n"
+        "    with LocalWorkers(2) as workers:\n"
+        "        workers.run(square_tasks(Path(sys.argv[1]), range(20, 2000)), 'squares')\n"
     )
     script = tmp_path / "script.py"
     script.write_text(code)

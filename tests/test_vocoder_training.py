@@ -6,8 +6,10 @@ import torch
 from accelerate import Accelerator
 
 from emotrace.representation.ir import IRSpec
+from emotrace.training.crop_features import CropFeatures
+from emotrace.training.crops import FRAMES, SEGMENT, UtteranceFeatures
 from emotrace.training.loop import LoopConfig, fit
-from emotrace.training.vocoder import FRAMES, SEGMENT, CropFeatures, UtteranceFeatures, VocoderTraining
+from emotrace.training.vocoder import VocoderTraining
 from emotrace.vocoder.discriminators import DiscriminatorConfig
 from emotrace.vocoder.generator import HifiGan, HifiGanConfig
 from emotrace.vocoder.istft import IstftConfig, IstftGenerator

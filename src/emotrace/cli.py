@@ -44,6 +44,9 @@ RowsOption = Annotated[str | None, typer.Option(help="Rows, separated by commas;
 LayerOption = Annotated[int, typer.Option(min=1, help="HuBERT layer that rows at T6 are taken at.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Of the pseudo-speakers; 0 is the study's own selection.")]
 JobsOption = Annotated[int | None, typer.Option(min=1, help="Worker processes, one thread each; 2 by default.")]
+SchedulerOption = Annotated[
+    str | None, typer.Option(help="A dask cluster of yours instead of --jobs: tcp://host:8786, or a scheduler file.")
+]
 RavdessOption = Annotated[Path | None, typer.Option(help="RAVDESS folder or zip, where it is not imported yet.")]
 LibriSpeechOption = Annotated[Path | None, typer.Option(help="LibriSpeech folder with SPEAKERS.TXT, likewise.")]
 
@@ -76,7 +79,8 @@ def import_corpus(
     ],
     target: Annotated[Path, typer.Argument(help="New folder; data directories are made in it, or it becomes one.")],
     trim: Annotated[bool, typer.Option(help="RAVDESS: cut leading and trailing silence.")] = True,
-    excited: Annotated[bool, typer.Option(help="IEMOCAP: excitement counts as happy, as for VoicePrivacy.")] = True,
+    excited: Annotated[bool, typer.Option(help="IEMOCAP: excitement counts as happy.")] = True,
+    check_majority: Annotated[bool, typer.Option(help="IEMOCAP: recount the annotators' votes.")] = False,
 ) -> None:
     """Import a corpus as data directories: train/ and test/, the subsets of LibriTTS, or a single one.
 
@@ -85,7 +89,8 @@ def import_corpus(
     with _one_message():
         from emotrace.corpus.importers import import_corpus as import_by_name
 
-        made, remarks = import_by_name(corpus.value, source, target, trim=trim, excited=excited)
+        options = {"trim": trim, "excited": excited, "check_majority": check_majority}
+        made, remarks = import_by_name(corpus.value, source, target, **options)
     for data in made:
         typer.echo(f"{data.path}: {len(data)} utterances, {len(data.speakers)} speakers")
     for remark in remarks:
@@ -94,34 +99,39 @@ def import_corpus(
 
 @app.command()
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Checkpoints; all that the paper's profile needs.")] = None,
-    accept_licence: Annotated[
-        bool, typer.Option(help="Accept the licences that ask for it; `emotrace plan --profile paper` shows them.")
-    ] = False,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Checkpoints; paper for all that its profile needs; without any, a list of them."),
+    ] = None,
+    accept_licence: Annotated[bool, typer.Option(help="Accept the licences that ask for it; see the list.")] = False,
     vocoder: Annotated[
         list[str] | None,
         typer.Option(help="IR=FILE, a generator in SSL-SAS's format, e.g. none-T1=g_00100000; may be repeated."),
     ] = None,
 ) -> None:
-    """Get the released checkpoints of the paper's profile, check them, and make the profile's models of them.
+    """Get released checkpoints of the paper's models and check them; with paper, make its profile's models of them.
 
     Files that you put into $EMOTRACE_CHECKPOINTS (work/checkpoints) yourself are checked just the same.
 
-    Example: `emotrace fetch --accept-licence`
+    Example: `emotrace fetch paper --accept-licence`
     """
     with _one_message():
         from emotrace.official.adopt import EVALUATION, SOURCES, adopt_all
         from emotrace.official.download import obtain
-        from emotrace.official.registry import find
+        from emotrace.official.registry import CHECKPOINTS
         from emotrace.study.profiles import paper
 
-        chosen = names or [*SOURCES.values(), *EVALUATION]
-        for entry in [find(name) for name in chosen]:
+        everything = (*SOURCES.values(), *EVALUATION)
+        wanted = [name for given in names or () for name in (everything if given == "paper" else [given])]
+        if unknown := sorted(set(wanted) - set(CHECKPOINTS)):
+            raise ValueError(f"no checkpoint {unknown[0]!r}; there are: paper, {', '.join(CHECKPOINTS)}")
+        for entry in [CHECKPOINTS[name] for name in wanted]:
             typer.echo(f"{entry.name}: {obtain(entry, accept_licence=accept_licence)}")
-        if not names:
-            vocoders = dict(_pair(text) for text in vocoder or ())
-            adopted = adopt_all(paper().models, vocoders=vocoders)
+        if "paper" in (names or ()):
+            adopted = adopt_all(paper().models, vocoders=dict(map(_pair, vocoder or ())))
             typer.echo(f"{paper().models}: {', '.join(adopted) or 'everything was there'}")
+    for entry in () if names else CHECKPOINTS.values():
+        typer.echo(f"{entry.name}: {entry.purpose}\n    {entry.page}; licence: {entry.licence}")
 
 
 def _pair(text: str) -> tuple[str, Path]:
@@ -219,6 +229,7 @@ def anonymize(
     level: Annotated[str, typer.Option(help="Pseudo-speakers per utterance, or per speaker.")] = "utterance",
     seed: SeedOption = 0,
     jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
 ) -> None:
     """Anonymise a data directory by a row; all metadata are kept, 16 kHz audio lands in wav/.
 
@@ -230,7 +241,7 @@ def anonymize(
         from emotrace.study.rows import select_rows
 
         chosen = select_rows([row], layer=layer)[0]
-        options = {"seed": seed, "selection": Selection(level=level), "jobs": _jobs(jobs)}
+        options = {"seed": seed, "selection": Selection(level=level), "jobs": _jobs(jobs), "scheduler": scheduler}
         made = anonymise_directory(source, target, chosen, **options)
     typer.echo(f"{target}: {len(made)} utterances by {chosen.name}")
 
@@ -251,6 +262,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder for utterances.parquet, trials.parquet, summary.csv.")
     ] = None,
     jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
 ) -> None:
     """Compare an anonymised data directory with its originals: EER, WER, recalls, UAR, acoustics, with 95 % intervals.
 
@@ -260,7 +272,8 @@ def evaluate(
         from emotrace.study.directories import evaluate_directories, write_evaluation
         from emotrace.study.summary import summary_table
 
-        found = evaluate_directories(original, anonymised, training=train_on, enrolment=enrolment, jobs=_jobs(jobs))
+        options = {"training": train_on, "enrolment": enrolment, "jobs": _jobs(jobs), "scheduler": scheduler}
+        found = evaluate_directories(original, anonymised, **options)
         summary = summary_table(found)
         if out is not None:
             write_evaluation(out, found, summary)
@@ -276,6 +289,7 @@ def run(
     layer: LayerOption = 6,
     seed: SeedOption = 0,
     jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
     ravdess: RavdessOption = None,
     librispeech: LibriSpeechOption = None,
 ) -> None:
@@ -289,7 +303,7 @@ def run(
 
         layout, chosen = _layout(profile, rows, layer, seed)
         prepare(layout.profile, ravdess=ravdess, librispeech=librispeech)
-        done = run_rows(layout, chosen, jobs=_jobs(jobs))
+        done = run_rows(layout, chosen, jobs=_jobs(jobs), scheduler=scheduler)
     typer.echo(f"{layout.profile.results}: ran {', '.join(done) or 'nothing, all rows are there'}")
 
 

@@ -11,15 +11,17 @@ from emotrace.corpus.vpc import join_vpc, read_vpc
 
 
 def import_corpus(
-    name: str, source: Path, target: Path, *, trim: bool = True, excited: bool = True
+    name: str, source: Path, target: Path, *, trim: bool = True, excited: bool = True, check_majority: bool = False
 ) -> tuple[list[DataDir], list[str]]:
     """Import a corpus: the data directories that were made, and remarks for the user.
 
-    ``trim`` is for RAVDESS, ``excited`` for IEMOCAP. Raises KeyError for an unknown name, otherwise as the importers.
+    ``trim`` is for RAVDESS, ``excited`` and ``check_majority`` are for IEMOCAP. Raises KeyError for an unknown name,
+    otherwise as the importers.
     """
     if name == "iemocap":
-        data, report = import_iemocap(source, target, happy=Happy.WITH_EXCITED if excited else Happy.ALONE)
-        return [data], str(report).splitlines()
+        happy = Happy.WITH_EXCITED if excited else Happy.ALONE
+        data, report = import_iemocap(source, target, happy=happy, check_majority=check_majority)
+        return [data], report.lines()
     if name == "libri-test":
         return [join_vpc(read_vpc(source), target)], []
     importers = {

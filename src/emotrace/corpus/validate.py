@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from emotrace.corpus.audio import SAMPLE_RATE, AudioError, read_samples
+from emotrace.corpus.audio import SAMPLE_RATE, AudioError, load_audio, read_samples
+from emotrace.corpus.datadir import DataDir
 from emotrace.corpus.metadata import audio_path, metadata_problems
-from emotrace.corpus.tables import Problem, read_tables
+from emotrace.corpus.tables import CorpusError, Problem, read_tables
 
 SHORTEST_SECONDS = 0.4
 # -60 dBFS: the softest of the 864 RAVDESS recordings peaks at -47 dBFS.
@@ -39,6 +40,31 @@ def validate(path: str | Path, *, expected_rate: int | None = SAMPLE_RATE) -> li
             messages.append(f"same file as utterance '{owner}'")
         problems += [Problem(wav_scp.file, cell.line, f"audio of '{utterance}': {m} ({cell.value})") for m in messages]
     return sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
+
+
+def require_usable_audio(data: DataDir, *, shortest: float = SHORTEST_SECONDS) -> None:
+    """Raise CorpusError when a model could not take the audio of an utterance, before any work is done on the others.
+
+    That is audio which is unreadable, empty, NaN, digital silence, or shorter than `shortest` seconds. Rate, channels
+    and clipping are not held against it: `validate` names them.
+    """
+    found = [f"audio of '{u.id}': {reason}" for u in data if (reason := _unusable(u.path, shortest))]
+    if found:
+        more = f" (and {len(found) - 1} more utterances)" if len(found) > 1 else ""
+        raise CorpusError(
+            f"{data.path}: {found[0]}{more}; replace the file or leave the utterance out, "
+            "emotrace validate lists all problems"
+        )
+
+
+def _unusable(file: Path, shortest: float) -> str | None:
+    try:
+        waveform = load_audio(file)
+    except AudioError as error:
+        return str(error)
+    if len(waveform) < shortest * SAMPLE_RATE:
+        return f"{file}: too short: {len(waveform) / SAMPLE_RATE:.3f} s, expected at least {shortest} s"
+    return None if waveform.any() else f"{file}: silence: every sample is 0"
 
 
 def audio_problems(file: Path, expected_rate: int | None = SAMPLE_RATE) -> Iterator[str]:

@@ -12,8 +12,8 @@ import requests
 from tqdm import tqdm
 
 from emotrace.official.archive import unpack
+from emotrace.official.checkpoint import Checkpoint, Download, MissingCheckpointError, checkpoint_folder
 from emotrace.official.lock import Lock
-from emotrace.official.registry import Checkpoint, Download, MissingCheckpointError, checkpoint_folder
 from emotrace.vocoder.checkpoint import CheckpointError
 
 TIMEOUT = (10, 60)  # seconds to connect, and between two packets

@@ -117,7 +117,8 @@ class VpcSer:
 
         Raises CheckpointError when there is no fold.
         """
-        folders = {path.name.removeprefix("fold_"): path for path in sorted(Path(folder).rglob("fold_*"))}
+        found = sorted(path for path in Path(folder).rglob("fold_*") if path.is_dir())
+        folders = {path.name.removeprefix("fold_"): path for path in found}
         if not folders:
             raise CheckpointError(f"{folder}: no folder fold_1, fold_2, ... in it or below it")
         return cls(folders, device=device)

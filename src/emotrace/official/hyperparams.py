@@ -16,7 +16,7 @@ import yaml
 
 from emotrace.vocoder.checkpoint import CheckpointError
 
-DEPTH = 20  # references that refer to references
+DEPTH = 20  # references to references, lists in lists
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Hyperparams:
             values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
         except OSError as error:
             raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
-        except (yaml.YAMLError, ValueError, TypeError) as error:
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
             raise CheckpointError(f"{path}: not a hyperparams.yaml: {error}") from error
         if not isinstance(values, dict):
             raise CheckpointError(f"{path}: not a hyperparams.yaml: no mapping at its top level")
@@ -84,13 +84,15 @@ class Hyperparams:
 
         Raises CheckpointError for a reference to a key that is not there, or in a circle.
         """
+        if depth > DEPTH:
+            raise CheckpointError(f"{self.path}: references or lists more than {DEPTH} deep")
         if isinstance(value, list):
-            return [self.resolved(item, depth) for item in value]
+            return [self.resolved(item, depth + 1) for item in value]
         if not (isinstance(value, Tagged) and value.tag == "ref"):
             return value
         match = re.fullmatch(r"<(\w+)>", str(value.value))
         if not match:
             return value  # text or arithmetic around the key: a path as a rule, of no use here
-        if depth > DEPTH or match.group(1) not in self.values:
+        if match.group(1) not in self.values:
             raise CheckpointError(f"{self.path}: reference <{match.group(1)}> leads nowhere")
         return self.resolved(self.values[match.group(1)], depth + 1)

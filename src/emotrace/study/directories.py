@@ -9,6 +9,7 @@ import soundfile
 
 from emotrace.corpus.datadir import CorpusError, DataDir, refuse_asr_suffix, write_anonymised
 from emotrace.corpus.files import write_text_atomic
+from emotrace.corpus.validate import require_usable_audio
 from emotrace.evaluation.acoustics import LENGTH_TOLERANCE
 from emotrace.models import DEFAULT as DEFAULT_MODELS
 from emotrace.study.assembly import TRIALS, UTTERANCES, References, trial_lines, utterance_lines, write_parquet
@@ -20,6 +21,8 @@ from emotrace.study.rows import Route, Row
 from emotrace.study.runner import require, running
 from emotrace.study.workers import DEFAULT_JOBS
 
+SHORTEST_SYNTHESIS = 0.031  # seconds; YAAPT needs 481 samples and HuBERT 400
+
 
 def anonymise_directory(
     source: Path,
@@ -29,30 +32,34 @@ def anonymise_directory(
     seed: int = 0,
     selection: Selection | None = None,
     jobs: int = DEFAULT_JOBS,
+    scheduler: str | None = None,
     models: Path = DEFAULT_MODELS,
     work: Path | None = None,
 ) -> DataDir:
     """Render every utterance of a data directory as ``row`` does; the copy has 16 kHz audio in wav/ and all metadata.
 
-    Interrupted, it resumes: the audio is kept in ``work`` under a key of row, models, code and data.
+    Interrupted, it resumes: the audio is kept in ``work`` under a key of row, models, code and data. ``jobs`` processes
+    of this machine do it, or the dask cluster behind ``scheduler`` (an address or a scheduler file).
 
     Raises:
-        CorpusError: ``source`` is no data directory, ``target`` holds one already, or its name ends in something with
-            "asr".
+        CorpusError: ``source`` is no data directory or has audio that no model takes, ``target`` holds one already, or
+            its name ends in something with "asr".
         ValueError: the row is the original. ModelError: a model is missing. TaskError: an utterance failed.
     """
     if row.route is Route.ORIGINAL:
         raise ValueError("row original makes no audio; choose another row")
+    source, models = source.absolute(), models.absolute()  # a worker may run in another folder
     data = DataDir.read(source)
     refuse_asr_suffix(source.resolve(), target)
     if (target / "wav.scp").exists():
         raise CorpusError(f"{target}: holds a data directory already; remove it or choose another name")
+    require_usable_audio(data, shortest=SHORTEST_SYNTHESIS)
     corpus = Corpus(source.resolve().name, source, frozenset())
-    work = work or ROOT / "work" / "anonymize"
+    work = (work or ROOT / "work" / "anonymize").absolute()
     profile = Profile("anonymize", (corpus,), work, work, selection=selection or Selection())
     layout = Layout(profile, seed=seed, models=models)
     require(layout, [row])
-    with running(layout, jobs) as workers:
+    with running(layout, jobs, scheduler) as workers:
         workers.run(layout.feature_tasks([row]), "features")
         workers.run(layout.synthesis_tasks(row), row.name)
     return write_anonymised(data, target, layout.version(row, corpus).audio)
@@ -84,6 +91,7 @@ def evaluate_directories(
     training: Path | None = None,
     enrolment: Path | None = None,
     jobs: int = DEFAULT_JOBS,
+    scheduler: str | None = None,
     work: Path | None = None,
 ) -> Evaluation:
     """Evaluate a data directory and an anonymised copy of it, whoever made that, with whatever files exist.
@@ -93,24 +101,29 @@ def evaluate_directories(
         training: originals of other speakers for the emotion recognisers; without it, leave-one-fold-out.
         enrolment: another anonymised copy, made in a separate invocation, that the lazy-informed attacker enrols with;
             without it, the enrolment utterances of ``anonymised`` serve.
+        jobs, scheduler: worker processes of this machine, or the dask cluster behind an address or scheduler file.
 
     Raises:
-        CorpusError: not data directories, or their utterances differ.
+        CorpusError: not data directories, their utterances differ, or audio is unreadable, silent or below 0.4 s.
         TaskError: an utterance cannot be measured.
     """
+    original, anonymised = original.absolute(), anonymised.absolute()  # a worker may run in another folder
+    training, enrolment = (path and path.absolute() for path in (training, enrolment))
     data, copy = DataDir.read(original), DataDir.read(anonymised)
     again = copy if enrolment is None else DataDir.read(enrolment)
     for other in (copy, again):
         _require_same_utterances(data, other)
+    for each in {folder.path: folder for folder in (data, copy, again)}.values():
+        require_usable_audio(each)
     measures, notes = _possible_measures(data, copy, training)
     corpus = Corpus("emotional" if any(u.emotion for u in data) else "read", original, measures)
-    work = work or ROOT / "work" / "evaluate"
+    work = (work or ROOT / "work" / "evaluate").absolute()
     profile = Profile("evaluate", (corpus,), work, work, ser_training=training)
     layout = Layout(profile)
     recorded = layout.version(ORIGINAL, corpus)
     version = _version(layout, recorded, anonymised, copy, again if enrolment else None)
     references = References(recorded, layout.training_version() if training else None)
-    with running(layout, jobs) as workers:
+    with running(layout, jobs, scheduler) as workers:
         if references.training:
             workers.run(measure_tasks(references.training, layout.backends, TRAINING_MEASURES), "training originals")
         for each in (recorded, version):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,7 @@ from emotrace.study.layout import ORIGINAL, Layout
 from emotrace.study.profiles import ProfileError
 from emotrace.study.provenance import differences, environment
 from emotrace.study.rows import Route, Row
-from emotrace.study.workers import DEFAULT_JOBS, Workers
+from emotrace.study.workers import DEFAULT_JOBS, LocalWorkers, Workers
 
 FILES = ("utterances.parquet", "trials.parquet", "provenance.json")
 
@@ -61,8 +62,19 @@ def row_state(layout: Layout, row: Row) -> RowState:
     return RowState(row.name, "partial" if done else "missing", files=done, total=len(own))
 
 
-def run_rows(layout: Layout, rows: Sequence[Row], *, jobs: int = DEFAULT_JOBS, rerun_stale: bool = True) -> list[str]:
-    """Run the rows that are not done and return their names; no result depends on ``jobs`` or on the order.
+def run_rows(
+    layout: Layout,
+    rows: Sequence[Row],
+    *,
+    jobs: int = DEFAULT_JOBS,
+    scheduler: str | None = None,
+    rerun_stale: bool = True,
+) -> list[str]:
+    """Run the rows that are not done and return their names; no result depends on the workers or on the order.
+
+    Args:
+        jobs: worker processes of this machine.
+        scheduler: instead of those, the dask cluster behind this address or scheduler file.
 
     Raises:
         ProfileError: the data is not there, or another process runs this profile.
@@ -74,7 +86,7 @@ def run_rows(layout: Layout, rows: Sequence[Row], *, jobs: int = DEFAULT_JOBS, r
     wanted = [row for row in rows if row_state(layout, row).state not in settled]
     if wanted:
         require(layout, wanted)
-        with running(layout, jobs) as workers:
+        with running(layout, jobs, scheduler) as workers:
             workers.run(layout.feature_tasks(wanted), "features")
             for row in wanted:
                 _run_row(layout, row, workers)
@@ -132,7 +144,7 @@ def _provenance(layout: Layout, row: Row, seconds: float) -> dict[str, Any]:
 
 
 @contextmanager
-def running(layout: Layout, jobs: int) -> Iterator[Workers]:
+def running(layout: Layout, jobs: int, scheduler: str | None = None) -> Iterator[Workers]:
     """Workers for one run; a profile has one at a time. The system releases the lock with the process, even killed."""
     folder = layout.profile.work
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,5 +155,13 @@ def running(layout: Layout, jobs: int) -> Iterator[Workers]:
             raise ProfileError(f"another run is at work in {folder}; wait for it, or stop it") from error
         for left in folder.rglob(".*.tmp"):
             left.unlink(missing_ok=True)
-        with Workers(jobs) as workers:
+        with _workers(folder, jobs, scheduler) as workers:
             yield workers
+
+
+def _workers(folder: Path, jobs: int, scheduler: str | None) -> Workers:
+    if scheduler is None:
+        return LocalWorkers(jobs)
+    from emotrace.study.cluster import ClusterWorkers  # here and not above: dask is an optional requirement
+
+    return ClusterWorkers(scheduler, folder)

@@ -25,7 +25,8 @@ class Study:
         layer: rows at T6 are taken at T<layer>; their names change with it.
         seed: of the pseudo-speakers (0: the study's own selection) and of the bootstrap.
         n_bootstrap: number of draws behind every interval.
-        jobs: worker processes.
+        jobs: worker processes of this machine.
+        scheduler: instead of those, the dask cluster behind this address or scheduler file.
         rerun_stale: run stale rows again instead of loading them.
 
     Raises:
@@ -43,12 +44,13 @@ class Study:
         n_bootstrap: int = 1000,
         *,
         jobs: int = DEFAULT_JOBS,
+        scheduler: str | None = None,
         rerun_stale: bool = False,
     ):
         self.profile, self.layer, self.seed, self.n_bootstrap = get_profile(profile), layer, seed, n_bootstrap
         self._rows = self.profile.select(rows, layer=layer)
         self._layout = Layout(self.profile, seed=seed)
-        self._run_missing(jobs, rerun_stale)
+        self._run_missing(jobs, scheduler, rerun_stale)
         self.utterances = self._load("utterances.parquet")
         self.trials = self._load("trials.parquet")
 
@@ -69,7 +71,7 @@ class Study:
         lines = [self._provenance(row, state) for row, state in zip(self._rows, self.states, strict=True)]
         return pd.DataFrame(lines)
 
-    def _run_missing(self, jobs: int, rerun_stale: bool) -> None:
+    def _run_missing(self, jobs: int, scheduler: str | None, rerun_stale: bool) -> None:
         open_states = ("missing", "partial", "stale") if rerun_stale else ("missing", "partial")
         wanted = [row for row, state in zip(self._rows, self.states, strict=True) if state.state in open_states]
         if not wanted:
@@ -79,7 +81,7 @@ class Study:
         except ProfileError as error:
             names = ", ".join(row.name for row in wanted)
             raise ProfileError(f"no results of {names} are recorded, and they cannot be run: {error}") from error
-        run_rows(self._layout, wanted, jobs=jobs)
+        run_rows(self._layout, wanted, jobs=jobs, scheduler=scheduler)
 
     def _load(self, name: str) -> pd.DataFrame:
         parts = [pd.read_parquet(self._layout.results(row) / name) for row in self._rows]

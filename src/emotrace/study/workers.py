@@ -1,21 +1,22 @@
-"""Many small tasks on a few processes: resumable, atomic, and the same results for any order and number of workers."""
+"""Many small tasks on a few processes: resumable, atomic, and the same results for any order and any workers."""
 
 import multiprocessing
 import os
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tqdm import tqdm
 
 DEFAULT_JOBS = min(2, os.cpu_count() or 1)
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class TaskError(RuntimeError):
@@ -39,25 +40,15 @@ class Task:
     arguments: tuple[Any, ...] = ()
 
 
-class Workers:
-    """Worker processes, started when first needed, each with one thread and with its models loaded once.
+class Workers(ABC):
+    """Whoever does the tasks: processes of this machine (`LocalWorkers`) or of a cluster (`cluster.ClusterWorkers`)."""
 
-    Even a single job runs in a process of its own, so that the number of threads, and with it the last bit of a sum,
-    never depends on ``jobs``.
-    """
-
-    def __init__(self, jobs: int = DEFAULT_JOBS):
-        if jobs < 1:
-            raise ValueError(f"--jobs must be at least 1, not {jobs}")
-        self.jobs = jobs
-        self._pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> Self:
         return self
 
+    @abstractmethod
     def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        """Let go of the workers."""
 
     def run(self, tasks: Sequence[Task], description: str) -> int:
         """Do the tasks whose output does not exist yet and return how many those were.
@@ -72,39 +63,67 @@ class Workers:
         pause = 0.5 if sys.stderr.isatty() else 10
         done = len(tasks) - len(missing)
         with tqdm(total=len(tasks), initial=done, desc=description, unit="file", mininterval=pause) as progress:
-            with _single_threaded():
-                futures = {self._submit(task, progress): task for task in missing}
-            _first_failure(futures)
+            with closing(self._finished(missing)) as finished:
+                for task, error in finished:
+                    if error is not None:
+                        kind = "" if isinstance(error, TaskError) else f"{type(error).__name__}: "
+                        raise TaskError(f"{task.name}: {kind}{error}") from error
+                    if not self._is_there(task.output):
+                        raise TaskError(f"{task.name}: no output was written to {task.output}")
+                    progress.update()
         return len(missing)
 
-    def _submit(self, task: Task, progress: tqdm) -> Future[None]:
+    @abstractmethod
+    def _finished(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, BaseException | None]]:
+        """Start the tasks and yield each when it ends, with its error; closed, cancel what has not begun."""
+
+    def _is_there(self, output: Path) -> bool:
+        return output.exists()
+
+
+class LocalWorkers(Workers):
+    """Worker processes, started when first needed, each with one thread and with its models loaded once.
+
+    Even a single job runs in a process of its own, so that the number of threads, and with it the last bit of a sum,
+    never depends on ``jobs``.
+    """
+
+    def __init__(self, jobs: int = DEFAULT_JOBS):
+        if jobs < 1:
+            raise ValueError(f"--jobs must be at least 1, not {jobs}")
+        self.jobs = jobs
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _finished(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, BaseException | None]]:
+        with _single_threaded():
+            futures = {self._submit(task): task for task in tasks}
+        try:
+            for future in as_completed(futures):
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    message = "a worker process was killed (out of memory?); repeat the command with --jobs 1 to resume"
+                    raise TaskError(message) from error
+                yield futures[future], error
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _submit(self, task: Task) -> Future[None]:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.jobs, context, initializer=_start_worker)
-        future = self._pool.submit(task.function, task.output, *task.arguments)
-        future.add_done_callback(lambda _: progress.update())
-        return future
-
-
-def _first_failure(futures: dict[Future[None], Task]) -> None:
-    done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
-    for future in waiting:
-        future.cancel()
-    for future in done:
-        error = None if future.cancelled() else future.exception()
-        if isinstance(error, BrokenProcessPool):
-            raise TaskError("a worker process was killed (out of memory?); repeat the command with --jobs 1 to resume")
-        if error is not None:
-            raise TaskError(f"{futures[future].name}: {type(error).__name__}: {error}") from error
-        if not futures[future].output.exists():
-            raise TaskError(f"{futures[future].name}: no output was written to {futures[future].output}")
+        return self._pool.submit(task.function, task.output, *task.arguments)
 
 
 @contextmanager
 def _single_threaded() -> Iterator[None]:
     """Environment for the processes started meanwhile: numerical libraries read it when they are imported."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
         yield
     finally:

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from functools import partial
 
-from emotrace.training.decoders import IRS, train_acoustic, train_gst
+from emotrace.training.decoders import IRS, train_acoustic, train_gst, train_unified
 from emotrace.training.export import CARD
 from emotrace.training.front_ends import make_pool, train_ecapa, train_hubert, train_soft
-from emotrace.training.vocoder import train_unified
 from emotrace.training.workshop import Workshop
 
-UNIFIED = ("log-mel",)
+LARGE = tuple(f"unified-{name}" for name in IRS if name != "log-mel")  # on request only: they are the paper's
 TRAINERS: dict[str, Callable[[Workshop], None]] = {
     "hubert": train_hubert,
     "soft": train_soft,
@@ -17,12 +16,14 @@ TRAINERS: dict[str, Callable[[Workshop], None]] = {
     "pool": make_pool,
     "gst": train_gst,
     **{f"acoustic-{name}": partial(train_acoustic, name=name) for name in IRS},
-    **{f"unified-{name}": partial(train_unified, name=name) for name in UNIFIED},
+    **{f"unified-{name}": partial(train_unified, name=name) for name in IRS},
 }
 
 
 def train(name: str, workshop: Workshop) -> None:
     """Train one model, or with "all" every one that is not finished; an interrupted training goes on where it was.
+
+    "all" leaves out `LARGE`, the unified vocoders of the IRs other than the log-mel.
 
     Raises:
         KeyError: unknown name; the message lists the known ones.
@@ -30,7 +31,7 @@ def train(name: str, workshop: Workshop) -> None:
     """
     if name == "all":
         for model in TRAINERS:
-            if not (workshop.out / model / CARD).is_file():
+            if model not in LARGE and not (workshop.out / model / CARD).is_file():
                 TRAINERS[model](workshop)
         return
     if name not in TRAINERS:

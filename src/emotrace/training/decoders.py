@@ -1,4 +1,4 @@
-"""What turns IRs back into speech: the style encoder, learned with a decoder, and one acoustic model per IR."""
+"""What turns IRs back into speech: the style encoder, learned with a decoder, acoustic models, unified vocoders."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,22 @@ from emotrace.representation.gst import GstEncoder
 from emotrace.representation.ir import IRSpec
 from emotrace.representation.mel import gst_log_mel
 from emotrace.training.acoustic import AcousticTraining
+from emotrace.training.crop_features import CropFeatures, crop_front_ends
+from emotrace.training.crops import SEGMENT, CropSource, UtteranceFeatures
 from emotrace.training.data import TrainingSet
 from emotrace.training.gst import StyleTraining
+from emotrace.training.processes import state
+from emotrace.training.unified import UnifiedConfig
+from emotrace.training.vocoder import VocoderTraining
 from emotrace.training.workshop import Workshop
+from emotrace.vocoder.generator import HifiGan, HifiGanConfig
+from emotrace.vocoder.istft import IstftConfig, IstftGenerator
 from emotrace.vocoder.official import official_mel
 
 GST = {"tokens": 10, "heads": 4, "dims": 128}
 LAYERS = (1, 3, 6, 12)
 FRONT_ENDS = ("hubert", "soft", "ecapa")
+UNIFIED_FOLDERS = {"istft": "unified", "hifigan": "hifigan"}  # the two are loaded by different classes
 LOG_MEL = IRSpec(linguistic="log-mel", layer=0, f0=False)
 SOFT = IRSpec(layer=12, post="soft")
 IRS = {
@@ -57,6 +65,7 @@ class Extraction:
 
     def irs(self, data: TrainingSet, spec: IRSpec) -> list[Tensor]:
         """The IR (D, L) of every utterance; the style embedding is that of the trained encoder."""
+        self._share_work(data)
         pairs = zip(data.utterances, data.waveforms, strict=True)
         if spec.speaker != "gst":
             return [self.features(utterance).ir(spec) for utterance, _ in pairs]
@@ -65,6 +74,14 @@ class Extraction:
             self.features(utterance).ir(spec, speaker=gst.embed(torch.from_numpy(waveform), seed=0))
             for utterance, waveform in pairs
         ]
+
+    def _share_work(self, data: TrainingSet) -> None:
+        """Of several processes each extracts its part; then all read what lies on the disk."""
+        here = state()
+        if here.num_processes > 1:
+            for utterance in data.utterances[here.process_index :: here.num_processes]:
+                self.features(utterance)
+            here.wait_for_everyone()
 
     @property
     def _store(self) -> FeatureStore:
@@ -119,3 +136,40 @@ def train_acoustic(workshop: Workshop, name: str) -> None:
         purpose=f"IR {name} ({irs[0].shape[0]} channels, 100 frames/s) -> log-mel of the universal HiFi-GAN",
         records={"acoustic": record},
     )
+
+
+def train_unified(workshop: Workshop, name: str) -> None:
+    """The unified vocoder of one IR, e.g. "log-mel", as the budget's `unified` says: small, or the paper's."""
+    data, config, spec = workshop.augmented_set.at_least(SEGMENT), workshop.budget.unified, IRS[name]
+    features = _features(workshop, config, data, spec)
+    torch.manual_seed(workshop.seed)
+    generator = _generator(config, features, len(data.waveforms))
+    options = {"discriminators": config.discriminators, "batch_size": config.batch_size, "mel_only": config.mel_only}
+    recipe = VocoderTraining(generator, data.waveforms, features, **options, seed=workshop.seed)
+    model = f"{UNIFIED_FOLDERS[config.generator]}-{name}"
+    record = workshop.fit(model, recipe, config.steps, needs=needs(spec), settings=config)
+    workshop.ship(
+        model,
+        generator.state_dict(),
+        vars(generator.config),
+        purpose=f"IR {name} ({generator.config.in_channels} channels, 100 frames/s) -> 16 kHz waveform, in one network",
+        records={"unified": record},
+        notes=f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; batch of "
+        f"{config.batch_size}; features of the whole {config.features}.",
+    )
+
+
+def _features(workshop: Workshop, config: UnifiedConfig, data: TrainingSet, spec: IRSpec) -> CropSource:
+    if config.features == "crop":
+        return CropFeatures(data.waveforms, crop_front_ends(workshop.models, spec), spec)
+    return UtteranceFeatures(Extraction(workshop.models, workshop.work / "features").irs(data, spec))
+
+
+def _generator(config: UnifiedConfig, features: CropSource, utterances: int) -> IstftGenerator | HifiGan:
+    """Untrained; the iSTFT generator is normalised to the IRs of the training data (in the mode "crop", to crops)."""
+    if config.generator == "hifigan":
+        return HifiGan(HifiGanConfig(len(features(0, 0)), initial_channels=config.channels))
+    irs = features.irs if isinstance(features, UtteranceFeatures) else [features(i, 0) for i in range(utterances)]
+    generator = IstftGenerator(IstftConfig(in_channels=irs[0].shape[0], dim=config.channels))
+    generator.fit_normalisation(irs)
+    return generator

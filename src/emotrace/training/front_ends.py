@@ -18,6 +18,7 @@ from emotrace.training.ecapa import SpeakerClassification, SpeakerSet, perturbed
 from emotrace.training.hubert import MaskedPrediction, Targets, cluster, mfcc_features, mini_config
 from emotrace.training.loop import TrainingRecord
 from emotrace.training.phones import phone_targets
+from emotrace.training.processes import from_main
 from emotrace.training.soft import SoftPrediction
 from emotrace.training.workshop import Workshop
 
@@ -35,12 +36,13 @@ def train_hubert(workshop: Workshop) -> None:
     torch.manual_seed(workshop.seed)
     model = MelHubertModel(mini_config())
     model.feature_extractor.fit_normalisation(map(torch.from_numpy, data.waveforms))
-    targets, _ = cluster([mfcc_features(waveform) for waveform in data.waveforms], UNITS, workshop.seed)
+    mfcc = [mfcc_features(waveform) for waveform in data.waveforms]
+    targets = from_main(lambda: cluster(mfcc, UNITS, workshop.seed)[0])
     records = {"1: MFCC": _masked_prediction(workshop, "hubert-1", model, data.waveforms, targets, budget.hubert)}
     targets, before = own_units(Hubert.from_model(model), data, workshop.seed), f"after-{budget.hubert}"
     name = f"hubert-2-{before}"
     records["2: T6"] = _masked_prediction(workshop, name, model, data.waveforms, targets, budget.hubert_again)
-    waveforms, targets = phone_targets(workshop.augmented_set, CROP)
+    waveforms, targets = from_main(lambda: phone_targets(workshop.augmented_set, CROP))
     name = f"hubert-3-{before}-{budget.hubert_again}"
     records["3: phones"] = _masked_prediction(workshop, name, model, waveforms, targets, budget.hubert_phones)
     workshop.ship(
@@ -56,8 +58,12 @@ def train_hubert(workshop: Workshop) -> None:
 
 def own_units(hubert: Hubert, data: TrainingSet, seed: int) -> Targets:
     """k-means units (100) of a HuBERT's own T6."""
-    features = [hubert.layer(torch.from_numpy(waveform), UNIT_LAYER).numpy() for waveform in data.waveforms]
-    return cluster(features, UNITS, seed)[0]
+
+    def found() -> Targets:
+        features = [hubert.layer(torch.from_numpy(waveform), UNIT_LAYER).numpy() for waveform in data.waveforms]
+        return cluster(features, UNITS, seed)[0]
+
+    return from_main(found)
 
 
 def _masked_prediction(

@@ -1,12 +1,10 @@
 """One training loop for every model: exact resume, logged losses, progress with the time that is left.
 
 Every random choice of a step is drawn from ``(seed, step)`` alone: a run that was interrupted and resumed from its last
-checkpoint takes the same steps, bit for bit, as one that was not.
+checkpoint takes the same steps, bit for bit, as one that was not. The batch of a recipe is that of all processes
+together, so their number changes the results by rounding alone.
 """
 
-import csv
-import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import send_to_device
 from torch import nn
 from tqdm import tqdm
 
-CHECKPOINT = "checkpoint.pt"
-LOSSES = "losses.csv"
+from emotrace.training.checkpoint import TrainingFolder
+from emotrace.training.processes import Processes, own_part
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,17 @@ class Recipe:
     schedulers: dict[str, Any]
 
     def batch(self, rng: np.random.Generator) -> Any:
-        """Draw one batch; every random choice comes from ``rng``."""
+        """Draw the batch of one step, tensors (B, ...); every random choice comes from ``rng``."""
         raise NotImplementedError
 
+    def part(self, rng: np.random.Generator, index: int, count: int) -> Any:
+        """What process ``index`` of ``count`` learns from; all draw the same batch and take their own part of it."""
+        return own_part(self.batch(rng), index, count)
+
     def update(self, batch: Any, step: int, accelerator: Accelerator) -> dict[str, float]:
-        """Take one optimiser step and return the losses to log."""
+        """Take one optimiser step on a batch that is on the device, and return the losses to log.
+
+        Every backward pass goes through ``accelerator``, and the optimiser that uses it clears its gradients after."""
         raise NotImplementedError
 
     def state(self) -> dict[str, Any]:
@@ -92,89 +97,70 @@ class TrainingRecord:
     losses: dict[str, float]
 
 
-def fit(recipe: Recipe, config: LoopConfig, folder: Path, *, accelerator: Accelerator | None = None) -> TrainingRecord:
+def fit(recipe: Recipe, config: LoopConfig, folder: Path) -> TrainingRecord:
     """Train ``recipe`` for ``config.steps`` steps, resuming from ``folder`` where a checkpoint lies there.
+
+    Under `accelerate launch` or `torchrun` every process calls this with the same recipe; the main one writes.
 
     Args:
         recipe: the model and how it learns.
-        config: steps, seed, how often to log and to save.
-        folder: receives ``checkpoint.pt`` (atomic) and ``losses.csv``.
-        accelerator: of an ``accelerate launch``; by default a local one.
+        config: steps, seed, how often to log and to save, precision.
+        folder: receives ``checkpoint.pt`` (atomic) and ``losses.csv``; several machines must share it.
 
     Raises:
         FloatingPointError: a loss is not finite; the last checkpoint stays as it is.
+        ValueError: the processes cannot share a batch evenly.
+        RuntimeError: the processes do not see the same checkpoint.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    local = {"cpu": not torch.cuda.is_available(), "mixed_precision": config.precision}
-    accelerator = accelerator or Accelerator(**local)
-    _prepare(recipe, accelerator)
-    done, seconds = _resume(recipe, folder)
-    log = _LossLog(folder / LOSSES, keep_until=done)
+    processes = Processes(config.precision)
+    recipe.modules = {name: processes.share(module) for name, module in recipe.modules.items()}
+    recipe.optimisers = {name: processes.prepare(optimiser) for name, optimiser in recipe.optimisers.items()}
+    kept = TrainingFolder(folder, writes=processes.is_main_process)
+    done, seconds = _resume(recipe, kept, processes)
     started = time.monotonic() - seconds
-    with tqdm(total=config.steps, initial=done, desc=folder.name, unit="step", mininterval=5) as progress:
+    bar = {"desc": folder.name, "unit": "step", "mininterval": 5, "disable": not processes.is_main_process}
+    with tqdm(total=config.steps, initial=done, **bar) as progress:
         for step in range(done, config.steps):
-            losses = _one_step(recipe, config, step, accelerator)
+            losses = _one_step(recipe, config, step, processes)
             progress.update()
             if (step + 1) % config.log_every == 0 or step + 1 == config.steps:
-                log.write(step + 1, losses)
+                kept.log(step + 1, losses)
                 progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-                _save(recipe, folder, step + 1, time.monotonic() - started)
-    for module in recipe.modules.values():
-        # accelerate's autocast is an attribute of the instance: without it the module computes in float32 again
-        vars(accelerator.unwrap_model(module)).pop("forward", None)
-    return TrainingRecord(config.steps, read_seconds(folder), log.last)
+                kept.save(recipe.state(), step + 1, time.monotonic() - started)
+    processes.wait_for_everyone()
+    recipe.modules = {name: _released(module) for name, module in recipe.modules.items()}
+    return TrainingRecord(config.steps, kept.seconds, kept.last)
 
 
-def _prepare(recipe: Recipe, accelerator: Accelerator) -> None:
-    recipe.modules = {name: accelerator.prepare(module) for name, module in recipe.modules.items()}
-    recipe.optimisers = {name: accelerator.prepare(optimiser) for name, optimiser in recipe.optimisers.items()}
+def _released(module: nn.Module) -> nn.Module:
+    """The module as it was given: on the CPU, computing in float32."""
+    vars(module).pop("forward", None)  # accelerate's autocast is an attribute of the instance
+    return module.cpu()
 
 
-def _one_step(recipe: Recipe, config: LoopConfig, step: int, accelerator: Accelerator) -> dict[str, float]:
-    # dropout and the like draw from torch's generator: seeded by the step, it needs no saving
-    torch.manual_seed(config.seed * 1_000_003 + step)
-    rng = np.random.default_rng((config.seed, step, accelerator.process_index))
-    losses = recipe.update(recipe.batch(rng), step, accelerator)
+def _resume(recipe: Recipe, kept: TrainingFolder, processes: Processes) -> tuple[int, float]:
+    """Steps done and seconds they took."""
+    saved = kept.read()
+    done = saved["step"] if saved else 0
+    where = (
+        f"the processes see checkpoints of different steps in {kept.folder}; put it on a file system that they share"
+    )
+    processes.require_same(done, where)
+    if saved:
+        recipe.load_state(saved["state"])
+    kept.drop_losses_after(done)
+    return done, saved["seconds"] if saved else 0.0
+
+
+def _one_step(recipe: Recipe, config: LoopConfig, step: int, processes: Processes) -> dict[str, float]:
+    index, count = processes.process_index, processes.num_processes
+    # dropout and the like draw from torch's generator: seeded by step and process, it needs no saving
+    torch.manual_seed(config.seed * 1_000_003 + step + index * 500_000_009)  # of which the CPU takes 32 bits
+    part = recipe.part(np.random.default_rng((config.seed, step, 0)), index, count)
+    losses = processes.mean(recipe.update(send_to_device(part, processes.device), step, processes))
+    processes.average_statistics()
     wrong = [name for name, value in losses.items() if not np.isfinite(value)]
     if wrong:
         raise FloatingPointError(f"step {step + 1}: loss {', '.join(wrong)} is not finite; lower the learning rate")
     return losses
-
-
-def _resume(recipe: Recipe, folder: Path) -> tuple[int, float]:
-    path = folder / CHECKPOINT
-    if not path.exists():
-        return 0, 0.0
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    recipe.load_state(saved["state"])
-    return saved["step"], saved["seconds"]
-
-
-def read_seconds(folder: Path) -> float:
-    """Seconds of computing that the checkpoint in ``folder`` has cost."""
-    return float(json.loads((folder / "progress.json").read_text())["seconds"])
-
-
-def _save(recipe: Recipe, folder: Path, step: int, seconds: float) -> None:
-    temporary = folder / (CHECKPOINT + ".tmp")
-    torch.save({"state": recipe.state(), "step": step, "seconds": seconds}, temporary)
-    os.replace(temporary, folder / CHECKPOINT)
-    (folder / "progress.json").write_text(json.dumps({"step": step, "seconds": round(seconds, 1)}))
-
-
-class _LossLog:
-    """CSV of losses, long form (step, loss, value); lines after the resumed step are dropped."""
-
-    def __init__(self, path: Path, *, keep_until: int):
-        self.path, self.last = path, {}
-        rows = list(csv.reader(path.open()))[1:] if path.exists() else []
-        kept = [row for row in rows if int(row[0]) <= keep_until]
-        with path.open("w", newline="") as file:
-            csv.writer(file).writerows([("step", "loss", "value"), *kept])
-        self.last = {name: float(value) for step, name, value in kept if kept and step == kept[-1][0]}
-
-    def write(self, step: int, losses: dict[str, float]) -> None:
-        self.last = dict(losses)
-        with self.path.open("a", newline="") as file:
-            csv.writer(file).writerows((step, name, f"{value:.6g}") for name, value in losses.items())

@@ -1,26 +1,20 @@
 """The unified vocoder, IR -> waveform, by the recipe of SSL-SAS: HiFi-GAN's losses on crops of 0.56 s.
 
-The features of a crop are cut from those of its whole utterance. SSL-SAS extracts them from the crop itself at every
-step, HuBERT and YAAPT included; `CropFeatures` is that way, some twenty times slower. The two are not identical.
 Axes: B batch, D IR channels, L frames (100/s), T samples at 16 kHz.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from emotrace.representation.features import FrontEnds
-from emotrace.representation.ir import HOP, IRSpec
-from emotrace.training.decoders import IRS, Extraction, needs
+from emotrace.representation.ir import HOP
+from emotrace.training.crops import SEGMENT, CropSource
 from emotrace.training.loop import Recipe
-from emotrace.training.workshop import Workshop
+from emotrace.training.processes import own_slice
 from emotrace.vocoder.discriminators import SLIM, DiscriminatorConfig, Discriminators
-from emotrace.vocoder.istft import IstftConfig, IstftGenerator
 from emotrace.vocoder.losses import (
     MEL_WEIGHT,
     adversarial_loss,
@@ -30,43 +24,9 @@ from emotrace.vocoder.losses import (
     mel_loss,
 )
 
-SEGMENT = 8_960  # samples: 0.56 s, 56 frames
-FRAMES = SEGMENT // HOP
 LEARNING_RATE = 2e-4
 MEL_ONLY_RATE = 1e-3  # a plain regression stands a higher rate, and a CPU has no 100,000 steps to give
 DECAY = 0.999  # of both rates, each time as many segments were seen as there are utterances
-
-
-class CropSource(Protocol):
-    """Where the IR of a crop comes from."""
-
-    def __call__(self, utterance: int, first_frame: int) -> Tensor:
-        """IR (D, 56) of the crop that begins at `first_frame` of the utterance with this index."""
-
-
-@dataclass(frozen=True)
-class UtteranceFeatures:
-    """The default: crops of whole-utterance IRs, (D, L) each."""
-
-    irs: Sequence[Tensor]
-
-    def __call__(self, utterance: int, first_frame: int) -> Tensor:
-        """(D, 56), cut; an IR that ends a frame early has its last frame repeated."""
-        crop = self.irs[utterance][:, first_frame : first_frame + FRAMES]
-        return torch.cat([crop, crop[:, -1:].expand(-1, FRAMES - crop.shape[1])], dim=1)
-
-
-@dataclass(frozen=True)
-class CropFeatures:
-    """SSL-SAS's way: the front-ends hear nothing but the crop. Waveforms (T,) each."""
-
-    waveforms: Sequence[np.ndarray]
-    front_ends: FrontEnds
-    spec: IRSpec
-
-    def __call__(self, utterance: int, first_frame: int) -> Tensor:
-        """(D, 56), extracted."""
-        return self.front_ends.of_crop(self.waveforms[utterance], first_frame * HOP, SEGMENT).ir(self.spec)
 
 
 class VocoderTraining(Recipe):
@@ -110,20 +70,27 @@ class VocoderTraining(Recipe):
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Crops "ir" (B, D, 56) and "waveform" (B, 1, 8960); an utterance is drawn in proportion to its length."""
-        lengths = np.array([len(waveform) for waveform in self.waveforms], dtype=np.float64)
-        chosen = rng.choice(len(lengths), size=self.batch_size, p=lengths / lengths.sum())
-        firsts = [int(rng.integers(0, (len(self.waveforms[i]) - SEGMENT) // HOP + 1)) for i in chosen]
-        pairs = list(zip(chosen, firsts, strict=True))
+        return self.part(rng, 0, 1)
+
+    def part(self, rng: np.random.Generator, index: int, count: int) -> dict[str, Tensor]:
+        """A process makes the features of its own crops alone: in the mode "crop" they cost most of a step."""
+        pairs = self._draw(rng)[own_slice(self.batch_size, index, count)]
         audio = np.stack([self.waveforms[i][first * HOP : first * HOP + SEGMENT] for i, first in pairs])
         return {
-            "ir": torch.stack([self.features(int(i), first) for i, first in pairs]),
+            "ir": torch.stack([self.features(i, first) for i, first in pairs]),
             "waveform": torch.from_numpy(audio)[:, None],
         }
 
+    def _draw(self, rng: np.random.Generator) -> list[tuple[int, int]]:
+        """Utterance and first frame of every crop."""
+        lengths = np.array([len(waveform) for waveform in self.waveforms], dtype=np.float64)
+        chosen = rng.choice(len(lengths), size=self.batch_size, p=lengths / lengths.sum())
+        return [(int(i), int(rng.integers(0, (len(self.waveforms[i]) - SEGMENT) // HOP + 1))) for i in chosen]
+
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
         """One step of the discriminators, then one of the generator; of the generator alone in the mel-only phase."""
-        real, ir = (batch[name].to(accelerator.device) for name in ("waveform", "ir"))
-        fake = self.modules["generator"](ir)
+        real = batch["waveform"]
+        fake = self.modules["generator"](batch["ir"])
         if step < self.mel_only:
             return self._learn_mel(real, fake, accelerator)
         judged = self._learn_to_judge(real, fake.detach(), accelerator)
@@ -154,34 +121,7 @@ class VocoderTraining(Recipe):
         return {name: loss.item() for name, loss in losses.items()}
 
     def _step(self, name: str, loss: Tensor, accelerator: Accelerator) -> None:
-        self.optimisers[name].zero_grad()
         accelerator.backward(loss)
         self.optimisers[name].step()
+        self.optimisers[name].zero_grad()
         self.schedulers[name].step()
-
-
-def train_unified(workshop: Workshop, name: str) -> None:
-    """The small unified vocoder of one IR, e.g. "log-mel": an iSTFT generator, mel only first, then with the GAN."""
-    data, budget = workshop.augmented_set.at_least(SEGMENT), workshop.budget
-    extraction, spec = Extraction(workshop.models, workshop.work / "features"), IRS[name]
-    irs = extraction.irs(data, spec)
-    torch.manual_seed(workshop.seed)
-    generator = IstftGenerator(IstftConfig(in_channels=irs[0].shape[0]))
-    generator.fit_normalisation(irs)
-    recipe = VocoderTraining(
-        generator,
-        data.waveforms,
-        UtteranceFeatures(irs),
-        batch_size=8,
-        mel_only=budget.unified_mel,
-        seed=workshop.seed,
-    )
-    record = workshop.fit(f"unified-{name}", recipe, budget.unified_mel + budget.unified_gan, needs=needs(spec))
-    workshop.ship(
-        f"unified-{name}",
-        generator.state_dict(),
-        vars(generator.config),
-        purpose=f"IR {name} ({irs[0].shape[0]} channels, 100 frames/s) -> 16 kHz waveform, in one network",
-        records={"unified": record},
-        notes=f"{budget.unified_mel} steps of mel L1 alone, then {budget.unified_gan} with slim discriminators.",
-    )

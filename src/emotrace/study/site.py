@@ -1,0 +1,75 @@
+"""What the machines that share a run must have in common: Python, libraries, code and a folder."""
+
+import os
+import platform
+import uuid
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from emotrace.study.provenance import EVALUATION_CODE, SYNTHESIS_CODE, code_version, environment
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a worker must have in common with the machine that asks.
+
+    Attributes:
+        python: version, e.g. "3.11".
+        versions: (library, version) of everything that computes.
+        code: digest of the package's code.
+        probe: a file in the folder of the run.
+        content: what is written there.
+    """
+
+    python: str
+    versions: tuple[tuple[str, str | None], ...]
+    code: str
+    probe: Path
+    content: str
+
+
+@lru_cache(maxsize=4)
+def complaints(site: Site) -> tuple[str, ...]:
+    """On a worker: what it lacks to work for ``site``."""
+    mine = dict(_versions())
+    found = [
+        f"has {name} {mine.get(name)}, not {version}" for name, version in site.versions if mine.get(name) != version
+    ]
+    if _python() != site.python:
+        found.append(f"runs Python {_python()}, not {site.python}")
+    if _loaded_code() != site.code:
+        found.append("runs another version of emotrace: install this one and restart the workers")
+    if not _reads(site.probe, site.content):
+        found.append(f"does not see {site.probe.parent} as this machine does: put it on a file system that both share")
+    elif not os.access(site.probe.parent, os.W_OK):
+        found.append(f"may not write to {site.probe.parent}")
+    return tuple(found)
+
+
+def make_site(folder: Path) -> Site:
+    """This machine, and a probe for the folder of a run; the caller writes ``content`` to it."""
+    token = uuid.uuid4().hex
+    probe = folder.absolute() / f".cluster.{token}.tmp"
+    return Site(_python(), _versions(), code_version((*SYNTHESIS_CODE, *EVALUATION_CODE)), probe, token)
+
+
+def _python() -> str:
+    return ".".join(platform.python_version_tuple()[:2])
+
+
+def _versions() -> tuple[tuple[str, str | None], ...]:
+    return tuple(sorted(environment()["versions"].items()))
+
+
+@lru_cache(maxsize=1)
+def _loaded_code() -> str:
+    """Of the code when this worker first worked: a later edit of the files does not change what is loaded."""
+    return code_version((*SYNTHESIS_CODE, *EVALUATION_CODE))
+
+
+def _reads(path: Path, content: str) -> bool:
+    try:
+        return path.read_text() == content
+    except OSError:
+        return False
