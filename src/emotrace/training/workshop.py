@@ -38,7 +38,8 @@ class Budget:
 class Workshop:
     """Data directories to learn from, a folder for checkpoints, a folder for finished models, budget and seed.
 
-    ``precision``: "no" (float32) or "bf16". ``copies``: speeds at which the speech is learned from once more. Started by `accelerate launch`, all processes train each model together.
+    ``precision``: "no" (float32) or "bf16". ``copies``: speeds at which the speech is learned from once more. Started
+    by `accelerate launch`, all processes train each model together.
     """
 
     data: tuple[Path, ...]
