@@ -199,25 +199,32 @@ def train(
         list[Path] | None,
         typer.Option(help="Data directory to learn from; may be given several times. Default: work/corpora/*/train."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the models; data/models/scale by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the models; the profile's own by default.")] = None,
+    profile: Annotated[
+        ProfileName, typer.Option(help="scale: small models; paper: SSL-SAS's sizes and 100,000 steps, for GPUs.")
+    ] = ProfileName.SCALE,
+    crop_features: Annotated[
+        bool, typer.Option(help="Paper: extract the features from every crop, as SSL-SAS does; many times slower.")
+    ] = False,
+    precision: Annotated[str, typer.Option(help="no (float32), bf16 or fp16.")] = "no",
     seed: SeedOption = 0,
 ) -> None:
-    """Train a model, or go on where a training was interrupted.
+    """Train a model, or go on where a training was interrupted. On several GPUs: `accelerate launch -m emotrace train`.
 
     Example: `emotrace train acoustic-none-T6`
     """
     with _one_message():
-        from emotrace.models import DEFAULT
-        from emotrace.study.profiles import import_corpora
-        from emotrace.study.provenance import ROOT
         from emotrace.training.catalogue import TRAINERS
         from emotrace.training.catalogue import train as train_model
-        from emotrace.training.workshop import Workshop
+        from emotrace.workshops import paper_workshop, scale_workshop
 
         if model not in ("all", *TRAINERS):
             raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
-        folders = tuple(data or import_corpora())
-        train_model(model, Workshop(folders, ROOT / "work" / "training", out or DEFAULT, seed=seed))
+        options = {"out": out, "seed": seed, "precision": precision}
+        if profile is ProfileName.PAPER:
+            train_model(model, paper_workshop(model, data or (), crop_features=crop_features, **options))
+        else:
+            train_model(model, scale_workshop(data or (), **options))
 
 
 @app.command()

@@ -28,7 +28,6 @@ from emotrace.vocoder.official import official_mel
 GST = {"tokens": 10, "heads": 4, "dims": 128}
 LAYERS = (1, 3, 6, 12)
 FRONT_ENDS = ("hubert", "soft", "ecapa")
-UNIFIED_FOLDERS = {"istft": "unified", "hifigan": "hifigan"}  # the two are loaded by different classes
 LOG_MEL = IRSpec(linguistic="log-mel", layer=0, f0=False)
 SOFT = IRSpec(layer=12, post="soft")
 IRS = {
@@ -146,7 +145,7 @@ def train_unified(workshop: Workshop, name: str) -> None:
     generator = _generator(config, features, len(data.waveforms))
     options = {"discriminators": config.discriminators, "batch_size": config.batch_size, "mel_only": config.mel_only}
     recipe = VocoderTraining(generator, data.waveforms, features, **options, seed=workshop.seed)
-    model = f"{UNIFIED_FOLDERS[config.generator]}-{name}"
+    model = f"unified-{name}"
     record = workshop.fit(model, recipe, config.steps, needs=needs(spec), settings=config)
     workshop.ship(
         model,

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from tqdm import tqdm
 from transformers import HubertModel
 
 from emotrace.anonymizer.selec_anon import Pool
+from emotrace.corpus.audio import load_audio, peak_normalise
+from emotrace.corpus.datadir import DataDir
 from emotrace.models import HEAD_KEY
 from emotrace.representation.ecapa import Ecapa
 from emotrace.representation.hubert import Hubert
@@ -116,11 +119,11 @@ def train_ecapa(workshop: Workshop) -> None:
 
 
 def make_pool(workshop: Workshop) -> None:
-    """The pool: mean ECAPA embedding of every training speaker and of copies at other speeds."""
-    speakers = perturbed_speakers(workshop.training_set, POOL_SPEEDS)
-    pool = Pool.from_utterances(
-        (name, gender, workshop.models.ecapa.embed(piece)) for name, gender, piece in _pieces(speakers)
+    """The pool: mean ECAPA embedding of every speaker, and of copies at other speeds where the workshop has any."""
+    pieces = (
+        _pieces(perturbed_speakers(workshop.training_set, POOL_SPEEDS)) if workshop.copies else _recordings(workshop)
     )
+    pool = Pool.from_utterances((name, gender, workshop.models.ecapa.embed(piece)) for name, gender, piece in pieces)
     config = {"speakers": list(pool.speakers), "genders": list(pool.genders)}
     workshop.ship(
         "pool",
@@ -128,9 +131,19 @@ def make_pool(workshop: Workshop) -> None:
         config,
         purpose="speakers that selec-anon draws from",
         records={},
-        notes=f"Copies at speeds {', '.join(map(str, POOL_SPEEDS))} count as speakers of their own.",
+        notes=f"Copies at speeds {', '.join(map(str, POOL_SPEEDS))} count as speakers of their own."
+        if workshop.copies
+        else "",
         augmented=False,
     )
+
+
+def _recordings(workshop: Workshop):
+    """(speaker, gender, waveform (T,)) of every utterance, read one by one: a pool may be hundreds of hours."""
+    for folder in workshop.data:
+        for utterance in tqdm(DataDir.read(folder).utterances, desc="pool", unit="file", mininterval=5):
+            waveform = peak_normalise(load_audio(utterance.path))
+            yield utterance.speaker, utterance.gender, torch.from_numpy(waveform)
 
 
 def _pieces(speakers: SpeakerSet):
