@@ -13,7 +13,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from emotrace.official.adopt import EVALUATION, SOURCES
-from emotrace.official.registry import CHECKPOINTS, Checkpoint, MissingCheckpointError
+from emotrace.official.checkpoint import Checkpoint, MissingCheckpointError
+from emotrace.official.registry import CHECKPOINTS
 from emotrace.study.profiles import Profile, paper
 from emotrace.study.provenance import ROOT
 from emotrace.study.rows import Route
