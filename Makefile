@@ -32,7 +32,7 @@ book: run ## run the phantom profile, build the book, check its pages
 	$(BIN)/python book/build.py
 
 test: $(STAMP) ## run the tests and the notebooks, in two processes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n 2 --no-loadscope-reorder
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -1,18 +1,22 @@
-"""How the tests are shared among processes (`pytest -n 2 --dist loadgroup`)."""
-
-from pathlib import Path
+"""How the tests are shared among processes (`pytest -n 2`)."""
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-NOTEBOOKS = Path(__file__).parent / "notebooks"
+NOTEBOOKS = "notebooks/"
+
+
+class FilesAndNotebooks(LoadScopeScheduling):
+    """A file's tests stay together, for their fixtures; so do all notebooks, which share one run of the study."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return NOTEBOOKS if nodeid.startswith(NOTEBOOKS) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> FilesAndNotebooks:
+    return FilesAndNotebooks(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay together, for their fixtures; so do all notebooks, which share one run of the study.
-
-    The notebooks take longest and come first.
-    """
-    items.sort(key=lambda item: NOTEBOOKS not in item.path.parents)
-    for item in items:
-        group = "notebooks" if NOTEBOOKS in item.path.parents else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The notebooks take longest and come first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(NOTEBOOKS))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
 from stand_in import make_corpus, tone
 from tiny_models import make_models
@@ -86,6 +87,21 @@ def test_the_papers_settings_are_those_of_the_study_page():
     assert paper.features == "utterance" and unified.ORIGINAL == replace(paper, features="crop")
     assert paper.discriminators.period_channels == (32, 128, 512, 1024, 1024)
     assert paper.discriminators.scale_channels == (128, 128, 256, 512, 1024, 1024, 1024)
+
+
+def test_a_step_at_the_papers_width_moves_both_networks():
+    """One crop; HiFi-GAN of 14.2 M parameters (STUDY.md section 9), soft units + F0 + ECAPA, full discriminators."""
+    waveform, ir = tone(0.8), torch.randn(200 + 1 + 192, 80)
+    torch.manual_seed(0)
+    generator = HifiGan(HifiGanConfig(len(ir), initial_channels=unified.PAPER.channels))
+    features, discriminators = UtteranceFeatures([ir]), unified.PAPER.discriminators
+    recipe = VocoderTraining(generator, [waveform], features, discriminators=discriminators, batch_size=1)
+    sizes = {name: sum(p.numel() for p in module.parameters()) / 1e6 for name, module in recipe.modules.items()}
+    assert sizes == pytest.approx({"generator": 14.2, "discriminators": 70.7}, abs=0.05)
+    before = {name: next(module.parameters()).clone() for name, module in recipe.modules.items()}
+    losses = recipe.update(recipe.batch(np.random.default_rng(0)), 0, Accelerator(cpu=True))
+    assert all(np.isfinite(value) for value in losses.values())
+    assert all(not torch.equal(before[name], next(m.parameters())) for name, m in recipe.modules.items())
 
 
 @pytest.mark.parametrize(("field", "value"), [("generator", "wavenet"), ("features", "crops")])

@@ -23,7 +23,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from emotrace.study.site import Site, complaints, make_site
+from emotrace.study.site import Site, complaints, make_site, python_version
 from emotrace.study.workers import THREAD_VARIABLES, Task, TaskError, Workers
 
 CONNECT_SECONDS = 10
@@ -74,6 +74,12 @@ class ClusterWorkers(Workers):
             ) from error
 
     def _require_fit(self) -> None:
+        try:
+            self._client.run_on_scheduler(python_version)
+        except Exception as error:  # whatever the scheduler's pickle raises
+            raise ClusterError(
+                f"the scheduler cannot load emotrace ({error}); start it where the workers have it"
+            ) from error
         answers = self._client.run(complaints, self._site, on_error="return")
         if unfit := _unfit(answers):
             raise ClusterError(unfit)

@@ -36,8 +36,8 @@ def complaints(site: Site) -> tuple[str, ...]:
     found = [
         f"has {name} {mine.get(name)}, not {version}" for name, version in site.versions if mine.get(name) != version
     ]
-    if _python() != site.python:
-        found.append(f"runs Python {_python()}, not {site.python}")
+    if python_version() != site.python:
+        found.append(f"runs Python {python_version()}, not {site.python}")
     if _loaded_code() != site.code:
         found.append("runs another version of emotrace: install this one and restart the workers")
     if not _reads(site.probe, site.content):
@@ -51,10 +51,10 @@ def make_site(folder: Path) -> Site:
     """This machine, and a probe for the folder of a run; the caller writes ``content`` to it."""
     token = uuid.uuid4().hex
     probe = folder.absolute() / f".cluster.{token}.tmp"
-    return Site(_python(), _versions(), code_version((*SYNTHESIS_CODE, *EVALUATION_CODE)), probe, token)
+    return Site(python_version(), _versions(), code_version((*SYNTHESIS_CODE, *EVALUATION_CODE)), probe, token)
 
 
-def _python() -> str:
+def python_version() -> str:
     return ".".join(platform.python_version_tuple()[:2])
 
 
