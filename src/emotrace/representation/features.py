@@ -112,7 +112,7 @@ class FrontEnds:
 
     def _of(self, samples: Tensor) -> Features:
         on_device = samples.to(self.device)
-        layers = self.hubert.layers(on_device)
+        layers = self.hubert.layers(on_device, last=max(self.layers, default=0))
         with torch.no_grad():
             soft = self.soft_head(self.soft_hubert.layers(on_device)[SOFT_LAYER])
         return Features(

@@ -9,7 +9,8 @@ is the residual stream, BEFORE the encoder's final norm, for the last layer as f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch.nn.functional as F
@@ -69,23 +70,33 @@ class Hubert(nn.Module):
         output = self.model(waveform, mask_time_indices=mask, output_hidden_states=True)
         return list(output.hidden_states)
 
-    def layers(self, waveform: Tensor) -> list[Tensor]:
+    def layers(self, waveform: Tensor, *, last: int | None = None) -> list[Tensor]:
         """All layers of one utterance from one pass: (T,) -> [T0..Tn], each (L, C), L = (T + 2 padding - 80) // 320.
 
-        Raises ValueError for a waveform that is not (T,) or shorter than 400 samples (25 ms).
+        ``last``: the number of the last layer wanted; those above it are not computed. Raises ValueError for a waveform that is not (T,) or shorter than 400 samples (25 ms).
         """
         if waveform.ndim != 1:
             raise ValueError(f"HuBERT's layers take one waveform (T,), got shape {tuple(waveform.shape)}")
         if len(waveform) + 2 * self.padding < MINIMUM:
             raise ValueError(f"HuBERT needs at least {MINIMUM} samples (25 ms at 16 kHz), got {len(waveform)}")
-        with evaluating(self):
+        with evaluating(self), _up_to(self.model.encoder, last):
             return [layer[0] for layer in self(waveform[None])]
 
     def layer(self, waveform: Tensor, n: int) -> Tensor:
         """T_n of one utterance: (T,) -> (L, C). Raises IndexError for a layer the model does not have."""
         if not 0 <= n <= self.n_layers:
             raise IndexError(f"T{n} of a HuBERT with {self.n_layers} layers")
-        return self.layers(waveform)[n]
+        return self.layers(waveform, last=n)[n]
+
+
+@contextmanager
+def _up_to(encoder: nn.Module, last: int | None) -> Iterator[None]:
+    """An encoder of the first ``last`` layers, all by default, for the time being."""
+    every, encoder.layers = encoder.layers, encoder.layers[:last]
+    try:
+        yield
+    finally:
+        encoder.layers = every
 
 
 def soft_vc_hubert(state: Mapping[str, Tensor], config: HubertConfig) -> Hubert:
