@@ -47,7 +47,7 @@ def dry_run(root: Path, *, small: bool) -> pd.DataFrame:
     """Checkpoints, corpora, models and results below ``root``; returns utterances.parquet of all rows together."""
     checkpoints = root / "work" / "checkpoints"
     os.environ[VARIABLE] = str(checkpoints)
-    profile = replace(paper(root), device="cpu", backends=replace(paper(root).backends, device="cpu"))
+    profile = paper_profile(root)
     if not checkpoints.exists():
         write_all(checkpoints, small=small)
     make_models(profile.models, root / "vocoders", small=small)
@@ -55,6 +55,12 @@ def dry_run(root: Path, *, small: bool) -> pd.DataFrame:
     layout = Layout(profile)
     run_rows(layout, profile.rows)
     return pd.concat([pd.read_parquet(layout.results(row) / "utterances.parquet") for row in profile.rows])
+
+
+def paper_profile(root: Path) -> Profile:
+    """The paper's profile below ``root``, on the CPU."""
+    profile = paper(root)
+    return replace(profile, device="cpu", backends=replace(profile.backends, device="cpu"))
 
 
 def make_models(models: Path, vocoders: Path, *, small: bool) -> None:
