@@ -73,7 +73,8 @@ class Hubert(nn.Module):
     def layers(self, waveform: Tensor, *, last: int | None = None) -> list[Tensor]:
         """All layers of one utterance from one pass: (T,) -> [T0..Tn], each (L, C), L = (T + 2 padding - 80) // 320.
 
-        ``last``: the number of the last layer wanted; those above it are not computed. Raises ValueError for a waveform that is not (T,) or shorter than 400 samples (25 ms).
+        ``last``: the number of the last layer wanted; those above it are not computed. Raises ValueError for a waveform
+        that is not (T,) or shorter than 400 samples (25 ms).
         """
         if waveform.ndim != 1:
             raise ValueError(f"HuBERT's layers take one waveform (T,), got shape {tuple(waveform.shape)}")
