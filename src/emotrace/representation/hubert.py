@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import HubertConfig, HubertModel
@@ -31,6 +32,7 @@ class Hubert(nn.Module):
         super().__init__()
         self.model = model
         self.padding = padding
+        self._shown = False
 
     @classmethod
     def from_model(cls, model: HubertModel, *, padding: int = 0) -> Hubert:
@@ -80,8 +82,18 @@ class Hubert(nn.Module):
             raise ValueError(f"HuBERT's layers take one waveform (T,), got shape {tuple(waveform.shape)}")
         if len(waveform) + 2 * self.padding < MINIMUM:
             raise ValueError(f"HuBERT needs at least {MINIMUM} samples (25 ms at 16 kHz), got {len(waveform)}")
-        with evaluating(self), _up_to(self.model.encoder, last):
-            return [layer[0] for layer in self(waveform[None])]
+        wanted = self.n_layers if last is None else last
+        if wanted < self.n_layers:
+            self._show_all_layers()
+        with evaluating(self), _up_to(self.model.encoder, max(wanted, 1)):
+            return [layer[0] for layer in self(waveform[None])][: wanted + 1]
+
+    def _show_all_layers(self) -> None:
+        """transformers hooks itself into the layers that its first pass finds, and never again: it must find them all."""
+        if not self._shown:
+            with evaluating(self):
+                self(torch.zeros(1, MINIMUM, device=self.model.device))
+            self._shown = True
 
     def layer(self, waveform: Tensor, n: int) -> Tensor:
         """T_n of one utterance: (T,) -> (L, C). Raises IndexError for a layer the model does not have."""
@@ -91,8 +103,8 @@ class Hubert(nn.Module):
 
 
 @contextmanager
-def _up_to(encoder: nn.Module, last: int | None) -> Iterator[None]:
-    """An encoder of the first ``last`` layers, all by default, for the time being."""
+def _up_to(encoder: nn.Module, last: int) -> Iterator[None]:
+    """An encoder of the first ``last`` layers for the time being; transformers reports no state of one without any."""
     every, encoder.layers = encoder.layers, encoder.layers[:last]
     try:
         yield
