@@ -89,7 +89,7 @@ class Hubert(nn.Module):
             return [layer[0] for layer in self(waveform[None])][: wanted + 1]
 
     def _show_all_layers(self) -> None:
-        """transformers hooks itself into the layers that its first pass finds, and never again: it must find them all."""
+        """transformers hooks itself into the layers that its first pass finds, and never again: it must find all."""
         if not self._shown:
             with evaluating(self):
                 self(torch.zeros(1, MINIMUM, device=self.model.device))
