@@ -10,11 +10,14 @@ from speech import SHARED, needs_real_speech, phantom_speech
 
 from emotrace.corpus.audio import AudioError, load_audio
 from emotrace.evaluation.acoustics import (
+    CENTROID_EDGES,
+    KURTOSIS_EDGES,
     AcousticsError,
     acoustic_features,
     amplitude_kurtosis,
     f0_range,
     fit_mask,
+    histogram,
     loudness,
     oracle_mask,
     spectra,
@@ -202,3 +205,19 @@ def test_definitions_on_read_speech():
     assert defaults == pytest.approx({"19": 7.0, "26": 4.1, "27": 4.4}, abs=0.5)
     for default, power, amplitude in medians.values():
         assert 1.2 * default < power < amplitude
+
+
+def test_histograms_count_every_speech_frame_and_keep_the_median():
+    waveform = phantom_speech()
+    mask = oracle_mask(waveform)
+    found = acoustic_features(waveform, mask)
+    for name, edges in (("centroid_histogram", CENTROID_EDGES), ("kurtosis_histogram", KURTOSIS_EDGES)):
+        assert sum(found[name]) == found["speech_frames"]
+        median = found["centroid_hz" if name.startswith("centroid") else "kurtosis"]
+        place = np.searchsorted(edges, median) - 1
+        below = np.cumsum(found[name])
+        assert below[place] >= found["speech_frames"] / 2 >= below[place - 1]
+
+
+def test_what_lies_beyond_the_edges_counts_in_the_outermost_bins_and_nan_nowhere():
+    assert histogram(np.array([0.1, 2.5, 99.0, np.nan]), np.array([1.0, 2.0, 3.0, 4.0])) == [1, 1, 1]

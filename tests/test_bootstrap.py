@@ -6,9 +6,20 @@ import pytest
 from scipy import stats
 
 from emotrace.corpus.datadir import Emotion
-from emotrace.evaluation.bootstrap import Draws, bootstrap_interval, paired_difference
+from emotrace.evaluation.bootstrap import Draws, Part, bootstrap_interval, combination, paired_difference
 from emotrace.evaluation.metrics import MetricError, eer, recalls, uar
-from emotrace.evaluation.statistics import EqualErrorRate, Mean, Recall, WordErrorRate
+from emotrace.evaluation.statistics import (
+    EqualErrorRate,
+    FrameQuantile,
+    Mean,
+    Quantile,
+    Recall,
+    RecallSpread,
+    ShareCalled,
+    WordErrorRate,
+)
+
+EDGES = tuple(np.geomspace(100, 1600, 9))
 
 
 @pytest.fixture
@@ -23,6 +34,7 @@ def utterances() -> pd.DataFrame:
     frame["words"] = rng.integers(1, 9, len(frame))
     frame["word_errors"] = rng.integers(0, 5, len(frame))
     frame["value"] = rng.normal(speaker, 1)
+    frame["histogram"] = list(rng.integers(0, 20, (len(frame), len(EDGES) - 1)))
     return frame
 
 
@@ -38,7 +50,25 @@ def trials() -> pd.DataFrame:
     return frame
 
 
+def spread(frame: pd.DataFrame) -> float:
+    found = recalls(frame["emotion"].tolist(), frame["ser"].tolist(), frame["fold"].tolist())
+    return np.std([found.get(emotion.value, np.nan) for emotion in Emotion])
+
+
+def frame_quantile(frame: pd.DataFrame, q: float = 0.9) -> float:
+    """Frames spread evenly, on a logarithmic axis, over their bins."""
+    counts = np.sum(frame["histogram"].to_list(), axis=0)
+    return np.exp(np.interp(q * counts.sum(), np.append(0, np.cumsum(counts)), np.log(EDGES)))
+
+
 ROUTES = [
+    (RecallSpread("ser"), spread),
+    (
+        ShareCalled("ser", Emotion.SAD, Emotion.ANGRY),
+        lambda frame: frame.loc[frame["emotion"] == "sad", "ser"].eq("ang").mean(),
+    ),
+    (Quantile("value", 0.3), lambda frame: np.quantile(frame["value"], 0.3, method="inverted_cdf")),
+    (FrameQuantile("histogram", EDGES, 0.9), frame_quantile),
     (Mean("value"), lambda frame: frame["value"].mean()),
     (WordErrorRate(), lambda frame: frame["word_errors"].sum() / frame["words"].sum()),
     (Recall("ser"), lambda frame: uar(frame["emotion"].tolist(), frame["ser"].tolist(), frame["fold"].tolist())),
@@ -136,3 +166,19 @@ def test_what_has_no_interval_is_refused(utterances, trials):
     ):
         with pytest.raises(MetricError):
             bootstrap_interval(frame, statistic, n=10)
+
+
+def test_a_combination_of_two_parts_is_the_paired_difference(utterances):
+    other = utterances.assign(value=np.random.default_rng(5).normal(size=len(utterances)))
+    parts = [Part(1.0, utterances, Mean("value")), Part(-1.0, other, Mean("value"))]
+    assert combination(parts, n=200, seed=3) == paired_difference(utterances, other, Mean("value"), n=200, seed=3)
+
+
+def test_parts_with_other_speakers_are_drawn_independently(utterances):
+    strangers = utterances.assign(speaker="x" + utterances["speaker"])
+    one, two = Part(1.0, utterances, Mean("value")), Part(-1.0, strangers, Mean("value"))
+    paired = combination([one, two._replace(frame=utterances)], n=500)
+    independent = combination([one, two], n=500)
+    assert paired == (0, 0, 0) and independent.estimate == 0
+    single = bootstrap_interval(utterances, Mean("value"), n=500)
+    assert independent.high - independent.low == pytest.approx(2**0.5 * (single.high - single.low), rel=0.2)

@@ -75,7 +75,7 @@ def test_a_unified_vocoder_is_trained_in_either_mode_and_shipped(models, tmp_pat
     config = UnifiedConfig("hifigan", 32, TINY, batch_size=2, mel_only=1, gan=1, features=features)
     workshop = Workshop((tmp_path / "corpus",), tmp_path / "work", tmp_path / "out", Budget(unified=config))
     train_unified(workshop, "ECAPA-T6")
-    shipped = load_file(tmp_path / "out" / "hifigan-ECAPA-T6" / "model.safetensors")
+    shipped = load_file(tmp_path / "out" / "unified-ECAPA-T6" / "model.safetensors")
     HifiGan(HifiGanConfig(16 + 1 + 192, initial_channels=32)).load_state_dict(shipped)
     assert (tmp_path / "work" / "features").exists() == (features == "utterance")
 

@@ -141,3 +141,11 @@ def test_refuses_what_has_no_frame_and_what_is_no_utterance(hubert):
         hubert.layers(torch.ones(1, 8_000))
     with pytest.raises(IndexError, match="T4 of a HuBERT with 3 layers"):
         hubert.layer(torch.ones(8_000), 4)
+
+
+@pytest.mark.parametrize("last", [0, 1, 2, 3])
+def test_stopping_early_changes_no_layer(hubert, waveform, last):
+    some = hubert.layers(waveform, last=last)  # first: transformers must not remember the smaller number
+    every = hubert.layers(waveform)
+    assert len(some) == last + 1 and len(hubert.layers(waveform)) == 4
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(some, every[: last + 1], strict=True))

@@ -23,8 +23,8 @@ def _utterances(row: str, sad_called: str) -> list[dict]:
             "emotion": emotion,
             "fold": fold,
             "kurtosis": {"sad": 1.0, "neu": 2.0, "ang": 4.0, "hap": 3.0}[emotion],
-            "ser_egemaps": sad_called if (emotion, take) == ("sad", 0) else emotion,
-            "ser_ge2e": emotion,
+            "ser": sad_called if (emotion, take) == ("sad", 0) else emotion,
+            "ser_second": emotion,
         }
         for speaker, fold in SPEAKERS.items()
         for emotion in EMOTIONS
@@ -47,7 +47,7 @@ def studies() -> dict:
 
 
 def test_recalls_stand_beside_the_papers(studies):
-    table = notebook.recalls_beside(studies, "ser_egemaps").set_index(["line", "emotion"])
+    table = notebook.recalls_beside(studies, "ser").set_index(["line", "emotion"])
     assert table.at[("original", "sad"), "estimate"] == 100
     assert table.at[("ECAPA-anon-T12-soft", "sad"), "estimate"] == 50
     assert table.at[("ECAPA-anon-T12-soft", "uar"), "estimate"] == 87.5

@@ -16,8 +16,8 @@ from tiny_study import ROWS, make_tiny, tiny_layout
 
 from emotrace.models import ModelError
 from emotrace.study.layout import Layout
-from emotrace.study.measure import Backends, measure_keys
-from emotrace.study.profiles import Measure, ProfileError, Selection
+from emotrace.study.measure import measure_keys
+from emotrace.study.profiles import Backends, Measure, ProfileError, Selection
 from emotrace.study.provenance import CodeChangedError
 from emotrace.study.rows import select_rows
 from emotrace.study.runner import FILES, read_provenance, row_state, run_rows, running
@@ -102,7 +102,7 @@ def test_results_have_every_utterance_and_every_attacker(finished):
     folder = finished.results(ANONYMISED)
     utterances, trials = (pd.read_parquet(folder / name) for name in FILES[:2])
     assert len(utterances) == 16 and utterances["utterance"].is_monotonic_increasing
-    for column in ("ser_egemaps", "ser_ge2e", "centroid_hz", "loudness_lufs", "fold"):
+    for column in ("ser", "ser_second", "centroid_hz", "loudness_lufs", "fold"):
         assert utterances[column].notna().all(), column
     assert set(trials["attacker"]) == {"ignorant", "lazy-informed"} and len(trials) == 2 * 8
     assert set(pd.read_parquet(finished.results(ORIGINAL) / "trials.parquet")["attacker"]) == {"original"}

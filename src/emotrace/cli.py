@@ -33,10 +33,12 @@ class CorpusName(StrEnum):
 class ProfileName(StrEnum):
     PHANTOM = "phantom"
     SCALE = "scale"
+    PAPER = "paper"
 
 
 ProfileOption = Annotated[
-    ProfileName, typer.Option(help="phantom: embedded corpus, minutes; scale: real speech, hours.")
+    ProfileName,
+    typer.Option(help="phantom: embedded corpus, minutes; scale: real speech, hours; paper: official parts, a GPU."),
 ]
 RowsOption = Annotated[str | None, typer.Option(help="Rows, separated by commas; all by default.")]
 LayerOption = Annotated[int, typer.Option(min=1, help="HuBERT layer that rows at T6 are taken at.")]
@@ -97,27 +99,48 @@ def import_corpus(
 
 @app.command()
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Checkpoints; without any, a list of them.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Checkpoints; paper for all that its profile needs; without any, a list of them."),
+    ] = None,
     accept_licence: Annotated[bool, typer.Option(help="Accept the licences that ask for it; see the list.")] = False,
+    vocoder: Annotated[
+        list[str] | None,
+        typer.Option(help="IR=FILE, a generator in SSL-SAS's format, e.g. none-T1=g_00100000; may be repeated."),
+    ] = None,
 ) -> None:
-    """Get released checkpoints of the paper's models, and check them.
+    """Get released checkpoints of the paper's models and check them; with paper, make its profile's models of them.
 
     Files that you put into $EMOTRACE_CHECKPOINTS (work/checkpoints) yourself are checked just the same.
 
-    Example: `emotrace fetch hubert_base`
+    Example: `emotrace fetch paper --accept-licence`
     """
     with _one_message():
+        from emotrace.official.adopt import EVALUATION, SOURCES, adopt_all
         from emotrace.official.download import obtain
         from emotrace.official.registry import CHECKPOINTS
+        from emotrace.study.profiles import paper
 
         if not names:
             for entry in CHECKPOINTS.values():
                 typer.echo(f"{entry.name}: {entry.purpose}\n    {entry.page}; licence: {entry.licence}")
             return
-        if unknown := sorted(set(names) - set(CHECKPOINTS)):
-            raise ValueError(f"no checkpoint {unknown[0]!r}; there are: {', '.join(CHECKPOINTS)}")
-        for name in names:
+        everything = (*SOURCES.values(), *EVALUATION)
+        wanted = [name for given in names for name in (everything if given == "paper" else [given])]
+        if unknown := sorted(set(wanted) - set(CHECKPOINTS)):
+            raise ValueError(f"no checkpoint {unknown[0]!r}; there are: paper, {', '.join(CHECKPOINTS)}")
+        for name in wanted:
             typer.echo(f"{name}: {obtain(CHECKPOINTS[name], accept_licence=accept_licence)}")
+        if "paper" in names:
+            adopted = adopt_all(paper().models, vocoders=dict(map(_pair, vocoder or ())))
+            typer.echo(f"{paper().models}: {', '.join(adopted) or 'everything was there'}")
+
+
+def _pair(text: str) -> tuple[str, Path]:
+    ir, equals, path = text.partition("=")
+    if not equals:
+        raise ValueError(f"--vocoder {text}: write IR=FILE, e.g. none-T1=g_00100000")
+    return ir, Path(path)
 
 
 @app.command()
@@ -153,10 +176,15 @@ def plan(
         from emotrace.study.plan import corpora_table, make_plan
         from emotrace.study.workers import DEFAULT_JOBS
 
+        if profile is ProfileName.PAPER:
+            from emotrace.study.paper_plan import describe
+
+            typer.echo(describe())
         layout, chosen = _layout(profile, rows, layer, seed)
         made = make_plan(layout, chosen)
-        typer.echo(corpora_table(layout).round(1).to_string(index=False))
-    typer.echo("\n" + made.rows.round(1).to_string(index=False))
+        if layout.profile.has_data():
+            typer.echo(corpora_table(layout).round(1).to_string(index=False) + "\n")
+    typer.echo(made.rows.round(1).to_string(index=False))
     typer.echo(
         f"\nto do: about {made.core_minutes:.0f} core-minutes, {made.core_minutes / DEFAULT_JOBS:.0f} minutes with "
         f"{DEFAULT_JOBS} workers, and {made.rows['disk_mb'].sum():.0f} MB; estimated from constants that were measured "
@@ -173,7 +201,14 @@ def train(
         list[Path] | None,
         typer.Option(help="Data directory to learn from; may be given several times. Default: work/corpora/*/train."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the models; data/models/scale by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the models; the profile's own by default.")] = None,
+    profile: Annotated[
+        ProfileName, typer.Option(help="scale: small models; paper: SSL-SAS's sizes and 100,000 steps, for GPUs.")
+    ] = ProfileName.SCALE,
+    crop_features: Annotated[
+        bool, typer.Option(help="Paper: extract the features from every crop, as SSL-SAS does; many times slower.")
+    ] = False,
+    precision: Annotated[str, typer.Option(help="no (float32), bf16 or fp16.")] = "no",
     seed: SeedOption = 0,
 ) -> None:
     """Train a model, or go on where a training was interrupted; on several GPUs by `accelerate launch -m emotrace`.
@@ -181,18 +216,17 @@ def train(
     Example: `emotrace train acoustic-none-T6`
     """
     with _one_message():
-        from emotrace.models import DEFAULT
-        from emotrace.study.profiles import import_corpora
-        from emotrace.study.provenance import ROOT
         from emotrace.training.catalogue import TRAINERS
         from emotrace.training.catalogue import train as train_model
-        from emotrace.training.processes import from_main
-        from emotrace.training.workshop import Workshop
+        from emotrace.workshops import paper_workshop, scale_workshop
 
         if model not in ("all", *TRAINERS):
             raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
-        folders = tuple(data or from_main(import_corpora))
-        train_model(model, Workshop(folders, ROOT / "work" / "training", out or DEFAULT, seed=seed))
+        options = {"out": out, "seed": seed, "precision": precision}
+        if profile is ProfileName.PAPER:
+            train_model(model, paper_workshop(model, data or (), crop_features=crop_features, **options))
+        else:
+            train_model(model, scale_workshop(data or (), **options))
 
 
 @app.command()
@@ -312,10 +346,10 @@ def status(
 def _layout(profile: str, rows: str | None, layer: int, seed: int):
     from emotrace.study.layout import Layout
     from emotrace.study.profiles import get_profile
-    from emotrace.study.rows import select_rows
 
     names = None if rows is None else [name.strip() for name in rows.split(",") if name.strip()]
-    return Layout(get_profile(profile), seed=seed), select_rows(names, layer=layer)
+    layout = Layout(get_profile(profile), seed=seed)
+    return layout, layout.profile.select(names, layer=layer)
 
 
 def _jobs(jobs: int | None) -> int:

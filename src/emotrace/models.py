@@ -21,6 +21,7 @@ from emotrace.representation.hubert import Hubert
 from emotrace.representation.soft import SoftHead
 from emotrace.vocoder.acoustic import AcousticConfig, AcousticModel
 from emotrace.vocoder.checkpoint import CONFIG, WEIGHTS, load_model
+from emotrace.vocoder.generator import HifiGan, HifiGanConfig
 from emotrace.vocoder.istft import IstftConfig, IstftGenerator
 
 DEFAULT = Path(__file__).resolve().parents[2] / "data" / "models" / "scale"
@@ -68,17 +69,21 @@ class Models:
         embeddings = self._weights("pool")["embeddings"].float()
         return Pool(tuple(config["speakers"]), tuple(config["genders"]), embeddings)
 
-    def front_ends(self, layers: tuple[int, ...] = (1, 3, 6, 12)) -> FrontEnds:
-        """All that makes features, with these layers of HuBERT."""
-        return FrontEnds(self.hubert, self.soft_hubert, self.soft_head, self.ecapa, self.gst, layers=layers)
+    def front_ends(self, layers: tuple[int, ...] = (1, 3, 6, 12), device: str = "cpu") -> FrontEnds:
+        """All that makes features, with these layers of HuBERT, on a device."""
+        ends = (self.hubert, self.soft_hubert, self.soft_head, self.ecapa, self.gst)
+        return FrontEnds(*(end.to(device) for end in ends), layers=layers, device=device)
 
     def acoustic(self, ir: str) -> AcousticModel:
         """The acoustic model of an IR by its name, e.g. "ECAPA-T6". Raises ModelError where none is shipped."""
         return load_model(AcousticModel, AcousticConfig, self.path(f"acoustic-{ir}"))
 
-    def unified(self, ir: str) -> IstftGenerator:
-        """The small unified vocoder of an IR by its name. Raises ModelError where none is shipped."""
-        return load_model(IstftGenerator, IstftConfig, self.path(f"unified-{ir}"))
+    def unified(self, ir: str) -> IstftGenerator | HifiGan:
+        """The unified vocoder of an IR by its name: small, or the paper's. Raises ModelError where there is none."""
+        name = f"unified-{ir}"
+        if "upsample_rates" in self._config(name):
+            return load_model(HifiGan, HifiGanConfig, self.path(name))
+        return load_model(IstftGenerator, IstftConfig, self.path(name))
 
     def names(self) -> tuple[str, ...]:
         """Every model in the folder, sorted."""

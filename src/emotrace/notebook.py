@@ -16,7 +16,6 @@ from emotrace.study import Study
 from emotrace.study.cues import cue_retention
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import get_profile
-from emotrace.study.rows import select_rows
 from emotrace.study.runner import read_provenance
 from emotrace.study.tables import (
     COLUMNS,
@@ -32,7 +31,7 @@ from emotrace.study.tables import (
 
 SPEECH = {"phantom": "phantom (synthetic speech)", "scale": "scale (acted and read speech of people)"}
 RECORDED = "scale"
-RECOGNISER_NAMES = {"ser_egemaps": "eGeMAPS + SVM", "ser_ge2e": "GE2E + SVM"}
+RECOGNISER_NAMES = {"ser": "eGeMAPS + SVM", "ser_second": "GE2E + SVM"}
 CLASSES = ("sad", "neu", "ang", "hap", "uar")
 
 Studies = Mapping[str, Study]
@@ -62,7 +61,7 @@ def open_studies(profile: str, rows: Sequence[str], layer: int, seed: int, n_boo
 def recorded_rows(profile: str, rows: Sequence[str], *, layer: int, seed: int) -> list[str]:
     """Names of the rows of a profile that have complete results on disk, in the order of table II."""
     layout = Layout(get_profile(profile), seed=seed)
-    wanted = select_rows(list(rows) or None, layer=layer)
+    wanted = layout.profile.select(list(rows) or None, layer=layer)
     return [row.name for row in wanted if read_provenance(layout, row) is not None]
 
 
@@ -104,9 +103,7 @@ def _one_class(wide: pd.DataFrame, emotion: str) -> pd.DataFrame:
     return wide[list(kept)].rename(columns=kept).assign(emotion=emotion)
 
 
-def confusions_beside(
-    studies: Studies, rows: Sequence[str], recogniser: str = "ser_egemaps"
-) -> dict[str, pd.DataFrame]:
+def confusions_beside(studies: Studies, rows: Sequence[str], recogniser: str = "ser") -> dict[str, pd.DataFrame]:
     """Confusions of the rows that a study has; the title of each names the row and the speech."""
     return {
         f"{row}\n{title.split(' (')[0]}": confusion_table(study, row, recogniser)
@@ -135,7 +132,7 @@ def cues_beside(studies: Studies) -> pd.DataFrame:
     return table.assign(estimate=table["retained"], line=table["row"])
 
 
-def share_called(studies: Studies, true: str, called: str, recogniser: str = "ser_egemaps") -> pd.DataFrame:
+def share_called(studies: Studies, true: str, called: str, recogniser: str = "ser") -> pd.DataFrame:
     """Share [%] of the utterances of emotion `true` ("other": of all but `called`) that are recognised as `called`."""
     return gather(studies, _share_called, true, called, recogniser)
 
@@ -168,7 +165,7 @@ def emotion_order(utterances: pd.DataFrame, columns: Sequence[str]) -> Styler:
 
 
 def compare(
-    studies: Studies, pairs: Sequence[tuple[str, str]], metrics: Sequence[str], recogniser: str = "ser_egemaps"
+    studies: Studies, pairs: Sequence[tuple[str, str]], metrics: Sequence[str], recogniser: str = "ser"
 ) -> pd.DataFrame:
     """Paired differences first - second, in the metric's unit, beside the paper's.
 

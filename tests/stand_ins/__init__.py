@@ -50,6 +50,12 @@ def write_all(folder: Path, *, seed: int = 0, small: bool = False) -> dict[str, 
     return written
 
 
+def write_generator(path: Path, channels: int, sizes: Sizes) -> Path:
+    """A generator for an IR of these channels, in the format of SSL-SAS's g_00100000, without its front ends."""
+    generator = randomised(HifiGan(HifiGanConfig(channels, sizes.generator)))
+    return save(path, {"generator": dict(generator.state_dict())})
+
+
 def write_ssl_sas(home: Path, sizes: Sizes) -> dict[str, Path]:
     """What SSL-SAS's archive unpacks to. The generator's file repeats its frozen front ends, as theirs does."""
     top = home / "pretrained_models_anon_xv"

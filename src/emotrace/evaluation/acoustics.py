@@ -13,6 +13,9 @@ N_FFT = 400
 LOUDNESS_SECONDS = 0.4  # one gating block of BS.1770
 LENGTH_TOLERANCE = 0.1  # seconds by which a version may be longer or shorter than its original
 VAD_MODE = 2
+# Bins of the frames' histograms: a twelfth of an octave in frequency, as fine in kurtosis.
+CENTROID_EDGES = 62.5 * 2 ** (np.arange(7 * 12 + 1) / 12)  # Hz
+KURTOSIS_EDGES = 2 ** (np.arange(9 * 12 + 1) / 12)
 
 
 class AcousticsError(ValueError):
@@ -41,10 +44,12 @@ def fit_mask(mask: np.ndarray, n_frames: int) -> np.ndarray:
     return np.pad(mask[:n_frames], (0, max(0, n_frames - len(mask))))
 
 
-def acoustic_features(waveform: np.ndarray, mask: np.ndarray) -> dict[str, float | int]:
+def acoustic_features(waveform: np.ndarray, mask: np.ndarray) -> dict[str, float | int | list[int]]:
     """Features of a waveform (T,) as recorded, on the speech frames of `mask` (L,), the original's `oracle_mask`.
 
     centroid_hz, kurtosis, kurtosis_power, kurtosis_amplitude: medians over speech frames (study section 7).
+    centroid_histogram, kurtosis_histogram: speech frames in each bin of CENTROID_EDGES and KURTOSIS_EDGES, values
+    beyond the edges in the outermost bins; utterances together make the distributions over frames of Fig. 4.
     loudness_lufs, and loudness_peak_matched_lufs after scaling to peak 0.95, as every synthesised version is: of the
     whole waveform, since BS.1770 has a gate of its own.
     f0_mean_hz, f0_range_st (`f0_range`) over voiced speech frames. speech_frames and f0_voiced count the frames behind
@@ -54,7 +59,7 @@ def acoustic_features(waveform: np.ndarray, mask: np.ndarray) -> dict[str, float
     f0 = yaapt_f0(level_normalise(waveform)).numpy()[: len(speech)]
     voiced = f0[speech & (f0 > 0)]
     return {
-        **_spectral_medians(waveform, speech),
+        **_spectral_summary(waveform, speech),
         "loudness_lufs": loudness(waveform),
         "loudness_peak_matched_lufs": loudness(peak_normalise(waveform)),
         "f0_mean_hz": float(voiced.mean(dtype=np.float64)) if voiced.size else np.nan,
@@ -120,7 +125,12 @@ def f0_range(f0: np.ndarray) -> float:
     return float(12 * np.log2(high / low))
 
 
-def _spectral_medians(waveform: np.ndarray, speech: np.ndarray) -> dict[str, float | int]:
+def histogram(values: np.ndarray, edges: np.ndarray) -> list[int]:
+    """Values (L,) in each of the bins between `edges` (K + 1,): K counts, the outermost bins being open."""
+    return np.histogram(np.clip(values[np.isfinite(values)], edges[0], edges[-1]), edges)[0].tolist()
+
+
+def _spectral_summary(waveform: np.ndarray, speech: np.ndarray) -> dict[str, float | int | list[int]]:
     magnitudes = spectra(waveform)[speech]
     magnitudes = magnitudes[magnitudes.max(axis=1) > 0]  # digital silence has no spectrum
     centroid, kurtosis = spectral_moments(magnitudes)
@@ -131,4 +141,8 @@ def _spectral_medians(waveform: np.ndarray, speech: np.ndarray) -> dict[str, flo
         "kurtosis_amplitude": amplitude_kurtosis(magnitudes),
     }
     medians = {name: float(np.median(value)) if value.size else np.nan for name, value in values.items()}
-    return {**medians, "speech_frames": len(magnitudes)}
+    histograms = {
+        "centroid_histogram": histogram(centroid, CENTROID_EDGES),
+        "kurtosis_histogram": histogram(kurtosis, KURTOSIS_EDGES),
+    }
+    return {**medians, **histograms, "speech_frames": len(magnitudes)}

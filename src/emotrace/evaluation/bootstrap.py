@@ -5,7 +5,7 @@ speaker is in it. The statistics of `statistics.py` are computed for all draws a
 function of a frame is called once per draw.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -104,6 +104,32 @@ def paired_difference(
     if not np.array_equal(draws.names, theirs.names):
         raise MetricError(f"a paired difference needs the same {by}s on both sides")
     return _interval(_values(frame, statistic, draws) - _values(baseline, statistic, draws), level)
+
+
+class Part(NamedTuple):
+    """One term of a combination: factor times a statistic of a frame."""
+
+    factor: float
+    frame: pd.DataFrame
+    statistic: Statistic
+    by: str = "speaker"
+
+
+def combination(parts: Sequence[Part], *, n: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
+    """Interval of a weighted sum of statistics, parts with the same speakers over the same draws of them.
+
+    Parts with other speakers, as of another corpus, are drawn independently. Raises MetricError as
+    `bootstrap_interval` does.
+    """
+    names: list[tuple[str, ...]] = []
+    total: np.ndarray | float = 0.0
+    for part in parts:
+        speakers = tuple(Draws.of(part.frame, part.by, 1, seed).names)
+        if speakers not in names:
+            names.append(speakers)
+        draws = Draws.of(part.frame, part.by, n, seed + names.index(speakers))
+        total = total + part.factor * _values(part.frame, part.statistic, draws)
+    return _interval(np.asarray(total), level)
 
 
 def _values(frame: pd.DataFrame, statistic: Statistic, draws: Draws) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Emotion recognition: features of level-normalised speech and a classifier. N utterances, F features, T samples."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import opensmile
@@ -35,6 +35,14 @@ class EmotionRecogniser(Protocol):
 
     def predict(self, features: np.ndarray) -> list[Emotion]:
         """Features (N, F) -> emotions (N,)."""
+
+
+@runtime_checkable
+class FoldRecogniser(Protocol):
+    """An emotion recogniser that comes trained, one model per fold, each on the other folds."""
+
+    def posteriors(self, waveform: np.ndarray, fold: str) -> Mapping[Emotion, float]:
+        """Probability of each emotion of a waveform (T,) at 16 kHz, by the model that has not heard ``fold``."""
 
 
 class _SvmRecogniser:
@@ -125,6 +133,12 @@ def trained_on(
     recogniser.fit(_matrix(train, originals), [_required(utterance, "emotion") for utterance in train])
     labels = recogniser.predict(_matrix(test, versions))
     return {utterance.id: label for utterance, label in zip(test, labels, strict=True)}
+
+
+def most_probable(utterances: Sequence[Utterance], posteriors: Features) -> dict[str, Emotion]:
+    """The most probable emotion of every utterance from its posteriors (4,), in the order of `Emotion`."""
+    places = _matrix(utterances, posteriors).argmax(axis=1)
+    return {utterance.id: list(Emotion)[place] for utterance, place in zip(utterances, places, strict=True)}
 
 
 def _matrix(utterances: Sequence[Utterance], features: Features) -> np.ndarray:

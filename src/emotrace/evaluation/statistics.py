@@ -67,6 +67,74 @@ class Recall:
 
 
 @dataclass(frozen=True)
+class RecallSpread:
+    """Standard deviation of the recalls of the emotions about their mean: 0 where all are recognised equally well."""
+
+    predicted: str
+
+    def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
+        """Its value (N,) for every draw, from what `Recall` reads."""
+        recalls = [Recall(self.predicted, emotion).weighted(frame, draws) for emotion in Emotion]
+        return np.std(recalls, axis=0)
+
+
+@dataclass(frozen=True)
+class ShareCalled:
+    """Share of the utterances of one emotion that are recognised as another."""
+
+    predicted: str
+    true: Emotion
+    called: Emotion
+
+    def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
+        """Its value (N,) for every draw; the frame (R rows) has the column emotion besides the predictions."""
+        true = frame["emotion"].to_numpy(str) == self.true.value
+        called = true & (frame[self.predicted].to_numpy(str) == self.called.value)
+        return _share(np.column_stack([called, true]).astype(float), frame, draws)
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """Quantile ``q`` of a column over utterances: the smallest value that a share of ``q`` does not exceed."""
+
+    column: str
+    q: float = 0.5
+
+    def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
+        """Its value (N,) for every draw of the speakers of a frame (R rows). Raises MetricError on NaN."""
+        values = frame[self.column].to_numpy(float)
+        if not np.isfinite(values).all():
+            raise MetricError(f"NaN or missing values of {self.column}")
+        order = np.argsort(values, kind="stable")
+        below = np.cumsum(draws.weights[:, draws.groups(frame[draws.by])[order]], axis=1)
+        return values[order][np.argmax(below >= self.q * below[:, -1:], axis=1)]
+
+
+@dataclass(frozen=True)
+class FrameQuantile:
+    """Quantile ``q`` over speech frames, from the utterances' histograms (K counts) between ``edges`` (K + 1,).
+
+    Within a bin it is interpolated on a logarithmic axis.
+    """
+
+    column: str
+    edges: tuple[float, ...]
+    q: float = 0.5
+
+    def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
+        """Its value (N,) for every draw of the speakers of a frame (R rows)."""
+        counts = _sums(np.stack(frame[self.column].to_list()).astype(float), frame, draws)
+        below = np.cumsum(counts, axis=1)
+        wanted = self.q * below[:, -1:]
+        place = np.argmax(below >= wanted, axis=1)[:, None]
+        inside = np.take_along_axis(counts, place, 1)
+        part = _ratio(wanted - np.take_along_axis(below, place, 1) + inside, inside)[:, 0]
+        log_edges = np.log(self.edges)
+        low, high = log_edges[place[:, 0]], log_edges[place[:, 0] + 1]
+        return np.exp(low + part * (high - low))
+
+
+@dataclass(frozen=True)
 class EqualErrorRate:
     """EER of trials as `metrics.eer`; a speaker is drawn as the claimed and as the speaking one at once.
 

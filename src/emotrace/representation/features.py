@@ -90,6 +90,7 @@ class FrontEnds:
     gst: GstEncoder
     layers: tuple[int, ...] = (1, 3, 6, 12)
     gst_seed: int = 0
+    device: str = "cpu"
 
     def __call__(self, waveform: np.ndarray) -> Features:
         """Features of one utterance (T,) at 16 kHz, which is peak-normalised to 0.95 first.
@@ -110,15 +111,16 @@ class FrontEnds:
         return self._of(torch.from_numpy(peak_normalise(waveform)[start : start + samples]))
 
     def _of(self, samples: Tensor) -> Features:
-        layers = self.hubert.layers(samples)
+        on_device = samples.to(self.device)
+        layers = self.hubert.layers(on_device, last=max(self.layers, default=0))
         with torch.no_grad():
-            soft = self.soft_head(self.soft_hubert.layers(samples)[SOFT_LAYER])
+            soft = self.soft_head(self.soft_hubert.layers(on_device)[SOFT_LAYER])
         return Features(
-            layers={n: layers[n] for n in self.layers},
-            soft=soft,
+            layers={n: layers[n].cpu() for n in self.layers},
+            soft=soft.cpu(),
             f0=yaapt_f0(samples),
-            ecapa=self.ecapa.embed(samples),
-            gst=self.gst.embed(samples, seed=self.gst_seed),
+            ecapa=self.ecapa.embed(on_device).cpu(),
+            gst=self.gst.embed(on_device, seed=self.gst_seed).cpu(),
             log_mel=log_mel_ir(samples),
         )
 

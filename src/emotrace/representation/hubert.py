@@ -9,13 +9,16 @@ is the residual stream, BEFORE the encoder's final norm, for the last layer as f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import HubertConfig, HubertModel
 
+from emotrace.representation.mel_hubert import model_class
 from emotrace.representation.modes import evaluating
 
 MINIMUM = 400  # samples in the receptive field of the first frame
@@ -29,6 +32,7 @@ class Hubert(nn.Module):
         super().__init__()
         self.model = model
         self.padding = padding
+        self._shown = False
 
     @classmethod
     def from_model(cls, model: HubertModel, *, padding: int = 0) -> Hubert:
@@ -42,8 +46,9 @@ class Hubert(nn.Module):
         Raises ValueError when the weights do not fill the model, OSError when the folder is not readable.
         """
         if isinstance(source, HubertConfig):
-            return cls.from_model(HubertModel(source), padding=padding)
-        model, info = HubertModel.from_pretrained(source, use_safetensors=True, output_loading_info=True)
+            return cls.from_model(model_class(source)(source), padding=padding)
+        loader = model_class(HubertConfig.from_pretrained(source))
+        model, info = loader.from_pretrained(source, use_safetensors=True, output_loading_info=True)
         lost = sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"])
         if lost:
             raise ValueError(f"{source}: weights missing or of another shape: {', '.join(lost)}")
@@ -67,23 +72,44 @@ class Hubert(nn.Module):
         output = self.model(waveform, mask_time_indices=mask, output_hidden_states=True)
         return list(output.hidden_states)
 
-    def layers(self, waveform: Tensor) -> list[Tensor]:
+    def layers(self, waveform: Tensor, *, last: int | None = None) -> list[Tensor]:
         """All layers of one utterance from one pass: (T,) -> [T0..Tn], each (L, C), L = (T + 2 padding - 80) // 320.
 
-        Raises ValueError for a waveform that is not (T,) or shorter than 400 samples (25 ms).
+        ``last``: the number of the last layer wanted; those above it are not computed. Raises ValueError for a waveform
+        that is not (T,) or shorter than 400 samples (25 ms).
         """
         if waveform.ndim != 1:
             raise ValueError(f"HuBERT's layers take one waveform (T,), got shape {tuple(waveform.shape)}")
         if len(waveform) + 2 * self.padding < MINIMUM:
             raise ValueError(f"HuBERT needs at least {MINIMUM} samples (25 ms at 16 kHz), got {len(waveform)}")
-        with evaluating(self):
-            return [layer[0] for layer in self(waveform[None])]
+        wanted = self.n_layers if last is None else last
+        if wanted < self.n_layers:
+            self._show_all_layers()
+        with evaluating(self), _up_to(self.model.encoder, max(wanted, 1)):
+            return [layer[0] for layer in self(waveform[None])][: wanted + 1]
+
+    def _show_all_layers(self) -> None:
+        """transformers hooks itself into the layers that its first pass finds, and never again: it must find all."""
+        if not self._shown:
+            with evaluating(self):
+                self(torch.zeros(1, MINIMUM, device=self.model.device))
+            self._shown = True
 
     def layer(self, waveform: Tensor, n: int) -> Tensor:
         """T_n of one utterance: (T,) -> (L, C). Raises IndexError for a layer the model does not have."""
         if not 0 <= n <= self.n_layers:
             raise IndexError(f"T{n} of a HuBERT with {self.n_layers} layers")
-        return self.layers(waveform)[n]
+        return self.layers(waveform, last=n)[n]
+
+
+@contextmanager
+def _up_to(encoder: nn.Module, last: int) -> Iterator[None]:
+    """An encoder of the first ``last`` layers for the time being; transformers reports no state of one without any."""
+    every, encoder.layers = encoder.layers, encoder.layers[:last]
+    try:
+        yield
+    finally:
+        encoder.layers = every
 
 
 def soft_vc_hubert(state: Mapping[str, Tensor], config: HubertConfig) -> Hubert:

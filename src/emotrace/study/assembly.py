@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,16 @@ from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.corpus.files import atomic_file
 from emotrace.evaluation.asv import asv_scores
 from emotrace.evaluation.metrics import normalise_text, word_errors
-from emotrace.evaluation.ser import SER_BACKENDS, EmotionRecogniser, cross_validated, trained_on
-from emotrace.study.measure import Backends, Version
-from emotrace.study.profiles import Measure
+from emotrace.evaluation.ser import FoldRecogniser, cross_validated, most_probable, trained_on
+from emotrace.study.measure import Version
+from emotrace.study.profiles import Backends, Measure
+from emotrace.study.recognisers import emotion_recogniser
 
 _TEXT = ("row", "corpus", "utterance", "speaker", "gender", "emotion", "fold")
 _ACOUSTIC = {
     **dict.fromkeys(("centroid_hz", "kurtosis", "kurtosis_power", "kurtosis_amplitude"), pa.float64()),
     **dict.fromkeys(("loudness_lufs", "loudness_peak_matched_lufs"), pa.float64()),
+    **dict.fromkeys(("centroid_histogram", "kurtosis_histogram"), pa.list_(pa.int32())),
     "speech_frames": pa.int32(),
     **dict.fromkeys(("f0_mean_hz", "f0_range_st", "f0_voiced"), pa.float64()),
 }
@@ -35,7 +36,7 @@ UTTERANCES = pa.schema(
         "seconds": pa.float64(),
         **dict.fromkeys(("text", "hypothesis"), pa.string()),
         **dict.fromkeys(("words", "word_errors"), pa.int32()),
-        **dict.fromkeys(("ser_egemaps", "ser_ge2e"), pa.string()),
+        **dict.fromkeys(("ser", "ser_second"), pa.string()),
         **_ACOUSTIC,
     }
 )
@@ -78,30 +79,27 @@ def utterance_lines(version: Version, references: References, backends: Backends
 
 def recognised_emotions(version: Version, references: References, backends: Backends) -> dict[str, dict[str, str]]:
     """Predicted emotion by utterance id, for each recogniser whose features were measured (columns ser_...)."""
-    sources = {"ser_egemaps": (Measure.EMOTION, backends.ser), "ser_ge2e": (Measure.SPEAKER, backends.ser_second)}
+    sources = {"ser": (Measure.EMOTION, backends.ser), "ser_second": (Measure.SPEAKER, backends.ser_second)}
     labelled = _labelled(version.original)
     if not labelled or (references.training is None and any(utterance.fold is None for utterance in labelled)):
         return {}
     return {
-        column: _recognise(version, references, measure, backend)
+        column: _recognise(version, references, measure, backend, backends.device)
         for column, (measure, backend) in sources.items()
         if measure in version.measures
     }
 
 
-def _recognise(version: Version, references: References, measure: Measure, backend: str) -> dict[str, str]:
+def _recognise(version: Version, references: References, measure: Measure, backend: str, device: str) -> dict[str, str]:
     tested, vectors = _labelled(version.original), _vectors(version.read(measure))
-    recogniser = _recogniser(backend)
+    recogniser = emotion_recogniser(backend, device)
+    if isinstance(recogniser, FoldRecogniser):
+        return most_probable(tested, vectors)
     if references.training is None:
         originals = _vectors(references.original.read(measure))
         return cross_validated(recogniser, tested, originals, vectors)
     originals = _vectors(references.training.read(measure))
     return trained_on(recogniser, _labelled(references.training.original), originals, tested, vectors)
-
-
-@lru_cache(maxsize=4)
-def _recogniser(backend: str) -> EmotionRecogniser:
-    return SER_BACKENDS[backend]()
 
 
 def _labelled(data: DataDir) -> list[Utterance]:

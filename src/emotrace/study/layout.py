@@ -13,8 +13,8 @@ from typing import Any
 from emotrace.corpus.datadir import DataDir
 from emotrace.models import DEFAULT as DEFAULT_MODELS
 from emotrace.models import load_models
-from emotrace.study.measure import Backends, Version, measure_keys, measure_tasks
-from emotrace.study.profiles import Corpus, Measure, Profile
+from emotrace.study.measure import Version, measure_keys, measure_tasks
+from emotrace.study.profiles import Backends, Corpus, Measure, Profile
 from emotrace.study.provenance import EVALUATION_CODE, SYNTHESIS_CODE, CodeChangedError, code_version, digest
 from emotrace.study.rows import Route, Row, select_rows
 from emotrace.study.synthesis import (
@@ -39,15 +39,16 @@ class Layout:
     Args:
         profile: corpora, selection, folders.
         seed: 0 is the study's own selection; another number draws the pseudo-speakers anew.
-        models: folder of the models.
-        backends: the recognisers.
+        models: folder of the models, instead of the profile's.
+        backends: the recognisers, instead of the profile's.
     """
 
     def __init__(
-        self, profile: Profile, *, seed: int = 0, models: Path = DEFAULT_MODELS, backends: Backends | None = None
+        self, profile: Profile, *, seed: int = 0, models: Path | None = None, backends: Backends | None = None
     ):
         self.profile, self.seed = profile, seed
-        self.models, self.backends = load_models(models), backends or Backends()
+        self.models = load_models(models or profile.models or DEFAULT_MODELS)
+        self.backends = backends or profile.backends
         self.selection = profile.selection if seed == 0 else profile.selection.invocation(str(seed))
         # at once, so that the keys are those of the code that is loaded and not of a later edit
         self._codes, self._measure_keys = _codes(), measure_keys(self.backends)
@@ -78,6 +79,7 @@ class Layout:
             "synthesis_code": None if row.route is Route.ORIGINAL else self._codes["synthesis"],
             "evaluation_code": self._codes["evaluation"],
             "backends": asdict(self.backends),
+            "device": self.profile.device,
             "ser_training": self.profile.ser_training is not None,
             "data": self._data_hashes(row) if data is None else data,
         }
@@ -172,7 +174,8 @@ class Layout:
         layers = tuple(sorted({*SHIPPED_LAYERS, *([row.ir.layer] if needs_features(row) and row.ir.layer else [])}))
         front_ends = self._model_hashes(FRONT_END_MODELS if needs_features(row) else ())
         key = digest([layers, front_ends, self._codes["synthesis"], self._hash(corpus.path)])[:16]
-        return Studio(self.profile.work / "features", f"{corpus.name}-{key}", self.models.folder, layers)
+        folder, device = self.profile.work / "features", self.profile.device
+        return Studio(folder, f"{corpus.name}-{key}", self.models.folder, layers, device)
 
     def _audio_folder(self, row: Row, corpus: Corpus) -> Path:
         parts = [row.configuration(), selection_configuration(row, self.selection)]

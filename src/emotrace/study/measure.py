@@ -7,33 +7,20 @@ and be interrupted at any time.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from emotrace.corpus.audio import load_audio
-from emotrace.corpus.datadir import DataDir, Utterance
+from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.corpus.files import write_text_atomic
 from emotrace.evaluation.acoustics import acoustic_features, oracle_mask
-from emotrace.evaluation.asr import ASR_BACKENDS
-from emotrace.evaluation.asv import ASV_BACKENDS
-from emotrace.evaluation.ser import SER_BACKENDS
-from emotrace.study.profiles import Measure
+from emotrace.evaluation.ser import FoldRecogniser, SerError
+from emotrace.study.profiles import Backends, Measure
 from emotrace.study.provenance import code_version, digest
+from emotrace.study.recognisers import emotion_recogniser, speaker_encoder, speech_recogniser
 from emotrace.study.workers import Task
-
-
-@dataclass(frozen=True)
-class Backends:
-    """Which recognisers measure, by their names in the registries of ``evaluation``."""
-
-    asr: str = "pocketsphinx"
-    asv: str = "ge2e"
-    ser: str = "egemaps"
-    ser_second: str = "ge2e"
-
 
 # What each measure is computed by; a change elsewhere, of a classifier or a table, leaves the measurements valid.
 _CODE = ("study/measure.py", "corpus/audio.py")
@@ -129,21 +116,32 @@ def measure_utterance(output: Path, measure: Measure, utterance: Utterance, audi
 
 
 def _words(_: Utterance, waveform: np.ndarray, backends: Backends) -> str:
-    return _recogniser(backends.asr).transcribe(waveform)
+    return speech_recogniser(backends.asr, backends.device).transcribe(waveform)
 
 
 def _speaker(_: Utterance, waveform: np.ndarray, backends: Backends) -> list[float]:
-    return _floats(_encoder(backends.asv).embed(waveform))
+    return _floats(speaker_encoder(backends.asv, backends.device).embed(waveform))
 
 
-def _emotion(_: Utterance, waveform: np.ndarray, backends: Backends) -> list[float]:
-    return _floats(_emotion_recogniser(backends.ser).features(waveform))
+def _emotion(utterance: Utterance, waveform: np.ndarray, backends: Backends) -> list[float]:
+    """Features (F,), or the posteriors of a recogniser that comes trained, in the order of `Emotion`."""
+    recogniser = emotion_recogniser(backends.ser, backends.device)
+    if isinstance(recogniser, FoldRecogniser):
+        if utterance.fold is None:
+            raise SerError(f"utterance '{utterance.id}' has no fold, which says whose model may judge it")
+        probabilities = recogniser.posteriors(waveform, utterance.fold)
+        return [probabilities[emotion] for emotion in Emotion]
+    return _floats(recogniser.features(waveform))
 
 
-def _acoustics(utterance: Utterance, waveform: np.ndarray, _: Backends) -> dict[str, float | None]:
+def _acoustics(utterance: Utterance, waveform: np.ndarray, _: Backends) -> dict[str, float | list[int] | None]:
     """Oracle voice activity: found on the recording, used on every version of it (STUDY.md section 7)."""
     features = acoustic_features(waveform, oracle_mask(load_audio(utterance.path)))
-    return {name: None if value is None or np.isnan(value) else float(value) for name, value in features.items()}
+    return {name: value if isinstance(value, list) else _number(value) for name, value in features.items()}
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _floats(vector: np.ndarray) -> list[float]:
@@ -156,18 +154,3 @@ _MEASURES = {
     Measure.EMOTION: _emotion,
     Measure.ACOUSTICS: _acoustics,
 }
-
-
-@lru_cache(maxsize=1)
-def _recogniser(name: str) -> Any:
-    return ASR_BACKENDS[name]()
-
-
-@lru_cache(maxsize=1)
-def _encoder(name: str) -> Any:
-    return ASV_BACKENDS[name]()
-
-
-@lru_cache(maxsize=1)
-def _emotion_recogniser(name: str) -> Any:
-    return SER_BACKENDS[name]()

@@ -1,12 +1,12 @@
 """Profiles: which corpora the study runs on, what is measured on each, and how speakers are replaced.
 
-Two of them run on a CPU. "phantom" ships its corpus and takes minutes; "scale" is real speech, which the user must
-have.
+"phantom" ships its corpus and takes minutes on a CPU; "scale" is real speech, which the user must have; "paper" takes
+the official corpora and models, and a GPU.
 """
 
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +15,7 @@ from emotrace.corpus.datadir import DataDir, Emotion
 from emotrace.corpus.librispeech import import_librispeech
 from emotrace.corpus.ravdess import import_ravdess
 from emotrace.study.provenance import ROOT
-from emotrace.study.rows import STUDIED_LAYER, Row, select_rows
+from emotrace.study.rows import ALL_ROWS, PAPER_ROWS, STUDIED_LAYER, Row, select_rows
 
 
 class ProfileError(ValueError):
@@ -29,6 +29,20 @@ class Measure(StrEnum):
     SPEAKER = "speaker"  # GE2E embedding: trials, and the second emotion recogniser
     EMOTION = "emotion"  # eGeMAPS functionals: the first emotion recogniser
     ACOUSTICS = "acoustics"  # centroid, kurtosis, loudness, F0
+
+
+@dataclass(frozen=True)
+class Backends:
+    """Which recognisers measure, by name: those of ``evaluation``, or the official ones ("vpc").
+
+    ``ser`` hears the audio, ``ser_second`` the embeddings of ``asv``; ``device`` is where the official ones run.
+    """
+
+    asr: str = "pocketsphinx"
+    asv: str = "ge2e"
+    ser: str = "egemaps"
+    ser_second: str = "ge2e"
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,7 @@ class Corpus:
     def includes(self, row: Row) -> bool:
         """Whether ``row`` is run on this corpus, at whatever layer it is."""
         layer = STUDIED_LAYER if row.ir is None else row.ir.layer
-        return self.rows is None or row in select_rows(self.rows, layer=layer)
+        return self.rows is None or row.name in {chosen.name for chosen in select_rows(self.rows, layer=layer)}
 
     def transcribed(self, data: DataDir) -> frozenset[str]:
         """Ids of the utterances whose words are recognised, by the rule of ``transcribed_per_cell``."""
@@ -101,6 +115,10 @@ class Profile:
         work: intermediate audio, features and measurements (not committed).
         results: one folder per row.
         missing: how to get the data, for messages.
+        rows: what the profile can run.
+        models: folder of the models; None for the shipped ones.
+        backends: the recognisers.
+        device: where the networks of the rows run.
     """
 
     name: str
@@ -110,6 +128,14 @@ class Profile:
     ser_training: Path | None = None
     selection: Selection = field(default_factory=Selection)
     missing: str = ""
+    rows: tuple[Row, ...] = ALL_ROWS
+    models: Path | None = None
+    backends: Backends = field(default_factory=Backends)
+    device: str = "cpu"
+
+    def select(self, names: Iterable[str] | None = None, *, layer: int = STUDIED_LAYER) -> tuple[Row, ...]:
+        """Rows by name, as ``select_rows`` does it, among the profile's own."""
+        return select_rows(names, layer=layer, rows=self.rows)
 
     def has_data(self) -> bool:
         """Whether every data directory is there."""
@@ -158,7 +184,37 @@ def scale(root: Path = ROOT) -> Profile:
     )
 
 
-PROFILES: dict[str, Callable[[], Profile]] = {"phantom": phantom, "scale": scale}
+def paper(root: Path = ROOT) -> Profile:
+    """The paper's own corpora, models and recognisers (study sections 5 and 6), on a GPU where there is one.
+
+    Emotion from IEMOCAP, words and speakers from VoicePrivacy's Libri-test, a pseudo-speaker for each utterance.
+    """
+    data, device = root / "work" / "corpora", "cuda" if _has_gpu() else "cpu"
+    return Profile(
+        "paper",
+        (
+            Corpus("emotional", data / "iemocap", ALL_MEASURES - {Measure.SPEAKER}),
+            Corpus("read", data / "libri_test", ALL_MEASURES - {Measure.EMOTION}),
+        ),
+        work=root / "work" / "paper",
+        results=root / "data" / "results" / "paper",
+        selection=Selection(n_farthest=200, n_random=100),
+        missing="it takes IEMOCAP (sail.usc.edu/iemocap, by request), LibriSpeech test-clean (openslr.org/12) and "
+        "VoicePrivacy 2024's lists; import each: emotrace import --help",
+        rows=PAPER_ROWS,
+        models=root / "work" / "models" / "paper",
+        backends=Backends("vpc", "vpc", "vpc", "ge2e", device),
+        device=device,
+    )
+
+
+def _has_gpu() -> bool:
+    import torch  # here and not above: the other profiles need not wait for it
+
+    return torch.cuda.is_available()
+
+
+PROFILES: dict[str, Callable[[], Profile]] = {"phantom": phantom, "scale": scale, "paper": paper}
 
 
 def get_profile(name: str) -> Profile:

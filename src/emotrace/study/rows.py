@@ -95,15 +95,23 @@ def _at_layer(row: Row, layer: int) -> Row:
     return Row(_name(ir, row.anonymise), row.route, ir, row.anonymise)
 
 
-def select_rows(names: Iterable[str] | None = None, *, layer: int = STUDIED_LAYER) -> tuple[Row, ...]:
-    """Rows by name (all of them by default), T6 replaced by T<layer>; "none-T6" and "none-T3" both work with layer 3.
+PAPER_ROWS = tuple(
+    replace(row, route=Route.UNIFIED) if row.route is Route.TWO_STAGE else row for row in ALL_ROWS if row.ir != LOG_MEL
+)
+"""The rows as the paper makes them: every IR goes through a vocoder of its own."""
+
+
+def select_rows(
+    names: Iterable[str] | None = None, *, layer: int = STUDIED_LAYER, rows: tuple[Row, ...] = ALL_ROWS
+) -> tuple[Row, ...]:
+    """Of ``rows``, those named (all by default), T6 replaced by T<layer>; "none-T6" and "none-T3" both work with 3.
 
     Raises:
         ValueError: an unknown name; the message lists the known ones.
     """
     if names is None:
-        return with_layer(ALL_ROWS, layer)
-    known = {row.name: row for row in (*ALL_ROWS, *with_layer(ALL_ROWS, layer))}
+        return with_layer(rows, layer)
+    known = {row.name: row for row in (*rows, *with_layer(rows, layer))}
     names = list(names)
     unknown = [name for name in names if name not in known]
     if unknown or not names:

@@ -7,7 +7,7 @@ import pandas as pd
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import ProfileError, get_profile, prepare
 from emotrace.study.provenance import digest
-from emotrace.study.rows import STUDIED_LAYER, Row, select_rows
+from emotrace.study.rows import STUDIED_LAYER, Row
 from emotrace.study.runner import RowState, read_provenance, row_state, run_rows
 from emotrace.study.workers import DEFAULT_JOBS
 
@@ -48,7 +48,7 @@ class Study:
         rerun_stale: bool = False,
     ):
         self.profile, self.layer, self.seed, self.n_bootstrap = get_profile(profile), layer, seed, n_bootstrap
-        self._rows = select_rows(rows, layer=layer)
+        self._rows = self.profile.select(rows, layer=layer)
         self._layout = Layout(self.profile, seed=seed)
         self._run_missing(jobs, scheduler, rerun_stale)
         self.utterances = self._load("utterances.parquet")

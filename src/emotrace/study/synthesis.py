@@ -37,19 +37,21 @@ class Studio:
         key: subfolder that stands for the models, the code and the corpus.
         models: folder of the models.
         layers: HuBERT layers that are extracted.
+        device: where the networks run.
     """
 
     features: Path
     key: str
     models: Path
     layers: tuple[int, ...] = SHIPPED_LAYERS
+    device: str = "cpu"
 
     def store(self) -> FeatureStore:
         """The features on disk; the models are loaded when the first utterance is not there yet."""
         return FeatureStore(self.features, self.key, self._extract)
 
     def _extract(self, waveform: np.ndarray) -> Features:
-        return _front_ends(self.models, self.layers)(waveform)
+        return _front_ends(self.models, self.layers, self.device)(waveform)
 
 
 def used_models(row: Row) -> tuple[str, ...]:
@@ -122,17 +124,18 @@ def _render(
     if row.ir is None:
         return copy_synthesis(waveform, _universal())
     if not needs_features(row):
-        return _vocode(row, log_mel_ir(waveform), len(waveform), studio.models)
+        return _vocode(row, log_mel_ir(waveform), len(waveform), studio)
     features = studio.store().get(utterance)
     speaker = _pseudo_speaker(features, utterance, studio, selection, own) if row.anonymise else None
-    return _vocode(row, features.ir(row.ir, speaker=speaker), len(waveform), studio.models)
+    return _vocode(row, features.ir(row.ir, speaker=speaker), len(waveform), studio)
 
 
-def _vocode(row: Row, ir: Tensor, n_samples: int, models: Path) -> Tensor:
+def _vocode(row: Row, ir: Tensor, n_samples: int, studio: Studio) -> Tensor:
     """IR (D, L) -> waveform (n_samples,)."""
     if row.route is Route.TWO_STAGE:
-        return TwoStage(_acoustic(models, row.ir.name), _universal())(ir, n_samples)
-    audio = _unified(models, row.ir.name)(ir[None])[0, 0, :n_samples]
+        return TwoStage(_acoustic(studio.models, row.ir.name), _universal())(ir, n_samples)
+    vocoder = _unified(studio.models, row.ir.name, studio.device)
+    audio = vocoder(ir[None].to(studio.device))[0, 0, :n_samples].cpu()
     return normalise_peak(torch.nn.functional.pad(audio, (0, n_samples - len(audio))))
 
 
@@ -153,8 +156,8 @@ def _models(folder: Path) -> Models:
 
 
 @lru_cache(maxsize=2)
-def _front_ends(folder: Path, layers: tuple[int, ...]):
-    return _models(folder).front_ends(layers)
+def _front_ends(folder: Path, layers: tuple[int, ...], device: str):
+    return _models(folder).front_ends(layers, device)
 
 
 @lru_cache(maxsize=1)
@@ -168,8 +171,8 @@ def _acoustic(folder: Path, ir: str):
 
 
 @lru_cache(maxsize=2)
-def _unified(folder: Path, ir: str):
-    return _models(folder).unified(ir)
+def _unified(folder: Path, ir: str, device: str):
+    return _models(folder).unified(ir).to(device)
 
 
 @lru_cache(maxsize=4)

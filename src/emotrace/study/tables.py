@@ -4,6 +4,7 @@ Rates are in percent, as the paper prints them. Intervals are bootstrap percenti
 with a single speaker (the read one of profile scale) has none over speakers, so there they are over utterances.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,16 +12,26 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from emotrace.corpus.datadir import Emotion
+from emotrace.evaluation.acoustics import CENTROID_EDGES, KURTOSIS_EDGES
 from emotrace.evaluation.bootstrap import Interval, Statistic, bootstrap_interval, paired_difference
 from emotrace.evaluation.metrics import confusion
-from emotrace.evaluation.statistics import EqualErrorRate, Mean, Recall, WordErrorRate
+from emotrace.evaluation.statistics import (
+    EqualErrorRate,
+    FrameQuantile,
+    Mean,
+    Quantile,
+    Recall,
+    RecallSpread,
+    ShareCalled,
+    WordErrorRate,
+)
 from emotrace.study.provenance import ROOT
 
 if TYPE_CHECKING:
     from emotrace.study.study import Study
 
 COLUMNS = ("eer_f", "eer_m", "wer_read", "wer_emotional", *(emotion.value for emotion in Emotion), "uar")
-RECOGNISERS = ("ser_egemaps", "ser_ge2e")
+RECOGNISERS = ("ser", "ser_second")
 REPORTED = ROOT / "data" / "paper" / "table2.csv"
 ACOUSTIC_COLUMNS = (
     *("centroid_hz", "kurtosis", "kurtosis_power", "kurtosis_amplitude"),
@@ -41,8 +52,11 @@ class Metric:
     factor: float = 100.0
 
 
-def metric(name: str, recogniser: str = "ser_egemaps") -> Metric:
+def metric(name: str, recogniser: str = "ser") -> Metric:
     """A metric by its column name in table II, or the mean of an acoustic feature by its name in the results.
+
+    Also: recall_spread, sad_called_ang (and the like), loudness_median, and quantiles over frames such as
+    centroid_p99, kurtosis_median, kurtosis_median_ang.
 
     Raises:
         TableError: unknown name or recogniser.
@@ -56,12 +70,33 @@ def metric(name: str, recogniser: str = "ser_egemaps") -> Metric:
         return Metric(lambda study, row: trials_of(study, row, name[-1]), EqualErrorRate())
     if name in ("wer_read", "wer_emotional"):
         return Metric(lambda study, row: _transcribed(study, row, name.removeprefix("wer_")), WordErrorRate())
+    if name == "recall_spread":
+        return Metric(lambda study, row: _recognised(study, row, recogniser), RecallSpread(recogniser))
+    if (called := re.fullmatch("(...)_called_(...)", name)) is not None:
+        share = ShareCalled(recogniser, *map(Emotion, called.groups()))
+        return Metric(lambda study, row: _recognised(study, row, recogniser), share)
+    if (found := re.fullmatch("(centroid|kurtosis)_(median|p[0-9]+)(?:_(...))?", name)) is not None:
+        return _frame_quantile(*found.groups())
+    if name == "loudness_median":
+        return Metric(_emotional, Quantile("loudness_lufs"), factor=1.0)
     if name in ACOUSTIC_COLUMNS:
         return Metric(lambda study, row: _emotional(study, row).dropna(subset=[name]), Mean(name), factor=1.0)
     raise TableError(f"unknown metric {name!r}; there are {', '.join((*COLUMNS, *ACOUSTIC_COLUMNS))}")
 
 
-def table2(study: "Study", *, recogniser: str = "ser_egemaps") -> pd.DataFrame:
+def _frame_quantile(feature: str, quantile: str, emotion: str | None) -> Metric:
+    """A quantile over the speech frames of the emotional corpus, or of one of its emotions."""
+    edges = {"centroid": CENTROID_EDGES, "kurtosis": KURTOSIS_EDGES}[feature]
+    q = 0.5 if quantile == "median" else int(quantile[1:]) / 100
+
+    def lines(study: "Study", row: str) -> pd.DataFrame:
+        found = _emotional(study, row).dropna(subset=[f"{feature}_histogram"])
+        return found if emotion is None else found[found["emotion"] == emotion]
+
+    return Metric(lines, FrameQuantile(f"{feature}_histogram", tuple(edges), q), factor=1.0)
+
+
+def table2(study: "Study", *, recogniser: str = "ser") -> pd.DataFrame:
     """Table II: one line per row of the study, then the paper's lines.
 
     Columns: row, source ("measured: <profile>" or "reported: paper"), attacker (whose EER it is), and for each of
@@ -93,13 +128,13 @@ def table2_display(table: pd.DataFrame, *, digits: int = 1) -> pd.DataFrame:
     return shown.rename(columns=names)
 
 
-def recalls_table(study: "Study", recogniser: str = "ser_egemaps") -> pd.DataFrame:
+def recalls_table(study: "Study", recogniser: str = "ser") -> pd.DataFrame:
     """Recall of each emotion and UAR in percent, with intervals: columns row, sad, sad_low, sad_high, ... uar_high."""
     names = (*(emotion.value for emotion in Emotion), "uar")
     return pd.DataFrame([{"row": row} | _cells(study, row, names, recogniser) for row in study.rows])
 
 
-def confusion_table(study: "Study", row: str, recogniser: str = "ser_egemaps") -> pd.DataFrame:
+def confusion_table(study: "Study", row: str, recogniser: str = "ser") -> pd.DataFrame:
     """Counts of utterances, true emotions (lines) x predicted emotions (columns), in VoicePrivacy's order."""
     lines = _recognised(study, row, recogniser)
     return confusion(list(lines["emotion"]), list(lines[recogniser]))
@@ -115,7 +150,7 @@ def attackers_table(study: "Study") -> pd.DataFrame:
 
 
 def differences(
-    study: "Study", pairs: Iterable[tuple[str, str]], metric_name: str, *, recogniser: str = "ser_egemaps"
+    study: "Study", pairs: Iterable[tuple[str, str]], metric_name: str, *, recogniser: str = "ser"
 ) -> pd.DataFrame:
     """metric(first row) - metric(second row) of each pair, over the same draws of the same speakers.
 
@@ -125,14 +160,14 @@ def differences(
     lines = []
     for first, second in pairs:
         frame, baseline = chosen.lines(study, first), chosen.lines(study, second)
-        by = _resampled(frame)
+        by = resampled(frame)
         found = paired_difference(frame, baseline, chosen.statistic, by=by, n=study.n_bootstrap, seed=study.seed)
         pair = {"pair": f"{first} - {second}", "first": first, "second": second, "metric": metric_name}
         lines.append(pair | _scaled(found, chosen.factor)._asdict())
     return pd.DataFrame(lines)
 
 
-def metric_interval(study: "Study", row: str, name: str, *, recogniser: str = "ser_egemaps") -> Interval:
+def metric_interval(study: "Study", row: str, name: str, *, recogniser: str = "ser") -> Interval:
     """One metric of one row, with its interval. Raises TableError when the results have no line for it."""
     chosen = metric(name, recogniser)
     lines = chosen.lines(study, row)
@@ -156,7 +191,7 @@ def _cells(study: "Study", row: str, names: Iterable[str], recogniser: str) -> d
 
 
 def _interval(study: "Study", lines: pd.DataFrame, statistic: Statistic, factor: float) -> Interval:
-    found = bootstrap_interval(lines, statistic, by=_resampled(lines), n=study.n_bootstrap, seed=study.seed)
+    found = bootstrap_interval(lines, statistic, by=resampled(lines), n=study.n_bootstrap, seed=study.seed)
     return _scaled(found, factor)
 
 
@@ -164,7 +199,8 @@ def _scaled(interval: Interval, factor: float) -> Interval:
     return Interval(*(factor * value for value in interval))
 
 
-def _resampled(lines: pd.DataFrame) -> str:
+def resampled(lines: pd.DataFrame) -> str:
+    """What is drawn for an interval: speakers, or utterances where there is a single speaker."""
     return "speaker" if lines["speaker"].nunique() > 1 else "utterance"
 
 

@@ -52,7 +52,7 @@ def crop_front_ends(models: Models, spec: IRSpec) -> FrontEnds:
 class _Unused:
     """Stands for a front-end whose features are not read."""
 
-    def layers(self, waveform: Tensor) -> dict[int, Tensor]:
+    def layers(self, waveform: Tensor, *, last: int | None = None) -> dict[int, Tensor]:
         return {SOFT_LAYER: torch.empty(0)}
 
     def embed(self, waveform: Tensor, *, seed: int = 0) -> Tensor:

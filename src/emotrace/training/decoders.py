@@ -28,7 +28,6 @@ from emotrace.vocoder.official import official_mel
 GST = {"tokens": 10, "heads": 4, "dims": 128}
 LAYERS = (1, 3, 6, 12)
 FRONT_ENDS = ("hubert", "soft", "ecapa")
-UNIFIED_FOLDERS = {"istft": "unified", "hifigan": "hifigan"}  # the two are loaded by different classes
 LOG_MEL = IRSpec(linguistic="log-mel", layer=0, f0=False)
 SOFT = IRSpec(layer=12, post="soft")
 IRS = {
@@ -105,7 +104,7 @@ def _mels(data: TrainingSet) -> list[Tensor]:
 def train_gst(workshop: Workshop) -> None:
     """The style encoder, in a generative task: with soft units and F0, the style must suffice to draw the log-mel."""
     extraction = Extraction(workshop.models, workshop.work / "features")
-    data = workshop.training_set
+    data = workshop.augmented_set
     irs, mels = extraction.irs(data, SOFT), _mels(data)
     styles = [gst_log_mel(torch.from_numpy(waveform)[None])[0] for waveform in data.waveforms]
     torch.manual_seed(workshop.seed)
@@ -125,7 +124,7 @@ def train_gst(workshop: Workshop) -> None:
 def train_acoustic(workshop: Workshop, name: str) -> None:
     """The acoustic model of one IR, all by the same recipe and budget."""
     extraction, spec = Extraction(workshop.models, workshop.work / "features"), IRS[name]
-    irs, mels = extraction.irs(workshop.training_set, spec), _mels(workshop.training_set)
+    irs, mels = extraction.irs(workshop.augmented_set, spec), _mels(workshop.augmented_set)
     recipe = AcousticTraining(irs, mels, steps=workshop.budget.acoustic, seed=workshop.seed)
     record = workshop.fit(f"acoustic-{name}", recipe, workshop.budget.acoustic, needs=needs(spec))
     model = recipe.modules["acoustic"]
@@ -140,13 +139,13 @@ def train_acoustic(workshop: Workshop, name: str) -> None:
 
 def train_unified(workshop: Workshop, name: str) -> None:
     """The unified vocoder of one IR, e.g. "log-mel", as the budget's `unified` says: small, or the paper's."""
-    data, config, spec = workshop.training_set.at_least(SEGMENT), workshop.budget.unified, IRS[name]
+    data, config, spec = workshop.augmented_set.at_least(SEGMENT), workshop.budget.unified, IRS[name]
     features = _features(workshop, config, data, spec)
     torch.manual_seed(workshop.seed)
     generator = _generator(config, features, len(data.waveforms))
     options = {"discriminators": config.discriminators, "batch_size": config.batch_size, "mel_only": config.mel_only}
     recipe = VocoderTraining(generator, data.waveforms, features, **options, seed=workshop.seed)
-    model = f"{UNIFIED_FOLDERS[config.generator]}-{name}"
+    model = f"unified-{name}"
     record = workshop.fit(model, recipe, config.steps, needs=needs(spec), settings=config)
     workshop.ship(
         model,

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import soxr
 import torch
 from accelerate import Accelerator
 from speechbrain.nnet.losses import AdditiveAngularMargin, LogSoftmaxWrapper
 from torch import Tensor, nn
 
 from emotrace.representation.ecapa import Ecapa
-from emotrace.training.data import TrainingSet
+from emotrace.training.data import TrainingSet, change_speed
 from emotrace.training.loop import Recipe, step_all, warm_up_then_decay
 
 SPEEDS = (0.9, 1.0, 1.1)
@@ -42,11 +41,6 @@ def perturbed_speakers(data: TrainingSet, speeds: Sequence[float] = SPEEDS) -> S
             genders.append(own[0][0].gender)
             waveforms.append(change_speed(speech, speed))
     return SpeakerSet(tuple(names), tuple(genders), tuple(waveforms))
-
-
-def change_speed(waveform: np.ndarray, speed: float) -> np.ndarray:
-    """Play a waveform (T,) ``speed`` times as fast, by resampling: (T / speed,)."""
-    return waveform if speed == 1.0 else soxr.resample(waveform, 16_000 * speed, 16_000).astype(np.float32)
 
 
 class SpeakerClassification(Recipe):

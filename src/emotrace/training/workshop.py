@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from emotrace.models import Models
-from emotrace.training.data import TrainingSet, load_training_set
+from emotrace.training.data import COPY_SPEEDS, TrainingSet, load_training_set, with_copies
 from emotrace.training.export import TrainingData, write_card, write_model
 from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit
 from emotrace.training.processes import state
@@ -24,8 +24,9 @@ class Budget:
     The defaults cost about 1.2 CPU-hours on one thread.
     """
 
-    hubert: int = 900
-    hubert_again: int = 300
+    hubert: int = 2_500
+    hubert_again: int = 4_000
+    hubert_phones: int = 4_000
     soft: int = 400
     ecapa: int = 400
     gst: int = 1_000
@@ -37,7 +38,8 @@ class Budget:
 class Workshop:
     """Data directories to learn from, a folder for checkpoints, a folder for finished models, budget and seed.
 
-    ``precision``: "no" (float32) or "bf16". Started by `accelerate launch`, all processes train each model together.
+    ``precision``: "no" (float32) or "bf16". ``copies``: speeds at which the speech is learned from once more. Started
+    by `accelerate launch`, all processes train each model together.
     """
 
     data: tuple[Path, ...]
@@ -46,6 +48,7 @@ class Workshop:
     budget: Budget = field(default_factory=Budget)
     seed: int = 0
     precision: str = "no"
+    copies: tuple[float, ...] = COPY_SPEEDS
 
     @cached_property
     def training_set(self) -> TrainingSet:
@@ -53,12 +56,24 @@ class Workshop:
         return load_training_set(self.data)
 
     @cached_property
+    def augmented_set(self) -> TrainingSet:
+        """The training set with its copies at other speeds."""
+        return with_copies(self.training_set, self.work / "copies", self.copies)
+
+    @cached_property
     def models(self) -> Models:
         """The models that are finished already."""
         return Models(self.out)
 
     def fit(
-        self, name: str, recipe: Recipe, steps: int, *, needs: Sequence[str] = (), settings: object = None
+        self,
+        name: str,
+        recipe: Recipe,
+        steps: int,
+        *,
+        needs: Sequence[str] = (),
+        settings: object = None,
+        precision: str = "no",
     ) -> TrainingRecord:
         """Run the loop, resuming the checkpoint of the same data, steps, seed and versions of the models it ``needs``.
 
@@ -66,9 +81,10 @@ class Workshop:
         its own.
         """
         versions = [self.models.sha256(model) for model in needs]
-        inputs = repr((self.describe(), steps, self.seed, versions, settings, self.precision)).encode()
+        precision = precision if self.precision == "no" else self.precision
+        inputs = repr((self.describe(), self.copies, steps, self.seed, versions, settings, precision)).encode()
         folder = self.work / f"{name}-{hashlib.sha256(inputs).hexdigest()[:12]}"
-        return fit(recipe, LoopConfig(steps=steps, seed=self.seed, precision=self.precision), folder)
+        return fit(recipe, LoopConfig(steps=steps, seed=self.seed, precision=precision), folder)
 
     def ship(
         self,
@@ -79,9 +95,15 @@ class Workshop:
         purpose: str,
         records: Mapping[str, TrainingRecord],
         notes: str = "",
+        augmented: bool = True,
     ) -> None:
-        """Write a finished model with its card to the folder ``name`` of ``out``; the main process does."""
+        """Write a finished model with its card to the folder ``name`` of ``out``; the main process does.
+
+        ``augmented``: it has heard the copies.
+        """
         folder = self.out / name
+        if augmented and self.copies:
+            notes = f"{notes} Copies at speeds {', '.join(map(str, self.copies))} count as further speakers.".strip()
         if state().is_main_process:
             write_model(folder, tensors, config)
             write_card(folder, purpose=purpose, data=self.describe(), records=records, notes=notes, seed=self.seed)
