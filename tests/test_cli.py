@@ -91,7 +91,7 @@ def test_a_defect_keeps_its_traceback(monkeypatch):
     def broken(*_: object, **__: object) -> None:
         raise KeyError("a defect of ours")
 
-    monkeypatch.setattr("emotrace.study.rows.select_rows", broken)
+    monkeypatch.setattr("emotrace.study.profiles.select_rows", broken)
     assert isinstance(CliRunner().invoke(app, ["status"]).exception, KeyError)
 
 

@@ -103,17 +103,17 @@ def test_transcribed_utterances_are_spread_evenly_over_a_cell():
 
 
 def test_every_path_and_row_of_every_profile_exists():
-    for make in (phantom, scale):
+    for make in PROFILES.values():
         profile = make()
-        assert all(corpus.rows is None or select_rows(corpus.rows) for corpus in profile.corpora)
+        assert all(corpus.rows is None or profile.select(corpus.rows) for corpus in profile.corpora)
         assert profile.selection.n_random <= profile.selection.n_farthest
     assert phantom().has_data()
-    assert set(PROFILES) == {"phantom", "scale"}
+    assert set(PROFILES) == {"phantom", "scale", "paper"}
 
 
 def test_an_unknown_profile_and_absent_data_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(ProfileError, match="there are: phantom, scale"):
-        get_profile("paper")
+    with pytest.raises(ProfileError, match="there are: phantom, scale, paper"):
+        get_profile("study")
     with pytest.raises(ProfileError, match="git checkout -- data/phantom"):
         prepare(phantom(tmp_path))
     monkeypatch.setenv("EMOTRACE_DATA", str(tmp_path))

@@ -64,7 +64,7 @@ def study_lines() -> tuple[pd.DataFrame, pd.DataFrame]:
             emotion = EMOTIONS[number % 4]
             recognised = emotion if rng.random() < 0.6 else rng.choice(EMOTIONS)
             line = {"row": row, "corpus": "emotional", "utterance": f"e{number}", "emotion": emotion}
-            line |= {"fold": str(number // 40 + 1), "ser_egemaps": recognised, "ser_ge2e": "neu"}
+            line |= {"fold": str(number // 40 + 1), "ser": recognised, "ser_second": "neu"}
             utterances.append(line | {"words": 5, "word_errors": int(rng.integers(0, 4))})
         for number in range(40):
             line = {"row": row, "corpus": "read", "utterance": f"r{number}"}
@@ -170,7 +170,7 @@ def test_rates_by_another_route(lines, results):
     folds = results.ser_folds[results.ser_folds["ser"] == "anon"]
     assert folds["fold"].tolist() == list("12345")
     own = utterances[(utterances["row"] == "mine") & (utterances["corpus"] == "emotional")]
-    hits = own["emotion"] == own["ser_egemaps"]
+    hits = own["emotion"] == own["ser"]
     expected = hits.groupby([own["fold"], own["emotion"]]).mean().unstack()[EMOTIONS]
     np.testing.assert_allclose(folds[[f"ACC_{e}" for e in EMOTIONS]], 100 * expected, atol=5e-4)
     np.testing.assert_allclose(folds["UAR"], 100 * expected.mean(axis=1), atol=5e-4)

@@ -66,7 +66,7 @@ def vpc_results(
     row: str,
     *,
     datasets: Mapping[str, tuple[str, str]],
-    recogniser: str = "ser_egemaps",
+    recogniser: str = "ser",
     original: str = "original",
 ) -> VpcResults:
     """VoicePrivacy's tables of one row beside the originals, from lines as in utterances.parquet and trials.parquet.
