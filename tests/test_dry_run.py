@@ -85,7 +85,7 @@ def test_adopted_models_compute_what_the_released_ones_do(root, layout):
     waveform = torch.randn(4_000, generator=torch.Generator().manual_seed(0))
     ours, theirs = models.hubert.layers(waveform), hubert_base(find("hubert_base").path()).layers(waveform)
     assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
-    generator = models.unified("ECAPA-T12-soft")
+    generator = models.unified("unified-ECAPA-T12-soft")
     ir = torch.randn(1, generator.config.in_channels, 20)
     with torch.no_grad():
         expected = ssl_sas_generator(find("ssl_sas_generator").path()).eval()(ir)

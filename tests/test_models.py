@@ -42,7 +42,7 @@ def test_features_fit_every_acoustic_model():
         ir = features.ir(row.ir)
         if row.name != "unified-log-mel":
             with torch.inference_mode():
-                mel = MODELS.acoustic(row.ir.name)(ir[None], 129)
+                mel = MODELS.acoustic(row.vocoder)(ir[None], 129)
             assert mel.shape == (1, 80, 129) and torch.isfinite(mel).all()
 
 
@@ -53,7 +53,7 @@ def test_pool_has_candidates_of_both_genders():
 
 def test_a_model_that_is_not_there_is_named_with_the_command_that_makes_it():
     with pytest.raises(ModelError, match="no model 'acoustic-none-T5'.*emotrace train acoustic-none-T5"):
-        MODELS.acoustic("none-T5")
+        MODELS.acoustic("acoustic-none-T5")
 
 
 def test_damaged_weights_are_named(tmp_path: Path):

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from emotrace.representation.ir import IRSpec
+from emotrace.study.groups import GROUPS, unified, with_effect, with_variant
+from emotrace.study.profiles import scale
 from emotrace.study.rows import ALL_ROWS, Route, Row, select_rows, with_layer
 from emotrace.study.tables import REPORTED
 
@@ -69,3 +71,35 @@ def test_rows_that_make_no_sense_are_refused():
         Row("nothing", Route.TWO_STAGE)
     with pytest.raises(ValueError, match="ECAPA embeddings, and here is none"):
         Row("none-anon", Route.TWO_STAGE, IRSpec(speaker="none"), anonymise=True)
+
+
+def test_groups_hold_known_rows_once_and_select_by_name():
+    profile = scale()
+    for name, rows in GROUPS.items():
+        assert len(set(rows)) == len({row.name for row in rows}) == len(rows)
+        assert profile.select([name]) == rows
+    assert profile.select() == ALL_ROWS
+    assert [row.name for row in profile.select(["none-T6", "seeds"], layer=3)][:2] == ["none-T3", "none-T1"]
+
+
+def test_the_lattice_changes_one_decision_at_a_time():
+    names = [row.name for row in GROUPS["attribution"]]
+    assert names[:4] == ["original", "none-T1", "none-T12", "none-T12-soft"]
+    assert names[-1] == "ECAPA-anon-T12-soft" and len(names) == 10
+
+
+def test_a_variant_has_a_vocoder_of_its_own_and_an_effect_has_not():
+    row = select_rows(["ECAPA-anon-T12-soft"])[0]
+    assert row.vocoder == with_effect(row, "peak").vocoder == "acoustic-ECAPA-T12-soft"
+    assert with_variant(row, "seed1").vocoder == "acoustic-ECAPA-T12-soft-seed1"
+    assert unified(row).vocoder == "unified-ECAPA-T12-soft"
+    changed = with_effect(with_variant(row, "seed1"), "peak")
+    assert changed.name == "ECAPA-anon-T12-soft@seed1~peak"
+    assert changed.before == with_variant(row, "seed1")
+
+
+def test_only_an_original_without_effect_is_the_recording():
+    original = select_rows(["original"])[0]
+    assert original.recorded and not with_effect(original, "peak").recorded
+    with pytest.raises(ValueError, match="no vocoder of ours"):
+        _ = original.vocoder

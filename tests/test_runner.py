@@ -9,12 +9,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from small_tasks import square_tasks
 from tiny_study import ROWS, make_tiny, tiny_layout
 
+from emotrace.corpus.audio import load_audio, peak_normalise
 from emotrace.models import ModelError
+from emotrace.study.groups import with_effect
 from emotrace.study.layout import Layout
 from emotrace.study.measure import measure_keys
 from emotrace.study.profiles import Backends, Measure, ProfileError, Selection
@@ -181,6 +184,21 @@ def test_another_seed_is_another_result_for_anonymised_rows_alone(finished):
 def test_a_missing_model_is_named_before_anything_is_started(finished):
     with pytest.raises(ModelError, match="no model acoustic-none-T4 .*emotrace train acoustic-none-T4"):
         run_rows(finished, select_rows(["none-T4"], layer=4))
+
+
+def test_an_effect_changes_the_finished_audio_and_leaves_the_words_out(finished):
+    rows = [with_effect(row, "peak") for row in ROWS]
+    assert run_rows(finished, rows, jobs=1) == ["original~peak", "ECAPA-anon-T6~peak"]
+    for row in rows:
+        lines = pd.read_parquet(finished.results(row) / "utterances.parquet")
+        assert set(lines["corpus"]) == {"emotional"} and lines["words"].isna().all() and lines["ser"].notna().all()
+        corpus = finished.corpora(row)[0]
+        before, after = finished.version(row.before, corpus), finished.version(row, corpus)
+        for name in before.audio:
+            expected = peak_normalise(load_audio(before.audio[name]))
+            np.testing.assert_allclose(load_audio(after.audio[name]), expected, rtol=0, atol=2**-15)
+    trials = pd.read_parquet(finished.results(rows[1]) / "trials.parquet")
+    assert set(trials["attacker"]) == {"ignorant", "lazy-informed"}
 
 
 def test_a_second_run_of_a_profile_is_refused_while_one_is_at_work(finished):

@@ -74,13 +74,12 @@ class Models:
         ends = (self.hubert, self.soft_hubert, self.soft_head, self.ecapa, self.gst)
         return FrontEnds(*(end.to(device) for end in ends), layers=layers, device=device)
 
-    def acoustic(self, ir: str) -> AcousticModel:
-        """The acoustic model of an IR by its name, e.g. "ECAPA-T6". Raises ModelError where none is shipped."""
-        return load_model(AcousticModel, AcousticConfig, self.path(f"acoustic-{ir}"))
+    def acoustic(self, name: str) -> AcousticModel:
+        """An acoustic model, e.g. "acoustic-ECAPA-T6". Raises ModelError where none is shipped."""
+        return load_model(AcousticModel, AcousticConfig, self.path(name))
 
-    def unified(self, ir: str) -> IstftGenerator | HifiGan:
-        """The unified vocoder of an IR by its name: small, or the paper's. Raises ModelError where there is none."""
-        name = f"unified-{ir}"
+    def unified(self, name: str) -> IstftGenerator | HifiGan:
+        """A unified vocoder, small or the paper's, e.g. "unified-none-T1". Raises ModelError where there is none."""
         if "upsample_rates" in self._config(name):
             return load_model(HifiGan, HifiGanConfig, self.path(name))
         return load_model(IstftGenerator, IstftConfig, self.path(name))

@@ -16,11 +16,12 @@ from emotrace.models import load_models
 from emotrace.study.measure import Version, measure_keys, measure_tasks
 from emotrace.study.profiles import Backends, Corpus, Measure, Profile
 from emotrace.study.provenance import EVALUATION_CODE, SYNTHESIS_CODE, CodeChangedError, code_version, digest
-from emotrace.study.rows import Route, Row, select_rows
+from emotrace.study.rows import Row, select_rows
 from emotrace.study.synthesis import (
     FRONT_END_MODELS,
     SHIPPED_LAYERS,
     Studio,
+    effect_tasks,
     feature_tasks,
     needs_features,
     selection_configuration,
@@ -73,10 +74,10 @@ class Layout:
         """All that a row's results depend on, as JSON writes it; ``data`` where the data hashes are known already."""
         return {
             "row": row.configuration(),
-            "corpora": {corpus.name: _rules(corpus) for corpus in self.corpora(row)},
+            "corpora": {corpus.name: _rules(corpus, row) for corpus in self.corpora(row)},
             "selection": selection_configuration(row, self.selection),
             "models": self._model_hashes(used_models(row)),
-            "synthesis_code": None if row.route is Route.ORIGINAL else self._codes["synthesis"],
+            "synthesis_code": None if row.recorded else self._codes["synthesis"],
             "evaluation_code": self._codes["evaluation"],
             "backends": asdict(self.backends),
             "device": self.profile.device,
@@ -126,8 +127,10 @@ class Layout:
 
     def synthesis_tasks(self, row: Row) -> list[Task]:
         """Audio of every utterance, and of the enrolment in a separate invocation where the row anonymises."""
-        if row.route is Route.ORIGINAL:
+        if row.recorded:
             return []
+        if row.effect:
+            return self._effect_tasks(row)
         tasks = []
         for corpus in self.corpora(row):
             data, folder, studio = self.data(corpus.path), self._audio_folder(row, corpus), self.studio(row, corpus)
@@ -135,6 +138,18 @@ class Layout:
             enrolment = [data[name] for name in self._separate_enrolment(row, corpus)]
             again = self.selection.invocation("enrolment")
             tasks += synthesis_tasks(row, data, enrolment, folder / "enrolment", studio, again)
+        return tasks
+
+    def earlier_tasks(self, row: Row) -> list[Task]:
+        """The audio that a row's effect is applied to."""
+        return self.synthesis_tasks(row.before) if row.effect else []
+
+    def _effect_tasks(self, row: Row) -> list[Task]:
+        tasks = []
+        for corpus in self.corpora(row):
+            before, after = self.version(row.before, corpus), self._audio_folder(row, corpus)
+            tasks += effect_tasks(row, before.original, before.audio, after / "wav")
+            tasks += effect_tasks(row, before.original, before.enrolment, after / "enrolment")
         return tasks
 
     def measure_tasks(self, row: Row) -> list[Task]:
@@ -151,7 +166,7 @@ class Layout:
     def version(self, row: Row, corpus: Corpus) -> Version:
         """A corpus as a row renders it, with the places of its audio and measurements."""
         data, folder = self.data(corpus.path), self._audio_folder(row, corpus)
-        audio = {u.id: u.path if row.route is Route.ORIGINAL else folder / "wav" / f"{u.id}.flac" for u in data}
+        audio = {u.id: u.path if row.recorded else folder / "wav" / f"{u.id}.flac" for u in data}
         enrolment = {name: folder / "enrolment" / f"{name}.flac" for name in self._separate_enrolment(row, corpus)}
         return Version(
             row.name,
@@ -160,7 +175,7 @@ class Layout:
             audio,
             folder,
             self._measure_keys,
-            corpus.measures,
+            corpus.measures_of(row),
             corpus.transcribed(data),
             enrolment,
         )
@@ -179,7 +194,7 @@ class Layout:
 
     def _audio_folder(self, row: Row, corpus: Corpus) -> Path:
         parts = [row.configuration(), selection_configuration(row, self.selection)]
-        code = None if row.route is Route.ORIGINAL else self._codes["synthesis"]
+        code = None if row.recorded else self._codes["synthesis"]
         key = digest([*parts, self._model_hashes(used_models(row)), code, self._hash(corpus.path)])[:16]
         return self.profile.work / row.name / f"{corpus.name}-{key}"
 
@@ -192,6 +207,6 @@ def _codes() -> dict[str, str]:
     return {"synthesis": code_version(SYNTHESIS_CODE), "evaluation": code_version(EVALUATION_CODE)}
 
 
-def _rules(corpus: Corpus) -> dict[str, Any]:
-    rules = {"measures": sorted(corpus.measures), "transcribed_per_cell": corpus.transcribed_per_cell}
+def _rules(corpus: Corpus, row: Row) -> dict[str, Any]:
+    rules = {"measures": sorted(corpus.measures_of(row)), "transcribed_per_cell": corpus.transcribed_per_cell}
     return rules | {"neutral_is_read": corpus.neutral_is_read}

@@ -18,6 +18,7 @@ from emotrace.study.workers import Task
 # them the official HiFi-GAN, and with it "two-stage" and "copy", takes about twice as long.
 CORE_SECONDS = {
     "features": 0.20,
+    "effect": 0.01,
     Route.COPY: 0.36,
     Route.TWO_STAGE: 0.38,
     Route.UNIFIED: 0.05,
@@ -78,7 +79,8 @@ def _line(layout: Layout, row: Row, planned: set[object]) -> dict[str, object]:
 def _remaining(layout: Layout, row: Row, planned: set[object]) -> tuple[float, float]:
     """Core-seconds and bytes of the files that a row still needs and that no earlier row makes."""
     kinds = [(task, "features") for task in (layout.feature_tasks([row]) if needs_features(row) else [])]
-    kinds += [(task, row.route) for task in layout.synthesis_tasks(row)]
+    kinds += [(task, row.route) for task in layout.earlier_tasks(row)]
+    kinds += [(task, "effect" if row.effect else row.route) for task in layout.synthesis_tasks(row)]
     kinds += [(task, task.arguments[0]) for task in (*layout.measure_tasks(row), *layout.base_tasks(row))]
     core_seconds = size = 0.0
     for task, kind in kinds:
@@ -87,7 +89,8 @@ def _remaining(layout: Layout, row: Row, planned: set[object]) -> tuple[float, f
         planned.add(task.output)
         seconds = _seconds(_utterance(task))
         core_seconds += CORE_SECONDS[kind] * seconds
-        size += {"features": FEATURE_BYTES, row.route: AUDIO_BYTES}.get(kind, 0) * seconds or MEASURE_BYTES
+        per_second = {"features": FEATURE_BYTES, row.route: AUDIO_BYTES, "effect": AUDIO_BYTES}.get(kind, 0)
+        size += per_second * seconds or MEASURE_BYTES
     return core_seconds, size
 
 

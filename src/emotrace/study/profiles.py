@@ -6,7 +6,7 @@ the official corpora and models, and a GPU.
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from emotrace.corpus.datadir import DataDir, Emotion
 from emotrace.corpus.librispeech import import_librispeech
 from emotrace.corpus.ravdess import import_ravdess
+from emotrace.study.groups import GROUPS
 from emotrace.study.provenance import ROOT
 from emotrace.study.rows import ALL_ROWS, PAPER_ROWS, STUDIED_LAYER, Row, select_rows
 
@@ -71,6 +72,10 @@ class Corpus:
         layer = STUDIED_LAYER if row.ir is None else row.ir.layer
         return self.rows is None or row.name in {chosen.name for chosen in select_rows(self.rows, layer=layer)}
 
+    def measures_of(self, row: Row) -> frozenset[Measure]:
+        """What is measured on ``row``: all but the words where it tries an effect on the recognisers of emotion."""
+        return self.measures - {Measure.WORDS} if row.effect else self.measures
+
     def transcribed(self, data: DataDir) -> frozenset[str]:
         """Ids of the utterances whose words are recognised, by the rule of ``transcribed_per_cell``."""
         cells: dict[tuple[str, Emotion | None], list[str]] = defaultdict(list)
@@ -115,7 +120,8 @@ class Profile:
         work: intermediate audio, features and measurements (not committed).
         results: one folder per row.
         missing: how to get the data, for messages.
-        rows: what the profile can run.
+        rows: what the profile runs unless told otherwise.
+        groups: further rows by the name of an experiment, run when asked for.
         models: folder of the models; None for the shipped ones.
         backends: the recognisers.
         device: where the networks of the rows run.
@@ -129,13 +135,21 @@ class Profile:
     selection: Selection = field(default_factory=Selection)
     missing: str = ""
     rows: tuple[Row, ...] = ALL_ROWS
+    groups: Mapping[str, tuple[Row, ...]] = field(default_factory=lambda: GROUPS)
     models: Path | None = None
     backends: Backends = field(default_factory=Backends)
     device: str = "cpu"
 
     def select(self, names: Iterable[str] | None = None, *, layer: int = STUDIED_LAYER) -> tuple[Row, ...]:
-        """Rows by name, as ``select_rows`` does it, among the profile's own."""
-        return select_rows(names, layer=layer, rows=self.rows)
+        """Rows by name or by group, as ``select_rows`` does it, among the profile's own."""
+        if names is None:
+            return select_rows(layer=layer, rows=self.rows)
+        names = [row for name in names for row in self._group(name)]
+        further = (row for rows in self.groups.values() for row in rows)
+        return select_rows(names, layer=layer, rows=tuple(dict.fromkeys((*self.rows, *further))))
+
+    def _group(self, name: str) -> list[str]:
+        return [row.name for row in self.groups[name]] if name in self.groups else [name]
 
     def has_data(self) -> bool:
         """Whether every data directory is there."""
@@ -202,6 +216,7 @@ def paper(root: Path = ROOT) -> Profile:
         missing="it takes IEMOCAP (sail.usc.edu/iemocap, by request), LibriSpeech test-clean (openslr.org/12) and "
         "VoicePrivacy 2024's lists; import each: emotrace import --help",
         rows=PAPER_ROWS,
+        groups={},
         models=root / "work" / "models" / "paper",
         backends=Backends("vpc", "vpc", "vpc", "ge2e", device),
         device=device,

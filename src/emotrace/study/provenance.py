@@ -26,7 +26,8 @@ _NOT_COMPUTING = {
     "evaluation/linkability.py",
     "evaluation/statistics.py",
 }
-SYNTHESIS_CODE = ("corpus/audio.py", "representation", "anonymizer", "vocoder", "models.py", "study/synthesis.py")
+SYNTHESIS_CODE = ("corpus/audio.py", "representation", "anonymizer", "vocoder", "models.py")
+SYNTHESIS_CODE += ("study/synthesis.py", "study/effects.py")
 EVALUATION_CODE = ("corpus/audio.py", "evaluation", "representation/f0.py", "study/measure.py", "study/assembly.py")
 VERSIONED = (
     *("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "speechbrain", "librosa", "opensmile"),

@@ -1,4 +1,7 @@
-"""The rows of table II and their controls, declaratively: an IR, a route to a waveform, anonymised or not."""
+"""The rows of table II, their controls, and the rows of further experiments, declaratively.
+
+A row is an IR, a route to a waveform, anonymised or not; `variant` and `effect` make further rows of it.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -26,18 +29,40 @@ class Row:
         route: how the waveform is made.
         ir: the intermediate representation; None where nothing is disentangled.
         anonymise: replace the speaker embedding by selec-anon's.
+        variant: which of several vocoders of the IR, e.g. "seed1" or "step400"; the last part of its model's name.
+        effect: what is changed in the finished audio, by its name in `effects.EFFECTS`.
     """
 
     name: str
     route: Route
     ir: IRSpec | None = None
     anonymise: bool = False
+    variant: str = ""
+    effect: str = ""
 
     def __post_init__(self) -> None:
         if (self.ir is None) != (self.route in (Route.ORIGINAL, Route.COPY)):
             raise ValueError(f"row {self.name}: the route {self.route} and the IR {self.ir} do not fit")
         if self.anonymise and (self.ir is None or self.ir.speaker != "ecapa"):
             raise ValueError(f"row {self.name}: selec-anon replaces ECAPA embeddings, and here is none")
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the row's audio is the recordings, unchanged."""
+        return self.route is Route.ORIGINAL and not self.effect
+
+    @property
+    def vocoder(self) -> str:
+        """Name of the model that turns the IR into a log-mel or a waveform. Raises ValueError where there is no IR."""
+        if self.ir is None:
+            raise ValueError(f"row {self.name} has no IR and no vocoder of ours")
+        kind = "unified" if self.route is Route.UNIFIED else "acoustic"
+        return "-".join([kind, self.ir.name, *([self.variant] if self.variant else [])])
+
+    @property
+    def before(self) -> "Row":
+        """The same row without its effect."""
+        return replace(self, name=self.name.partition("~")[0], effect="")
 
     @property
     def speaker(self) -> str:
@@ -51,10 +76,12 @@ class Row:
     def configuration(self) -> dict[str, Any]:
         """All that defines the row, as JSON can write it; a part of every key."""
         ir = None if self.ir is None else {name: getattr(self.ir, name) for name in self.ir.__dataclass_fields__}
-        return {"route": str(self.route), "ir": ir, "anonymise": self.anonymise}
+        more = {name: value for name in ("variant", "effect") if (value := getattr(self, name))}
+        return {"route": str(self.route), "ir": ir, "anonymise": self.anonymise} | more
 
 
-def _hubert(speaker: str, layer: int, post: str = "none", *, anonymise: bool = False) -> Row:
+def hubert_row(speaker: str, layer: int, post: str = "none", *, anonymise: bool = False) -> Row:
+    """A row of table II: embedding "none", "ecapa" or "gst", layer n of T_n, "none" or "soft" after it, two stages."""
     ir = IRSpec(linguistic="hubert", layer=layer, post=post, speaker=speaker)
     return Row(_name(ir, anonymise), Route.TWO_STAGE, ir, anonymise)
 
@@ -73,23 +100,28 @@ ALL_ROWS: tuple[Row, ...] = (
     Row("official-control", Route.COPY),
     Row("log-mel", Route.TWO_STAGE, LOG_MEL),
     Row("unified-log-mel", Route.UNIFIED, LOG_MEL),
-    _hubert("none", 1),
-    _hubert("ecapa", 6),
-    _hubert("ecapa", 12, "soft"),
-    _hubert("gst", 12, "soft"),
-    _hubert("none", 6),
-    _hubert("ecapa", 6, anonymise=True),
-    _hubert("ecapa", 12, "soft", anonymise=True),
+    hubert_row("none", 1),
+    hubert_row("ecapa", 6),
+    hubert_row("ecapa", 12, "soft"),
+    hubert_row("gst", 12, "soft"),
+    hubert_row("none", 6),
+    hubert_row("ecapa", 6, anonymise=True),
+    hubert_row("ecapa", 12, "soft", anonymise=True),
 )
 
 
 def with_layer(rows: Iterable[Row], layer: int) -> tuple[Row, ...]:
-    """The same rows with T6 replaced by T<layer>; rows at T1 and T12-soft stay as they are, duplicates are dropped."""
+    """The same rows with T6 replaced by T<layer>; those at other layers, variants and effects stay as they are.
+
+    Duplicates are dropped.
+    """
     return tuple(dict.fromkeys(_at_layer(row, layer) for row in rows))
 
 
 def _at_layer(row: Row, layer: int) -> Row:
     if row.ir is None or row.ir.linguistic != "hubert" or row.ir.layer != STUDIED_LAYER or row.ir.post != "none":
+        return row
+    if row.variant or row.effect:
         return row
     ir = replace(row.ir, layer=layer)
     return Row(_name(ir, row.anonymise), row.route, ir, row.anonymise)

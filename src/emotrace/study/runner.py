@@ -17,7 +17,7 @@ from emotrace.study.assembly import TRIALS, UTTERANCES, References, trial_lines,
 from emotrace.study.layout import ORIGINAL, Layout
 from emotrace.study.profiles import ProfileError
 from emotrace.study.provenance import differences, environment
-from emotrace.study.rows import Route, Row
+from emotrace.study.rows import Row
 from emotrace.study.workers import DEFAULT_JOBS, LocalWorkers, Workers
 
 FILES = ("utterances.parquet", "trials.parquet", "provenance.json")
@@ -108,6 +108,7 @@ def require(layout: Layout, rows: Sequence[Row]) -> None:
 def _run_row(layout: Layout, row: Row, workers: Workers) -> None:
     started = time.monotonic()
     workers.run(layout.base_tasks(row), f"{row.name}: originals")
+    workers.run(layout.earlier_tasks(row), f"{row.before.name}: synthesis")
     workers.run(layout.synthesis_tasks(row), f"{row.name}: synthesis")
     workers.run(layout.measure_tasks(row), f"{row.name}: measurement")
     _record(layout, row, time.monotonic() - started)
@@ -135,7 +136,7 @@ def _provenance(layout: Layout, row: Row, seconds: float) -> dict[str, Any]:
         "row": row.name,
         "profile": layout.profile.name,
         "seed": layout.seed,
-        "attackers": ["original"] if row.route is Route.ORIGINAL else ["ignorant", "lazy-informed"],
+        "attackers": ["original"] if row.recorded else ["ignorant", "lazy-informed"],
         "identity": layout.identity(row),
         "environment": environment(),
         "recorded": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

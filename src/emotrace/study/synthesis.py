@@ -4,7 +4,7 @@ Tasks are pure functions of the recording, the models, the row and the selection
 number of workers leave no trace; the models are loaded once per process.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.models import Models, load_models
 from emotrace.representation.features import Features, FeatureStore
 from emotrace.representation.ir import log_mel_ir
+from emotrace.study.effects import EFFECTS
 from emotrace.study.profiles import Selection
 from emotrace.study.rows import Route, Row
 from emotrace.study.workers import Task
@@ -60,8 +61,7 @@ def used_models(row: Row) -> tuple[str, ...]:
         return ()
     used = {"hubert": needs_features(row) and row.ir.post != "soft", "soft": row.ir.post == "soft"}
     used |= {"ecapa": row.ir.speaker == "ecapa", "gst": row.ir.speaker == "gst", "pool": row.anonymise}
-    vocoder = f"{'unified' if row.route is Route.UNIFIED else 'acoustic'}-{row.ir.name}"
-    return (*(name for name, needed in used.items() if needed), vocoder)
+    return (*(name for name, needed in used.items() if needed), row.vocoder)
 
 
 def needs_features(row: Row) -> bool:
@@ -93,6 +93,19 @@ def synthesis_tasks(
         )
         for utterance in utterances
     ]
+
+
+def effect_tasks(row: Row, data: DataDir, audio: Mapping[str, Path], folder: Path) -> list[Task]:
+    """One task per file of ``audio`` (by utterance id), the row's without its effect: <folder>/<utterance>.flac."""
+    return [
+        Task(f"{row.name}, {name}", folder / f"{name}.flac", apply_effect, (row.effect, data[name], path))
+        for name, path in audio.items()
+    ]
+
+
+def apply_effect(output: Path, effect: str, _: Utterance, audio: Path) -> None:
+    """Change a finished audio file and write it, 16 kHz. Raises KeyError for an unknown effect, or as it does."""
+    save_audio(output, EFFECTS[effect](load_audio(audio)))
 
 
 def extract_features(_: Path, utterance: Utterance, studio: Studio) -> None:
@@ -133,8 +146,8 @@ def _render(
 def _vocode(row: Row, ir: Tensor, n_samples: int, studio: Studio) -> Tensor:
     """IR (D, L) -> waveform (n_samples,)."""
     if row.route is Route.TWO_STAGE:
-        return TwoStage(_acoustic(studio.models, row.ir.name), _universal())(ir, n_samples)
-    vocoder = _unified(studio.models, row.ir.name, studio.device)
+        return TwoStage(_acoustic(studio.models, row.vocoder), _universal())(ir, n_samples)
+    vocoder = _unified(studio.models, row.vocoder, studio.device)
     audio = vocoder(ir[None].to(studio.device))[0, 0, :n_samples].cpu()
     return normalise_peak(torch.nn.functional.pad(audio, (0, n_samples - len(audio))))
 
@@ -166,13 +179,13 @@ def _universal():
 
 
 @lru_cache(maxsize=8)
-def _acoustic(folder: Path, ir: str):
-    return _models(folder).acoustic(ir)
+def _acoustic(folder: Path, name: str):
+    return _models(folder).acoustic(name)
 
 
 @lru_cache(maxsize=2)
-def _unified(folder: Path, ir: str, device: str):
-    return _models(folder).unified(ir).to(device)
+def _unified(folder: Path, name: str, device: str):
+    return _models(folder).unified(name).to(device)
 
 
 @lru_cache(maxsize=4)

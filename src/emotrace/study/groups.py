@@ -1,0 +1,39 @@
+"""Further rows of the study, by experiment; they run when asked for: ``emotrace run --rows attribution``."""
+
+from dataclasses import replace
+
+from emotrace.study.rows import Route, Row, hubert_row, select_rows
+
+SECOND_SEED = "seed1"
+
+
+def with_variant(row: Row, variant: str) -> Row:
+    """The same row by another vocoder of its IR, e.g. "none-T1@seed1"."""
+    return replace(row, name=f"{row.name}@{variant}", variant=variant)
+
+
+def with_effect(row: Row, effect: str) -> Row:
+    """The same row with an effect on its audio, e.g. "original~peak"."""
+    return replace(row, name=f"{row.name}~{effect}", effect=effect)
+
+
+def unified(row: Row) -> Row:
+    """The same row by a unified vocoder instead of two stages, e.g. "unified-none-T1"."""
+    return replace(row, name=f"unified-{row.name}", route=Route.UNIFIED)
+
+
+def lattice() -> tuple[Row, ...]:
+    """The rows between the original and ECAPA-anon-T12-soft, which differ by one decision at a time."""
+    contents = ((1, "none"), (12, "none"), (12, "soft"))
+    rows = [hubert_row("none", *content) for content in contents]
+    for anonymise in (False, True):
+        rows += [hubert_row("ecapa", *content, anonymise=anonymise) for content in contents]
+    return (*select_rows(["original"]), *rows)
+
+
+TWICE = select_rows(["none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"])
+GROUPS: dict[str, tuple[Row, ...]] = {
+    "attribution": lattice(),
+    "seeds": (*TWICE, *(with_variant(row, SECOND_SEED) for row in TWICE)),
+    "unified": (*select_rows(["unified-log-mel"]), *(unified(row) for row in TWICE[:2])),
+}
