@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from safetensors.torch import load_file
 from stand_in import make_corpus, tone
 from tiny_models import make_models
 
@@ -21,6 +20,7 @@ from emotrace.training.vocoder import VocoderTraining
 from emotrace.training.workshop import Budget, Workshop
 from emotrace.vocoder.discriminators import DiscriminatorConfig
 from emotrace.vocoder.generator import HifiGan, HifiGanConfig
+from emotrace.weights import read_weights
 
 TINY = DiscriminatorConfig((2, 2), (2, 2, 2, 2, 2, 2, 2), (1, 1, 1, 1, 1, 1, 1))
 STUDIED = ("log-mel", "none-T1", "none-T6", "ECAPA-T6", "ECAPA-T12-soft", "GST-T12-soft")
@@ -75,7 +75,7 @@ def test_a_unified_vocoder_is_trained_in_either_mode_and_shipped(models, tmp_pat
     config = UnifiedConfig("hifigan", 32, TINY, batch_size=2, mel_only=1, gan=1, features=features)
     workshop = Workshop((tmp_path / "corpus",), tmp_path / "work", tmp_path / "out", Budget(unified=config))
     train_unified(workshop, "ECAPA-T6")
-    shipped = load_file(tmp_path / "out" / "unified-ECAPA-T6" / "model.safetensors")
+    shipped = read_weights(tmp_path / "out" / "unified-ECAPA-T6" / "model.safetensors")
     HifiGan(HifiGanConfig(16 + 1 + 192, initial_channels=32)).load_state_dict(shipped)
     assert (tmp_path / "work" / "features").exists() == (features == "utterance")
 

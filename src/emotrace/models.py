@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import HubertConfig
 
@@ -23,6 +22,7 @@ from emotrace.vocoder.acoustic import AcousticConfig, AcousticModel
 from emotrace.vocoder.checkpoint import CONFIG, WEIGHTS, load_model
 from emotrace.vocoder.generator import HifiGan, HifiGanConfig
 from emotrace.vocoder.istft import IstftConfig, IstftGenerator
+from emotrace.weights import read_weights
 
 DEFAULT = Path(__file__).resolve().parents[2] / "data" / "models" / "scale"
 HEAD_KEY = "soft_head.W"
@@ -113,7 +113,7 @@ class Models:
     def _weights(self, name: str) -> dict[str, Tensor]:
         path = self.path(name) / WEIGHTS
         try:
-            return load_file(path)
+            return read_weights(path)
         except SafetensorError as error:
             raise ModelError(f"{path}: damaged weights ({error}); restore or retrain the model") from error
 

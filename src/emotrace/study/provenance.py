@@ -26,7 +26,7 @@ _NOT_COMPUTING = {
     "evaluation/linkability.py",
     "evaluation/statistics.py",
 }
-SYNTHESIS_CODE = ("corpus/audio.py", "representation", "anonymizer", "vocoder", "models.py")
+SYNTHESIS_CODE = ("corpus/audio.py", "representation", "anonymizer", "vocoder", "models.py", "weights.py")
 SYNTHESIS_CODE += ("study/synthesis.py", "study/effects.py")
 EVALUATION_CODE = ("corpus/audio.py", "evaluation", "representation/f0.py", "study/measure.py", "study/assembly.py")
 VERSIONED = (

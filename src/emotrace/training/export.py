@@ -1,4 +1,4 @@
-"""Trained models as they are shipped: float16 safetensors, a JSON configuration, and a model card."""
+"""Trained models as they are shipped: compact safetensors, a JSON configuration, and a model card."""
 
 import hashlib
 import json
@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from emotrace.training.loop import TrainingRecord
+from emotrace.weights import write_weights
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "card.json"
 LICENCE = "CC BY-NC-SA 4.0 (trained on RAVDESS, CC BY-NC-SA 4.0, and LibriSpeech, CC BY 4.0)"
@@ -28,10 +27,9 @@ class TrainingData:
 
 
 def write_model(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
-    """Write weights (floating ones as float16, which halves the repository) and configuration, each atomically."""
+    """Write weights, in the compact form of `weights`, and configuration, each atomically."""
     folder.mkdir(parents=True, exist_ok=True)
-    half = {name: _half(tensor.detach().cpu()).contiguous() for name, tensor in tensors.items()}
-    save_file(half, folder / f"{WEIGHTS}.part", metadata={"format": "pt"})
+    write_weights(folder / f"{WEIGHTS}.part", tensors)
     os.replace(folder / f"{WEIGHTS}.part", folder / WEIGHTS)
     write_json(folder / CONFIG, config)
 
@@ -69,7 +67,3 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(temporary, path)
-
-
-def _half(tensor: Tensor) -> Tensor:
-    return tensor.to(torch.float16) if tensor.is_floating_point() else tensor

@@ -8,8 +8,10 @@ from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
+
+from emotrace.weights import read_weights
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 Model = TypeVar("Model", bound=nn.Module)
@@ -36,7 +38,7 @@ def load_model(model: type[Model], config: type, folder: Path) -> Model:
     loaded = model(_read_config(config, folder / CONFIG))
     path = folder / WEIGHTS
     try:
-        loaded.load_state_dict(load_file(path))
+        loaded.load_state_dict(read_weights(path))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     if not all(torch.isfinite(value).all() for value in loaded.state_dict().values()):
