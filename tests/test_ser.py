@@ -110,7 +110,7 @@ def test_the_classifier_refuses_nan_one_class_and_to_guess_untrained(egemaps):
         EgemapsSvm().predict(np.zeros((1, 88)))
 
 
-@pytest.mark.parametrize("name", SER_BACKENDS)
+@pytest.mark.parametrize("name", sorted(SER_BACKENDS.keys() - {"egemaps-as-recorded"}))
 def test_emotions_of_the_phantom_are_recognised_at_any_level(name):
     """Study section 9: a recogniser that hears the level calls most peak-normalised originals angry."""
     recogniser = SER_BACKENDS[name]()

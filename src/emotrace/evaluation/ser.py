@@ -80,10 +80,22 @@ class EgemapsSvm(_SvmRecogniser):
     def features(self, waveform: np.ndarray) -> np.ndarray:
         """Waveform (T,) at 16 kHz -> (88,) float32. Raises SerError when opensmile has too little signal for a value,
         AudioError on silence and NaN."""
-        values = self._smile.process_signal(level_normalise(waveform), SAMPLE_RATE).to_numpy()[0]
+        values = self._smile.process_signal(self._heard(waveform), SAMPLE_RATE).to_numpy()[0]
         if not np.isfinite(values).all():
             raise SerError(f"eGeMAPS is undefined for an utterance of {len(waveform) / SAMPLE_RATE:.3f} s")
         return values
+
+    @staticmethod
+    def _heard(waveform: np.ndarray) -> np.ndarray:
+        return level_normalise(waveform)
+
+
+class EgemapsAsRecordedSvm(EgemapsSvm):
+    """The same, hearing the level as it is: only for the experiment that shows what that does (study section 9)."""
+
+    @staticmethod
+    def _heard(waveform: np.ndarray) -> np.ndarray:
+        return waveform
 
 
 class Ge2eSvm(_SvmRecogniser):
@@ -154,4 +166,8 @@ def _required(utterance: Utterance, attribute: str) -> str:
     return value
 
 
-SER_BACKENDS: dict[str, Callable[[], EmotionRecogniser]] = {"egemaps": EgemapsSvm, "ge2e": Ge2eSvm}
+SER_BACKENDS: dict[str, Callable[[], EmotionRecogniser]] = {
+    "egemaps": EgemapsSvm,
+    "egemaps-as-recorded": EgemapsAsRecordedSvm,
+    "ge2e": Ge2eSvm,
+}
