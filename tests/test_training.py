@@ -59,6 +59,16 @@ def test_resumed_run_equals_uninterrupted_bit_for_bit(tmp_path):
     assert (tmp_path / "whole" / "losses.csv").read_text() == (tmp_path / "parts" / "losses.csv").read_text()
 
 
+def test_a_snapshot_is_the_model_of_a_shorter_run(tmp_path):
+    kept: dict[int, torch.Tensor] = {}
+    long, short = Line(), Line()
+    config = LoopConfig(steps=20, log_every=1, snapshots=(7, 15))
+    fit(long, config, tmp_path / "long", snapshot=lambda record: kept.update({record.steps: weights(long)}))
+    fit(short, LoopConfig(steps=7, log_every=1), tmp_path / "short")
+    assert list(kept) == [7, 15]
+    assert torch.equal(kept[7], weights(short)) and not torch.equal(kept[15], weights(long))
+
+
 def test_interrupted_between_checkpoints_drops_the_later_losses(tmp_path):
     class Breaks(Line):
         def update(self, batch, step, accelerator):

@@ -187,7 +187,7 @@ def scale(root: Path = ROOT) -> Profile:
     return Profile(
         "scale",
         (
-            Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES, transcribed_per_cell=3),
+            Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES),
             Corpus("read", data / "librispeech" / "test", READ_MEASURES),
         ),
         work=root / "work" / "scale",

@@ -49,11 +49,14 @@ def read_provenance(layout: Layout, row: Row) -> dict[str, Any] | None:
 
 
 def row_state(layout: Layout, row: Row) -> RowState:
-    """Where a row stands. Without the data, recorded results are judged by everything else."""
+    """Where a row stands. Without the data, or a model, recorded results are judged by everything else."""
     recorded = read_provenance(layout, row)
     if recorded is not None:
         known = None if layout.profile.has_data() else recorded["identity"]["data"]
-        reasons = tuple(differences(recorded["identity"], layout.identity(row, data=known)))
+        expected = layout.identity(row, data=known)
+        there = {name: sha256 for name, sha256 in expected["models"].items() if sha256 is not None}
+        expected["models"] = recorded["identity"]["models"] | there
+        reasons = tuple(differences(recorded["identity"], expected))
         return RowState(row.name, "stale" if reasons else "done", reasons)
     if not layout.profile.has_data() or layout.missing_models([row]):
         return RowState(row.name, "missing")

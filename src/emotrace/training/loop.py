@@ -6,6 +6,7 @@ together, so their number changes the results by rounding alone.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from emotrace.training.processes import Processes, own_part
 class LoopConfig:
     """How long and how often. ``steps`` counts optimiser updates, from the start of training and not of this call.
 
-    ``precision`` is accelerate's: "no" (float32) or "bf16" (the forward passes in bfloat16).
+    ``precision`` is accelerate's: "no" (float32) or "bf16" (the forward passes in bfloat16). After each of the
+    ``snapshots`` steps, `fit` hands out the model as it is then.
     """
 
     steps: int
@@ -33,6 +35,7 @@ class LoopConfig:
     checkpoint_every: int = 100
     log_every: int = 10
     precision: str = "no"
+    snapshots: tuple[int, ...] = ()
 
 
 class Recipe:
@@ -97,7 +100,9 @@ class TrainingRecord:
     losses: dict[str, float]
 
 
-def fit(recipe: Recipe, config: LoopConfig, folder: Path) -> TrainingRecord:
+def fit(
+    recipe: Recipe, config: LoopConfig, folder: Path, *, snapshot: Callable[[TrainingRecord], None] | None = None
+) -> TrainingRecord:
     """Train ``recipe`` for ``config.steps`` steps, resuming from ``folder`` where a checkpoint lies there.
 
     Under `accelerate launch` or `torchrun` every process calls this with the same recipe; the main one writes.
@@ -106,6 +111,8 @@ def fit(recipe: Recipe, config: LoopConfig, folder: Path) -> TrainingRecord:
         recipe: the model and how it learns.
         config: steps, seed, how often to log and to save, precision.
         folder: receives ``checkpoint.pt`` (atomic) and ``losses.csv``; several machines must share it.
+        snapshot: called on the main process after each of ``config.snapshots`` steps, with the modules in training;
+            once more for a step that is repeated after an interruption.
 
     Raises:
         FloatingPointError: a loss is not finite; the last checkpoint stays as it is.
@@ -125,6 +132,8 @@ def fit(recipe: Recipe, config: LoopConfig, folder: Path) -> TrainingRecord:
             if (step + 1) % config.log_every == 0 or step + 1 == config.steps:
                 kept.log(step + 1, losses)
                 progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
+            if snapshot is not None and step + 1 in config.snapshots and processes.is_main_process:
+                snapshot(TrainingRecord(step + 1, time.monotonic() - started, losses))
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
                 kept.save(recipe.state(), step + 1, time.monotonic() - started)
     processes.wait_for_everyone()

@@ -1,7 +1,7 @@
 """Where and how long the study's models are trained."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -74,17 +74,20 @@ class Workshop:
         needs: Sequence[str] = (),
         settings: object = None,
         precision: str = "no",
+        snapshots: Sequence[int] = (),
+        snapshot: Callable[[TrainingRecord], None] | None = None,
     ) -> TrainingRecord:
         """Run the loop, resuming the checkpoint of the same data, steps, seed and versions of the models it ``needs``.
 
         Another version of any of these, or other ``settings`` (a dataclass) or precision, starts anew, in a folder of
-        its own.
+        its own. ``snapshot`` is called after each of the ``snapshots`` steps, as `loop.fit` says.
         """
         versions = [self.models.sha256(model) for model in needs]
         precision = precision if self.precision == "no" else self.precision
         inputs = repr((self.describe(), self.copies, steps, self.seed, versions, settings, precision)).encode()
         folder = self.work / f"{name}-{hashlib.sha256(inputs).hexdigest()[:12]}"
-        return fit(recipe, LoopConfig(steps=steps, seed=self.seed, precision=precision), folder)
+        config = LoopConfig(steps=steps, seed=self.seed, precision=precision, snapshots=tuple(snapshots))
+        return fit(recipe, config, folder, snapshot=snapshot)
 
     def ship(
         self,
