@@ -100,3 +100,30 @@ def test_emotions_are_told_apart_without_hue():
     grey = sorted(float(weights @ np.array(colors.to_rgb(figures.EMOTION_COLOURS[name]))) for name in EMOTIONS)
     assert min(np.diff(grey)) > 0.03
     assert len({figures.EMOTION_MARKERS[name] for name in EMOTIONS}) == len(EMOTIONS)
+
+
+@pytest.fixture
+def probes() -> pd.DataFrame:
+    names = ["T0", "T1", "soft units", "ECAPA"]
+    lines = [
+        {"panel": panel, "representation": name, "target": target, "estimate": 0.1 * k, "low": 0.0, "high": 0.5}
+        for panel, targets in (("frame by frame", ("F0", "phone")), ("utterance", ("emotion",)))
+        for target in targets
+        for k, name in enumerate(names)
+        if (panel, name) != ("frame by frame", "ECAPA")
+    ]
+    table = pd.DataFrame(lines).assign(baseline=0.25)
+    return table.assign(representation=pd.Categorical(table["representation"], [*names, "GST"], ordered=True))
+
+
+def test_probes_stand_over_their_representation_and_only_layers_are_joined(probes):
+    axes = figures.layer_figure(probes, label="score").axes
+    assert [panel.get_title() for panel in axes] == ["frame by frame", "utterance"]
+    assert [label.get_text() for label in axes[-1].get_xticklabels()] == ["T0", "T1", "soft units", "ECAPA"]
+    drawn = {points.get_label(): points.get_offsets() for points in axes[0].collections}
+    assert set(drawn) >= {"F0", "phone"}
+    assert np.round(drawn["F0"][:, 0]).tolist() == [0, 1, 2] and drawn["F0"][:, 1].tolist() == [0.0, 0.1, 0.2]
+    joined = [list(line.get_ydata()) for line in axes[0].lines if len(line.get_xdata()) == 2]
+    assert joined.count([0.0, 0.1]) == 2 and joined.count([0.25, 0.25]) == 2
+    with pytest.raises(ValueError, match="not a number"):
+        figures.layer_figure(probes.assign(estimate=np.nan), label="score")
