@@ -10,10 +10,10 @@ PYTHON := $(firstword $(foreach name,python3.11 python3.12 python3 python,\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run book test benchmark lint format lock clean
+.PHONY: help install run book test train dry-run benchmark lint format lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 16
 
 install: $(STAMP) ## create .venv with the locked requirements and the package
 
@@ -33,6 +33,15 @@ book: run ## run the phantom profile, build the book, check its pages
 
 test: $(STAMP) ## run the tests and the notebooks, in two processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n 2 --no-loadscope-reorder
+
+train: $(STAMP) ## train every small model that is not there, from RAVDESS and LibriSpeech; hours, resumable
+	$(BIN)/emotrace train all
+
+train-%: $(STAMP) ## train one of them, e.g. make train-hubert, make train-acoustic-none-T6
+	$(BIN)/emotrace train $*
+
+dry-run: $(STAMP) ## the paper profile with random weights of full size, end to end; 8 minutes, 6 GB in /tmp
+	OMP_NUM_THREADS=1 $(BIN)/python tests/dry_run.py --full
 
 benchmark: $(STAMP) ## ratios of cost and speed; about half an hour on an idle machine
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py

@@ -1,0 +1,28 @@
+"""The command line. Every command says what it needs; a mistake is answered by one message and exit code 2."""
+
+import typer
+
+from emotrace.cli import data, directories, models, study
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="""Where does emotion get lost in speaker anonymization? The study, from audio to tables.
+
+    The whole study on the embedded corpus: `emotrace run`, then `emotrace status`.
+
+    Your own data directory: `emotrace validate DIR`, `emotrace anonymize DIR DIR_anon --row ECAPA-anon-T6`,
+    `emotrace evaluate DIR DIR_anon`.
+    """,
+)
+
+app.command("import")(data.import_corpus)
+app.command()(models.fetch)
+app.command()(data.validate)
+app.command()(study.plan)
+app.command()(models.train)
+app.command()(directories.anonymize)
+app.command()(directories.evaluate)
+app.command()(study.run)
+app.command()(study.status)

@@ -1,0 +1,54 @@
+"""Commands for data directories as such: import, validate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emotrace.cli.options import CorpusName, one_message
+
+
+def import_corpus(
+    corpus: CorpusName,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="ravdess: folder or zip; librispeech: folder with SPEAKERS.TXT; libritts: folder with speakers.tsv; "
+            "iemocap: IEMOCAP_full_release; libri-test: VoicePrivacy 2024's data folder."
+        ),
+    ],
+    target: Annotated[Path, typer.Argument(help="New folder; data directories are made in it, or it becomes one.")],
+    trim: Annotated[bool, typer.Option(help="RAVDESS: cut leading and trailing silence.")] = True,
+    excited: Annotated[bool, typer.Option(help="IEMOCAP: excitement counts as happy.")] = True,
+    check_majority: Annotated[bool, typer.Option(help="IEMOCAP: recount the annotators' votes.")] = False,
+) -> None:
+    """Import a corpus as data directories: train/ and test/, the subsets of LibriTTS, or a single one.
+
+    Example: `emotrace import ravdess Audio_Speech_Actors_01-24.zip corpora/ravdess`
+    """
+    with one_message():
+        from emotrace.corpus.importers import import_corpus as import_by_name
+
+        options = {"trim": trim, "excited": excited, "check_majority": check_majority}
+        made, remarks = import_by_name(corpus.value, source, target, **options)
+    for data in made:
+        typer.echo(f"{data.path}: {len(data)} utterances, {len(data.speakers)} speakers")
+    for remark in remarks:
+        typer.echo(remark)
+
+
+def validate(
+    directory: Annotated[Path, typer.Argument(help="Data directory.")],
+    rate: Annotated[int, typer.Option(help="Expected sampling rate in Hz; 0 accepts any.")] = 16_000,
+) -> None:
+    """Name every problem of a data directory, with file and line; exit code 1 if there is any.
+
+    Example: `emotrace validate data/phantom/test`
+    """
+    from emotrace.corpus.validate import validate as find_problems
+
+    problems = find_problems(directory, expected_rate=rate or None)
+    for problem in problems:
+        typer.echo(str(problem))
+    typer.echo(f"{directory}: {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}", err=True)
+    raise typer.Exit(1 if problems else 0)

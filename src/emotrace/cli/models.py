@@ -1,0 +1,87 @@
+"""Commands for models: fetch the released ones, train our own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emotrace.cli.options import ProfileName, SeedOption, one_message
+
+
+def fetch(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Checkpoints; paper for all that its profile needs; without any, a list of them."),
+    ] = None,
+    accept_licence: Annotated[bool, typer.Option(help="Accept the licences that ask for it; see the list.")] = False,
+    vocoder: Annotated[
+        list[str] | None,
+        typer.Option(help="IR=FILE, a generator in SSL-SAS's format, e.g. none-T1=g_00100000; may be repeated."),
+    ] = None,
+) -> None:
+    """Get released checkpoints of the paper's models and check them; with paper, make its profile's models of them.
+
+    Files that you put into $EMOTRACE_CHECKPOINTS (work/checkpoints) yourself are checked just the same.
+
+    Example: `emotrace fetch paper --accept-licence`
+    """
+    with one_message():
+        from emotrace.official.adopt import EVALUATION, SOURCES, adopt_all
+        from emotrace.official.download import obtain
+        from emotrace.official.registry import CHECKPOINTS
+        from emotrace.study.profiles import paper
+
+        if not names:
+            for entry in CHECKPOINTS.values():
+                typer.echo(f"{entry.name}: {entry.purpose}\n    {entry.page}; licence: {entry.licence}")
+            return
+        everything = (*SOURCES.values(), *EVALUATION)
+        wanted = [name for given in names for name in (everything if given == "paper" else [given])]
+        if unknown := sorted(set(wanted) - set(CHECKPOINTS)):
+            raise ValueError(f"no checkpoint {unknown[0]!r}; there are: paper, {', '.join(CHECKPOINTS)}")
+        for name in wanted:
+            typer.echo(f"{name}: {obtain(CHECKPOINTS[name], accept_licence=accept_licence)}")
+        if "paper" in names:
+            adopted = adopt_all(paper().models, vocoders=dict(map(_pair, vocoder or ())))
+            typer.echo(f"{paper().models}: {', '.join(adopted) or 'everything was there'}")
+
+
+def _pair(text: str) -> tuple[str, Path]:
+    ir, equals, path = text.partition("=")
+    if not equals:
+        raise ValueError(f"--vocoder {text}: write IR=FILE, e.g. none-T1=g_00100000")
+    return ir, Path(path)
+
+
+def train(
+    model: Annotated[str, typer.Argument(help="Name of a model, or all for every one that is not finished.")] = "all",
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Data directory to learn from; may be given several times. Default: work/corpora/*/train."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the models; the profile's own by default.")] = None,
+    profile: Annotated[
+        ProfileName, typer.Option(help="scale: small models; paper: SSL-SAS's sizes and 100,000 steps, for GPUs.")
+    ] = ProfileName.SCALE,
+    crop_features: Annotated[
+        bool, typer.Option(help="Paper: extract the features from every crop, as SSL-SAS does; many times slower.")
+    ] = False,
+    precision: Annotated[str, typer.Option(help="no (float32), bf16 or fp16.")] = "no",
+    seed: SeedOption = 0,
+) -> None:
+    """Train a model, or go on where a training was interrupted; on several GPUs by `accelerate launch -m emotrace`.
+
+    Example: `emotrace train acoustic-none-T6`
+    """
+    with one_message():
+        from emotrace.training.catalogue import TRAINERS
+        from emotrace.training.catalogue import train as train_model
+        from emotrace.workshops import paper_workshop, scale_workshop
+
+        if model not in ("all", *TRAINERS):
+            raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
+        options = {"out": out, "seed": seed, "precision": precision}
+        if profile is ProfileName.PAPER:
+            train_model(model, paper_workshop(model, data or (), crop_features=crop_features, **options))
+        else:
+            train_model(model, scale_workshop(data or (), **options))

@@ -1,0 +1,71 @@
+"""What the commands share: options, and how a mistake of the user is answered."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class CorpusName(StrEnum):
+    RAVDESS = "ravdess"
+    LIBRISPEECH = "librispeech"
+    LIBRITTS = "libritts"
+    IEMOCAP = "iemocap"
+    LIBRI_TEST = "libri-test"
+
+
+class ProfileName(StrEnum):
+    PHANTOM = "phantom"
+    SCALE = "scale"
+    PAPER = "paper"
+
+
+ProfileOption = Annotated[
+    ProfileName,
+    typer.Option(help="phantom: embedded corpus, minutes; scale: real speech, hours; paper: official parts, a GPU."),
+]
+RowsOption = Annotated[str | None, typer.Option(help="Rows, separated by commas; all by default.")]
+LayerOption = Annotated[int, typer.Option(min=1, help="HuBERT layer that rows at T6 are taken at.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Of the pseudo-speakers; 0 is the study's own selection.")]
+JobsOption = Annotated[int | None, typer.Option(min=1, help="Worker processes, one thread each; 2 by default.")]
+SchedulerOption = Annotated[
+    str | None, typer.Option(help="A dask cluster of yours instead of --jobs: tcp://host:8786, or a scheduler file.")
+]
+RavdessOption = Annotated[Path | None, typer.Option(help="RAVDESS folder or zip, where it is not imported yet.")]
+LibriSpeechOption = Annotated[Path | None, typer.Option(help="LibriSpeech folder with SPEAKERS.TXT, likewise.")]
+
+
+@contextmanager
+def one_message() -> Iterator[None]:
+    """Turn the errors that a user can cause into one message; anything else is a defect and keeps its traceback."""
+    from emotrace.study.provenance import CodeChangedError
+    from emotrace.study.workers import TaskError
+
+    try:
+        yield
+    except (ValueError, OSError, TaskError, CodeChangedError, FloatingPointError) as error:
+        typer.echo(f"emotrace: {error}", err=True)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as error:
+        typer.echo("emotrace: stopped; the same command resumes", err=True)
+        raise typer.Exit(130) from error
+
+
+def layout_and_rows(profile: str, rows: str | None, layer: int, seed: int):
+    """The layout of a profile, and the rows that a list of names and groups, separated by commas, means."""
+    from emotrace.study.layout import Layout
+    from emotrace.study.profiles import get_profile
+
+    names = None if rows is None else [name.strip() for name in rows.split(",") if name.strip()]
+    layout = Layout(get_profile(profile), seed=seed)
+    return layout, layout.profile.select(names, layer=layer)
+
+
+def worker_count(jobs: int | None) -> int:
+    """Worker processes where the user names no number."""
+    from emotrace.study.workers import DEFAULT_JOBS
+
+    return jobs or DEFAULT_JOBS

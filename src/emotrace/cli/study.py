@@ -1,0 +1,100 @@
+"""Commands for the study: plan, run, status."""
+
+import typer
+
+from emotrace.cli.options import (
+    JobsOption,
+    LayerOption,
+    LibriSpeechOption,
+    ProfileName,
+    ProfileOption,
+    RavdessOption,
+    RowsOption,
+    SchedulerOption,
+    SeedOption,
+    layout_and_rows,
+    one_message,
+    worker_count,
+)
+
+
+def plan(
+    profile: ProfileOption = ProfileName.PHANTOM,
+    rows: RowsOption = None,
+    layer: LayerOption = 6,
+    seed: SeedOption = 0,
+) -> None:
+    """Say what a run would do, how long it would take and what is missing. Starts nothing.
+
+    Example: `emotrace plan --profile scale`
+    """
+    with one_message():
+        from emotrace.study.plan import corpora_table, make_plan
+        from emotrace.study.workers import DEFAULT_JOBS
+
+        if profile is ProfileName.PAPER:
+            from emotrace.study.paper_plan import describe
+
+            typer.echo(describe())
+        layout, chosen = layout_and_rows(profile, rows, layer, seed)
+        made = make_plan(layout, chosen)
+        if layout.profile.has_data():
+            typer.echo(corpora_table(layout).round(1).to_string(index=False) + "\n")
+    typer.echo(made.rows.round(1).to_string(index=False))
+    typer.echo(
+        f"\nto do: about {made.core_minutes:.0f} core-minutes, {made.core_minutes / DEFAULT_JOBS:.0f} minutes with "
+        f"{DEFAULT_JOBS} workers, and {made.rows['disk_mb'].sum():.0f} MB; estimated from constants that were measured "
+        "on one x86-64 machine (emotrace/study/plan.py)"
+    )
+    for thing in made.missing:
+        typer.echo(f"missing {thing}")
+
+
+def run(
+    profile: ProfileOption = ProfileName.PHANTOM,
+    rows: RowsOption = None,
+    layer: LayerOption = 6,
+    seed: SeedOption = 0,
+    jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
+    ravdess: RavdessOption = None,
+    librispeech: LibriSpeechOption = None,
+) -> None:
+    """Run the study, or what of it is missing or stale. Stopped at any time, the same command goes on.
+
+    Example: `emotrace run --profile scale --rows original,none-T6`
+    """
+    with one_message():
+        from emotrace.study.profiles import prepare
+        from emotrace.study.runner import run_rows
+
+        layout, chosen = layout_and_rows(profile, rows, layer, seed)
+        prepare(layout.profile, ravdess=ravdess, librispeech=librispeech)
+        done = run_rows(layout, chosen, jobs=worker_count(jobs), scheduler=scheduler)
+    typer.echo(f"{layout.profile.results}: ran {', '.join(done) or 'nothing, all rows are there'}")
+
+
+def status(
+    profile: ProfileOption = ProfileName.PHANTOM,
+    rows: RowsOption = None,
+    layer: LayerOption = 6,
+    seed: SeedOption = 0,
+) -> None:
+    """Say which rows are done, partial, missing or stale.
+
+    Example: `emotrace status --profile scale`
+    """
+    with one_message():
+        from emotrace.study.runner import row_state
+
+        layout, chosen = layout_and_rows(profile, rows, layer, seed)
+        states = [row_state(layout, row) for row in chosen]
+        lacking = layout.missing_models(chosen)
+    for state in states:
+        detail = f"differs: {', '.join(state.reasons)}" if state.reasons else ""
+        detail = f"{state.files} of {state.total} files" if state.state == "partial" else detail
+        typer.echo(f"{state.row:22} {state.state:8} {detail}".rstrip())
+    if lacking:
+        typer.echo(f"missing models: {', '.join(lacking)}")
+    if not layout.profile.has_data():
+        typer.echo(f"no data: {layout.profile.missing}")
