@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from emotrace.representation.ir import IRError, IRSpec, align, assemble_ir, log_mel_ir
+from emotrace.representation.ir import BASELINES, IRError, IRSpec, align, assemble_ir, log_mel_ir
 from emotrace.representation.mel import hifigan_log_mel
 
 PARITY = Path(__file__).parent / "data" / "parity"
@@ -100,6 +100,16 @@ def test_names():
     assert IRSpec(layer=12, post="soft", speaker="gst").name == "GST-T12-soft"
     assert IRSpec(layer=6, post="kmeans", f0=False).name == "none-T6-kmeans-noF0"
     assert IRSpec(linguistic="log-mel", layer=0, f0=False).name == "log-mel"
+    assert [spec.name for spec in BASELINES.values()] == ["B3-IR", "B4-IR", "B5-IR"]
+    assert IRSpec(layer=6, post="vq", speaker="prompt", segments=True).name == "PROMPT-T6-vq-segments"
+
+
+def test_prosody_of_several_channels_takes_the_place_of_f0(streams):
+    linguistic, f0, speaker = streams
+    ir = assemble_ir(linguistic, torch.stack([f0, f0 / 2]), speaker)
+    plain = assemble_ir(linguistic, f0, speaker)
+    assert ir.shape == (20, len(f0))
+    assert torch.equal(torch.cat([ir[:13], ir[14:]]), plain) and torch.equal(ir[13], f0 / 2)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +120,8 @@ def test_names():
         {"speaker": "xvector"},
         {"layer": -1},
         {"linguistic": "log-mel", "speaker": "gst"},
+        {"post": "soft", "segments": True},
+        {"post": "vq", "f0": False, "segments": True},
     ],
 )
 def test_refuses_what_is_no_ir(wrong):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from emotrace.models import DEFAULT, ModelError, load_models
-from emotrace.study.rows import ALL_ROWS, with_layer
+from emotrace.study.rows import ALL_ROWS, Row, with_layer
 from emotrace.study.synthesis import FRONT_END_MODELS, used_models
 
 MODELS = load_models()
@@ -39,11 +39,16 @@ def test_features_fit_every_acoustic_model():
     waveform = (0.3 * np.sin(2 * np.pi * (200 * time + 20 * time**2))).astype(np.float32)
     features = MODELS.front_ends()(waveform)
     for row in (row for row in ROWS if row.ir is not None):
-        ir = features.ir(row.ir)
+        ir = features.ir(row.ir, speaker=_number(row), codebook=MODELS.codebook(row.ir.post))
         if row.name != "unified-log-mel":
             with torch.inference_mode():
                 mel = MODELS.acoustic(row.vocoder)(ir[None], 129)
             assert mel.shape == (1, 80, 129) and torch.isfinite(mel).all()
+
+
+def _number(row: Row) -> torch.Tensor | None:
+    """What an utterance does not tell: the number of a training speaker."""
+    return MODELS.targets.one_hot(MODELS.targets.names[0]) if row.ir.speaker == "one-hot" else None
 
 
 def test_pool_has_candidates_of_both_genders():

@@ -8,7 +8,7 @@ import pytest
 from emotrace.representation.ir import IRSpec
 from emotrace.study.groups import GROUPS, unified, with_effect, with_variant
 from emotrace.study.profiles import scale
-from emotrace.study.rows import ALL_ROWS, Route, Row, select_rows, with_layer
+from emotrace.study.rows import ALL_ROWS, PAPER_ROWS, Route, Row, select_rows, with_layer
 from emotrace.study.tables import REPORTED
 
 
@@ -69,8 +69,10 @@ def test_rows_that_make_no_sense_are_refused():
         Row("original", Route.ORIGINAL, IRSpec())
     with pytest.raises(ValueError, match="do not fit"):
         Row("nothing", Route.TWO_STAGE)
-    with pytest.raises(ValueError, match="ECAPA embeddings, and here is none"):
+    with pytest.raises(ValueError, match="no speaker in its IR to replace"):
         Row("none-anon", Route.TWO_STAGE, IRSpec(speaker="none"), anonymise=True)
+    with pytest.raises(ValueError, match="only training speakers have a number"):
+        Row("number", Route.TWO_STAGE, IRSpec(speaker="one-hot"))
 
 
 def test_groups_hold_known_rows_once_and_select_by_name():
@@ -96,6 +98,14 @@ def test_a_variant_has_a_vocoder_of_its_own_and_an_effect_has_not():
     changed = with_effect(with_variant(row, "seed1"), "peak")
     assert changed.name == "ECAPA-anon-T12-soft@seed1~peak"
     assert changed.before == with_variant(row, "seed1")
+
+
+def test_the_baselines_are_anonymised_rows_beside_the_systems_that_the_paper_reports():
+    rows = GROUPS["baselines"]
+    assert [row.name for row in rows] == ["B3-IR", "B4-IR", "B5-IR"] == [row.ir.name for row in rows]
+    assert {row.name.removesuffix("-IR") for row in rows} <= set(pd.read_csv(REPORTED)["row"])
+    assert all(row.anonymise and row.vocoder == f"acoustic-{row.name}" and row.speaker == row.name for row in rows)
+    assert {row.name for row in rows}.isdisjoint(row.name for row in PAPER_ROWS)
 
 
 def test_only_an_original_without_effect_is_the_recording():

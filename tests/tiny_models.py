@@ -9,7 +9,7 @@ from transformers import HubertConfig, HubertModel
 from emotrace.models import HEAD_KEY
 from emotrace.representation.ecapa import Ecapa
 from emotrace.representation.gst import GstEncoder
-from emotrace.study.rows import Route, select_rows
+from emotrace.study.rows import BASELINE_ROWS, Route, select_rows
 from emotrace.training.export import write_json
 from emotrace.vocoder.acoustic import AcousticConfig, AcousticModel
 from emotrace.vocoder.checkpoint import CONFIG, WEIGHTS, save_model
@@ -28,6 +28,7 @@ HUBERT = HubertConfig(
 ECAPA = {"channels": [8, 8, 8, 8, 24], "dims": 192, "attention": 8}
 GST = {"tokens": 10, "heads": 4, "dims": 128}
 POOL = 25  # speakers a gender
+TARGETS = [f"{gender}{number}" for number in range(8) for gender in "fm"]
 
 
 def make_models(folder: Path, *, layers: tuple[int, ...] = (6, 3)) -> Path:
@@ -41,15 +42,21 @@ def make_models(folder: Path, *, layers: tuple[int, ...] = (6, 3)) -> Path:
     speakers = [f"{gender}{number}" for gender in "fm" for number in range(POOL)]
     pool = {"speakers": speakers, "genders": [name[0] for name in speakers]}
     _write(folder / "pool", {"embeddings": torch.randn(2 * POOL, 192)}, pool)
-    for row in {row for layer in layers for row in select_rows(layer=layer) if row.ir is not None}:
+    for name in ("units", "vq"):
+        _write(folder / name, {"codes": torch.randn(UNITS, WIDTH)}, {})
+    _write(folder / "styles", {"mean": torch.randn(128), "root": torch.randn(128, 128)}, {})
+    targets = {"speakers": TARGETS * 2, "genders": [name[0] for name in TARGETS * 2]}
+    _write(folder / "targets", {"prompts": torch.randn(2 * len(TARGETS), 160)}, targets)
+    rows = {row for layer in layers for row in select_rows(layer=layer) if row.ir is not None}
+    for row in rows | set(BASELINE_ROWS):
         _write_vocoder(folder, row)
     return folder
 
 
 def _write_vocoder(folder: Path, row) -> None:
-    speaker = {"none": 0, "ecapa": 192, "gst": 128}[row.ir.speaker]
+    speaker = {"none": 0, "ecapa": 192, "gst": 128, "prompt": 160, "one-hot": len(TARGETS)}[row.ir.speaker]
     linguistic = UNITS if row.ir.post == "soft" else WIDTH
-    channels = 80 if row.ir.linguistic == "log-mel" else linguistic + 1 + speaker
+    channels = 80 if row.ir.linguistic == "log-mel" else linguistic + row.ir.f0 + row.ir.segments + speaker
     if row.route is Route.UNIFIED:
         save_model(IstftGenerator(IstftConfig(channels, dim=8, blocks=2)), folder / f"unified-{row.ir.name}")
     else:

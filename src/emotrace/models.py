@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from transformers import HubertConfig
 
 from emotrace.anonymizer.selec_anon import Pool
+from emotrace.anonymizer.styles import Styles
+from emotrace.anonymizer.targets import Targets
+from emotrace.representation.discrete import Codebook
 from emotrace.representation.ecapa import Ecapa
 from emotrace.representation.features import FrontEnds
 from emotrace.representation.gst import GstEncoder
@@ -26,6 +29,8 @@ from emotrace.weights import read_weights
 
 DEFAULT = Path(__file__).resolve().parents[2] / "data" / "models" / "scale"
 HEAD_KEY = "soft_head.W"
+CODEBOOKS = {"kmeans": "units", "vq": "vq"}
+"""Which model makes discrete units: by the post-processing of an IR."""
 
 
 class ModelError(FileNotFoundError):
@@ -68,6 +73,22 @@ class Models:
         config = self._config("pool")
         embeddings = self._weights("pool")["embeddings"].float()
         return Pool(tuple(config["speakers"]), tuple(config["genders"]), embeddings)
+
+    @cached_property
+    def styles(self) -> Styles:
+        """The distribution of style embeddings (E,) of the training utterances."""
+        weights = self._weights("styles")
+        return Styles(weights["mean"].float(), weights["root"].float())
+
+    @cached_property
+    def targets(self) -> Targets:
+        """Acoustic prompts (N, 160) of the training utterances, their speakers and genders; copies are speakers too."""
+        config = self._config("targets")
+        return Targets(tuple(config["speakers"]), tuple(config["genders"]), self._weights("targets")["prompts"].float())
+
+    def codebook(self, post: str) -> Codebook | None:
+        """The discrete units of a post-processing, "kmeans" or "vq"; None for another. Raises ModelError."""
+        return Codebook(self._weights(CODEBOOKS[post])["codes"]) if post in CODEBOOKS else None
 
     def front_ends(self, layers: tuple[int, ...] = (1, 3, 6, 12), device: str = "cpu") -> FrontEnds:
         """All that makes features, with these layers of HuBERT, on a device."""

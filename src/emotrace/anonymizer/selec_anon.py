@@ -8,24 +8,18 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from emotrace.anonymizer.draws import Level, generator
 
 OTHER_GENDER = {"f": "m", "m": "f"}
 
 
 class SelecAnonError(ValueError):
     """A pool or a source that selec-anon cannot work with."""
-
-
-class Level(StrEnum):
-    """One pseudo-speaker per speaker (SSL-SAS's default) or per utterance (VPC 2024)."""
-
-    SPEAKER = "speaker"
-    UTTERANCE = "utterance"
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,14 +133,13 @@ class PseudoSpeakers:
         """
         if self.level is Level.SPEAKER:
             self._require_one_source(speaker, source)
-        name = (self.seed, speaker) if self.level is Level.SPEAKER else (self.seed, speaker, utterance)
         return select(
             self.pool,
             source,
             gender,
             n_farthest=self.numbers.n_farthest,
             n_random=self.numbers.n_random,
-            rng=random.Random("/".join(name)),
+            rng=generator(self.seed, self.level, speaker, utterance),
             cross_gender=self.cross_gender,
             exclude=speaker,
         )

@@ -28,7 +28,8 @@ from emotrace.representation.ecapa import Ecapa
 from emotrace.representation.f0 import yaapt_f0
 from emotrace.representation.gst import GstEncoder
 from emotrace.representation.hubert import Hubert
-from emotrace.representation.ir import IRError, IRSpec, assemble_ir, log_mel_ir
+from emotrace.representation.ir import DISCRETE, IRError, IRSpec, assemble_ir, log_mel_ir
+from emotrace.representation.prosody import segment_prosody
 from emotrace.representation.soft import SoftHead, SoftVcHead
 
 SOFT_LAYER = 12
@@ -53,16 +54,25 @@ class Features:
     def ir(self, spec: IRSpec, *, speaker: Tensor | None = None, codebook: Codebook | None = None) -> Tensor:
         """The IR (D, L100) that `spec` describes; `speaker` (E,) replaces the utterance's own embedding.
 
-        Raises IRError when a layer was not extracted, a codebook is missing for "kmeans" or "vq", or a replacement
-        embedding is given to a spec without speaker.
+        Raises IRError when a layer was not extracted, a codebook is missing for "kmeans" or "vq", a replacement
+        embedding is given to a spec without speaker, or none to "one-hot", which the utterance does not tell.
         """
         if spec.linguistic == "log-mel":
             return self.log_mel
         if spec.speaker == "none" and speaker is not None:
             raise IRError(f"{spec.name} has no speaker embedding to replace")
-        own = {"none": None, "ecapa": self.ecapa, "gst": self.gst}[spec.speaker]
-        linguistic = self._linguistic(spec, codebook)
-        return assemble_ir(linguistic, self.f0 if spec.f0 else None, own if speaker is None else speaker)
+        if spec.speaker == "one-hot" and speaker is None:
+            raise IRError(f"{spec.name}: say which speaker")
+        own = {"ecapa": self.ecapa, "gst": self.gst, "prompt": self.prompt}.get(spec.speaker)
+        linguistic, prosody = self._linguistic(spec, codebook), self.f0 if spec.f0 else None
+        if spec.segments:
+            prosody = segment_prosody(codebook.ids(self.layers[spec.layer]), self.f0, self.log_mel)
+        return assemble_ir(linguistic, prosody, own if speaker is None else speaker)
+
+    @property
+    def prompt(self) -> Tensor:
+        """An acoustic prompt (160,): mean and standard deviation over time of the log-mel's bands."""
+        return torch.cat([self.log_mel.mean(1), self.log_mel.std(1, correction=0)])
 
     def _linguistic(self, spec: IRSpec, codebook: Codebook | None) -> Tensor:
         if spec.post == "soft":
@@ -72,7 +82,7 @@ class Features:
         if spec.layer not in self.layers:
             extracted = ", ".join(f"T{n}" for n in sorted(self.layers))
             raise IRError(f"{spec.name}: T{spec.layer} was not extracted (there are {extracted})")
-        if spec.post == "none":
+        if spec.post not in DISCRETE:
             return self.layers[spec.layer]
         if codebook is None:
             raise IRError(f"{spec.name}: post-processing {spec.post} needs its codebook")

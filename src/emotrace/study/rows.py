@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from emotrace.representation.ir import IRSpec
+from emotrace.representation.ir import BASELINES, IRSpec
 
 
 class Route(StrEnum):
@@ -28,7 +28,8 @@ class Row:
         name: as in the table and in file names, e.g. "ECAPA-anon-T6".
         route: how the waveform is made.
         ir: the intermediate representation; None where nothing is disentangled.
-        anonymise: replace the speaker embedding by selec-anon's.
+        anonymise: replace what stands for the speaker in the IR: ECAPA embeddings by selec-anon's, GST embeddings by
+            sampled ones, acoustic prompts and speaker numbers by those of a training speaker.
         variant: which of several vocoders of the IR, e.g. "seed1" or "step400"; the last part of its model's name.
         effect: what is changed in the finished audio, by its name in `effects.EFFECTS`.
     """
@@ -43,8 +44,10 @@ class Row:
     def __post_init__(self) -> None:
         if (self.ir is None) != (self.route in (Route.ORIGINAL, Route.COPY)):
             raise ValueError(f"row {self.name}: the route {self.route} and the IR {self.ir} do not fit")
-        if self.anonymise and (self.ir is None or self.ir.speaker != "ecapa"):
-            raise ValueError(f"row {self.name}: selec-anon replaces ECAPA embeddings, and here is none")
+        if self.anonymise and (self.ir is None or self.ir.speaker == "none"):
+            raise ValueError(f"row {self.name}: there is no speaker in its IR to replace")
+        if self.ir is not None and self.ir.speaker == "one-hot" and not self.anonymise:
+            raise ValueError(f"row {self.name}: only training speakers have a number")
 
     @property
     def recorded(self) -> bool:
@@ -67,7 +70,7 @@ class Row:
     @property
     def speaker(self) -> str:
         """The column "speaker" of table II: "none", "ECAPA-orig", ...; the row's name where there is no such thing."""
-        if self.ir is None or self.ir.linguistic != "hubert":
+        if self.ir is None or self.ir.linguistic != "hubert" or self in BASELINE_ROWS:
             return self.name
         if self.ir.speaker == "none":
             return "none"
@@ -94,6 +97,9 @@ def _name(ir: IRSpec, anonymise: bool) -> str:
 
 LOG_MEL = IRSpec(linguistic="log-mel", layer=0, post="none", speaker="none", f0=False)
 STUDIED_LAYER = 6
+
+BASELINE_ROWS = tuple(Row(name, Route.TWO_STAGE, ir, anonymise=True) for name, ir in BASELINES.items())
+"""The representations of VoicePrivacy's B3, B4 and B5; the real systems' values are in the paper's table."""
 
 ALL_ROWS: tuple[Row, ...] = (
     Row("original", Route.ORIGINAL),
@@ -128,7 +134,9 @@ def _at_layer(row: Row, layer: int) -> Row:
 
 
 PAPER_ROWS = tuple(
-    replace(row, route=Route.UNIFIED) if row.route is Route.TWO_STAGE else row for row in ALL_ROWS if row.ir != LOG_MEL
+    replace(row, route=Route.UNIFIED) if row.route is Route.TWO_STAGE else row
+    for row in ALL_ROWS
+    if row.ir != LOG_MEL and row not in BASELINE_ROWS
 )
 """The rows as the paper makes them: every IR goes through a vocoder of its own."""
 

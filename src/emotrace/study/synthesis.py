@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emotrace.anonymizer.draws import Level, generator
 from emotrace.anonymizer.selec_anon import Numbers, PseudoSpeakers
 from emotrace.corpus.audio import load_audio, peak_normalise, save_audio
 from emotrace.corpus.datadir import DataDir, Utterance
-from emotrace.models import Models, load_models
+from emotrace.models import CODEBOOKS, Models, load_models
 from emotrace.representation.features import Features, FeatureStore
 from emotrace.representation.ir import log_mel_ir
 from emotrace.study.effects import EFFECTS
@@ -26,6 +27,8 @@ from emotrace.study.workers import Task
 from emotrace.vocoder.official import TwoStage, copy_synthesis, load_universal, normalise_peak
 
 FRONT_END_MODELS = ("hubert", "soft", "ecapa", "gst")
+REPLACEMENTS = {"ecapa": "pool", "gst": "styles", "prompt": "targets", "one-hot": "targets"}
+"""Which model an anonymised row takes its speaker from, by what stands for the speaker in its IR."""
 SHIPPED_LAYERS = (1, 3, 6, 12)
 
 
@@ -60,8 +63,11 @@ def used_models(row: Row) -> tuple[str, ...]:
     if row.ir is None:
         return ()
     used = {"hubert": needs_features(row) and row.ir.post != "soft", "soft": row.ir.post == "soft"}
-    used |= {"ecapa": row.ir.speaker == "ecapa", "gst": row.ir.speaker == "gst", "pool": row.anonymise}
-    return (*(name for name, needed in used.items() if needed), row.vocoder)
+    # selec-anon starts from the speaker's own embedding, and a sampled style does not
+    used |= {"ecapa": row.ir.speaker == "ecapa", "gst": row.ir.speaker == "gst" and not row.anonymise}
+    further = [CODEBOOKS[row.ir.post]] if row.ir.post in CODEBOOKS else []
+    further += [REPLACEMENTS[row.ir.speaker]] if row.anonymise else []
+    return (*(name for name, needed in used.items() if needed), *further, row.vocoder)
 
 
 def needs_features(row: Row) -> bool:
@@ -82,7 +88,7 @@ def synthesis_tasks(
 ) -> list[Task]:
     """One task per utterance of ``data`` that is wanted: <folder>/<utterance>.flac."""
     own: dict[str, tuple[Utterance, ...]] = {}
-    if row.anonymise and selection.level == "speaker":
+    if _by_selec_anon(row) and selection.level == "speaker":
         own = {speaker: tuple(u for u in data if u.speaker == speaker) for speaker in data.speakers}
     return [
         Task(
@@ -139,8 +145,9 @@ def _render(
     if not needs_features(row):
         return _vocode(row, log_mel_ir(waveform), len(waveform), studio)
     features = studio.store().get(utterance)
-    speaker = _pseudo_speaker(features, utterance, studio, selection, own) if row.anonymise else None
-    return _vocode(row, features.ir(row.ir, speaker=speaker), len(waveform), studio)
+    speaker = _replacement(row, features, utterance, studio, selection, own) if row.anonymise else None
+    ir = features.ir(row.ir, speaker=speaker, codebook=_codebook(studio.models, row.ir.post))
+    return _vocode(row, ir, len(waveform), studio)
 
 
 def _vocode(row: Row, ir: Tensor, n_samples: int, studio: Studio) -> Tensor:
@@ -150,6 +157,30 @@ def _vocode(row: Row, ir: Tensor, n_samples: int, studio: Studio) -> Tensor:
     vocoder = _unified(studio.models, row.vocoder, studio.device)
     audio = vocoder(ir[None].to(studio.device))[0, 0, :n_samples].cpu()
     return normalise_peak(torch.nn.functional.pad(audio, (0, n_samples - len(audio))))
+
+
+def _replacement(
+    row: Row,
+    features: Features,
+    utterance: Utterance,
+    studio: Studio,
+    selection: Selection,
+    own: tuple[Utterance, ...],
+) -> Tensor:
+    """What stands for the speaker (E,) in the IR of an anonymised utterance."""
+    if _by_selec_anon(row):
+        return _pseudo_speaker(features, utterance, studio, selection, own)
+    models = _models(studio.models)
+    rng = generator(selection.seed, Level(selection.level), utterance.speaker, utterance.id)
+    if row.ir.speaker == "gst":
+        return models.styles.sample(rng)
+    if row.ir.speaker == "prompt":
+        return models.targets.prompt(rng, utterance.gender, utterance.speaker)
+    return models.targets.one_hot(models.targets.draw(rng, utterance.gender, utterance.speaker))
+
+
+def _by_selec_anon(row: Row) -> bool:
+    return row.anonymise and row.ir.speaker == "ecapa"
 
 
 def _pseudo_speaker(
@@ -178,6 +209,11 @@ def _universal():
     return load_universal()
 
 
+@lru_cache(maxsize=4)
+def _codebook(folder: Path, post: str):
+    return _models(folder).codebook(post)
+
+
 @lru_cache(maxsize=8)
 def _acoustic(folder: Path, name: str):
     return _models(folder).acoustic(name)
@@ -196,4 +232,6 @@ def _pseudo_speakers(folder: Path, selection: Selection) -> PseudoSpeakers:
 
 def selection_configuration(row: Row, selection: Selection) -> dict[str, object] | None:
     """What of the selection matters for a row, as JSON can write it."""
-    return asdict(selection) if row.anonymise else None
+    if not row.anonymise:
+        return None
+    return asdict(selection) if _by_selec_anon(row) else {"level": selection.level, "seed": selection.seed}

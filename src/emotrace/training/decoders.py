@@ -1,5 +1,6 @@
 """What turns IRs back into speech: the style encoder, learned with a decoder, acoustic models, unified vocoders."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import torch
 from torch import Tensor
 
 from emotrace.corpus.datadir import Utterance
-from emotrace.models import Models
+from emotrace.models import CODEBOOKS, Models
 from emotrace.representation.features import Features, FeatureStore, FrontEnds
 from emotrace.representation.gst import GstEncoder
-from emotrace.representation.ir import IRSpec
+from emotrace.representation.ir import BASELINES, IRSpec
 from emotrace.representation.mel import gst_log_mel
 from emotrace.training.acoustic import AcousticTraining
 from emotrace.training.crop_features import CropFeatures, crop_front_ends
@@ -41,6 +42,7 @@ IRS = {
         IRSpec(layer=12, post="soft", speaker="gst"),
         IRSpec(layer=3),
         IRSpec(layer=3, speaker="ecapa"),
+        *BASELINES.values(),
     )
 }
 
@@ -62,17 +64,24 @@ class Extraction:
     def features(self, utterance: Utterance) -> Features:
         return self._store.get(utterance)
 
+    def each(self, data: TrainingSet) -> Iterator[Features]:
+        """The features of every utterance, one after the other."""
+        self._share_work(data)
+        return map(self.features, data.utterances)
+
     def irs(self, data: TrainingSet, spec: IRSpec) -> list[Tensor]:
         """The IR (D, L) of every utterance; the style embedding is that of the trained encoder."""
-        self._share_work(data)
-        pairs = zip(data.utterances, data.waveforms, strict=True)
-        if spec.speaker != "gst":
-            return [self.features(utterance).ir(spec) for utterance, _ in pairs]
-        gst = self.models.gst
-        return [
-            self.features(utterance).ir(spec, speaker=gst.embed(torch.from_numpy(waveform), seed=0))
-            for utterance, waveform in pairs
-        ]
+        codebook = self.models.codebook(spec.post)
+        found = zip(self.each(data), self._speakers(data, spec), strict=True)
+        return [features.ir(spec, speaker=speaker, codebook=codebook) for features, speaker in found]
+
+    def _speakers(self, data: TrainingSet, spec: IRSpec) -> Iterator[Tensor | None]:
+        """What stands for the speaker of every utterance and is not among the cached features."""
+        if spec.speaker == "gst":
+            return (self.models.gst.embed(torch.from_numpy(waveform), seed=0) for waveform in data.waveforms)
+        if spec.speaker == "one-hot":
+            return (self.models.targets.one_hot(utterance.speaker) for utterance in data.utterances)
+        return (None for _ in data.utterances)
 
     def _share_work(self, data: TrainingSet) -> None:
         """Of several processes each extracts its part; then all read what lies on the disk."""
@@ -94,7 +103,8 @@ def needs(spec: IRSpec) -> tuple[str, ...]:
     """The models that an IR is made with."""
     if spec.linguistic == "log-mel":
         return ()
-    return (*FRONT_ENDS, "gst") if spec.speaker == "gst" else FRONT_ENDS
+    speaker = {"gst": "gst", "one-hot": "targets"}.get(spec.speaker)
+    return tuple(filter(None, (*FRONT_ENDS, speaker, CODEBOOKS.get(spec.post))))
 
 
 def _mels(data: TrainingSet) -> list[Tensor]:
