@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from emotrace.study.rows import Route, Row, hubert_row, select_rows
+from emotrace.study.rows import BASELINE_ROWS, Route, Row, hubert_row, select_rows
 
 SECOND_SEED = "seed1"
 
@@ -33,6 +33,7 @@ def lattice() -> tuple[Row, ...]:
 
 TWICE = select_rows(["none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"])
 GROUPS: dict[str, tuple[Row, ...]] = {
+    "baselines": BASELINE_ROWS,
     "attribution": lattice(),
     "seeds": (*TWICE, *(with_variant(row, SECOND_SEED) for row in TWICE)),
     "unified": (*select_rows(["unified-log-mel"]), *(unified(row) for row in TWICE[:2])),

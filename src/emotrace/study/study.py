@@ -98,7 +98,7 @@ class Study:
             "differs": ", ".join(state.reasons),
             "seed": recorded["seed"],
             "selec-anon": f"per {selection['level']}, {selection['n_random']} of {selection['n_farthest']}"
-            if selection
+            if "n_random" in selection
             else "",
             "attackers": ", ".join(recorded["attackers"]),
             "code": digest([identity["synthesis_code"], identity["evaluation_code"]])[:12],
