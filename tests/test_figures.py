@@ -112,13 +112,14 @@ def probes() -> pd.DataFrame:
         for k, name in enumerate(names)
         if (panel, name) != ("frame by frame", "ECAPA")
     ]
-    table = pd.DataFrame(lines).assign(baseline=0.25)
+    table = pd.DataFrame(lines).assign(baseline=0.25, score="R2")
     return table.assign(representation=pd.Categorical(table["representation"], [*names, "GST"], ordered=True))
 
 
 def test_probes_stand_over_their_representation_and_only_layers_are_joined(probes):
-    axes = figures.layer_figure(probes, label="score").axes
+    axes = figures.layer_figure(probes).axes
     assert [panel.get_title() for panel in axes] == ["frame by frame", "utterance"]
+    assert {panel.get_ylabel() for panel in axes} == {"R²"}
     assert [label.get_text() for label in axes[-1].get_xticklabels()] == ["T0", "T1", "soft units", "ECAPA"]
     drawn = {points.get_label(): points.get_offsets() for points in axes[0].collections}
     assert set(drawn) >= {"F0", "phone"}
@@ -126,4 +127,4 @@ def test_probes_stand_over_their_representation_and_only_layers_are_joined(probe
     joined = [list(line.get_ydata()) for line in axes[0].lines if len(line.get_xdata()) == 2]
     assert joined.count([0.0, 0.1]) == 2 and joined.count([0.25, 0.25]) == 2
     with pytest.raises(ValueError, match="not a number"):
-        figures.layer_figure(probes.assign(estimate=np.nan), label="score")
+        figures.layer_figure(probes.assign(estimate=np.nan))

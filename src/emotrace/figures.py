@@ -187,32 +187,33 @@ def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Drawing:
     return figure
 
 
-def layer_figure(frame: pd.DataFrame, *, label: str) -> Drawing:
+def layer_figure(frame: pd.DataFrame) -> Drawing:
     """Scores of linear probes over representations, one line of marks for each target, one panel for each `panel`.
 
     Layers T0, T1, ... are joined by a line, what is no layer stands beside them unjoined; a dotted line is the target's
-    baseline, the score of a constant.
+    baseline, the best score of a constant.
 
     Args:
-        frame: columns panel, representation (a categorical, whose order is the axis'), target, estimate, low, high,
-            baseline.
-        label: of the y axis.
+        frame: columns panel, representation (a categorical, whose order is the axis'), target, score (its name),
+            estimate, low, high, baseline.
 
     Raises:
         ValueError: an empty frame, or an estimate that is not a number.
     """
     if frame.empty or not np.isfinite(frame["estimate"].to_numpy(float)).all():
-        raise ValueError(f"{label}: nothing to draw, or an estimate that is not a number")
+        raise ValueError("probes: nothing to draw, or an estimate that is not a number")
     names = [name for name in frame["representation"].cat.categories if (frame["representation"] == name).any()]
     parts = list(frame.groupby("panel", sort=False))
     figure = Drawing(figsize=(WIDTH, 0.6 + PROBE_HEIGHT * len(parts)), dpi=DPI, layout="constrained")
     panels = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
     for (title, part), axes in zip(parts, panels, strict=True):
         _draw_probes(axes, part, names)
-        axes.set(title=title, ylabel=label)
-        axes.legend(frameon=False, ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.02), handletextpad=0.1,
-                    columnspacing=0.7)  # fmt: skip
-        axes.set_ylim(top=axes.get_ylim()[1] + 0.2 * np.ptp(axes.get_ylim()))  # for the legend
+        axes.set(title=title, ylabel=", ".join(dict.fromkeys(part["score"])).replace("R2", "R²"))
+        bottom = min(0, part["low"].min()) - 0.05
+        axes.set_ylim(bottom, 1 + 0.25 * (1 - bottom))  # a score is at most 1: above it is the legend's
+        step = 0.25 if bottom > -0.5 else 0.5
+        axes.set_yticks(step * np.arange(np.ceil(bottom / step), 1 / step + 1))
+        axes.legend(frameon=False, ncols=4, loc="upper center", handletextpad=0.1, columnspacing=0.7)
     panels[-1].set_xticks(range(len(names)), names, rotation=90)
     return figure
 

@@ -29,7 +29,7 @@ from emotrace.study.workers import DEFAULT_JOBS, Task
 
 RESULTS, PROVENANCE = "probing.csv", "probing.json"
 FEATURE_CODE = (
-    *("corpus/audio.py", "representation", "models.py", "training/phones.py"),
+    *("corpus/audio.py", "representation", "models.py", "weights.py", "training/phones.py"),
     *("evaluation/signal.py", "evaluation/frame_targets.py", "study/probe_features.py"),
 )
 PROBE_CODE = ("evaluation/probing.py", "evaluation/bootstrap.py", "evaluation/statistics.py", "study/probe_plan.py")
