@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 
 from emotrace.representation.ir import IRSpec
-from emotrace.study.groups import GROUPS, unified, with_effect, with_variant
+from emotrace.study.groups import GROUPS, SNAPSHOTS, unified, with_effect, with_variant
 from emotrace.study.profiles import scale
 from emotrace.study.rows import ALL_ROWS, PAPER_ROWS, Route, Row, select_rows, with_layer
 from emotrace.study.tables import REPORTED
+from emotrace.training.catalogue import TRAINERS
+from emotrace.training.unified import SMALL
 
 
 def test_the_seven_disentangling_rows_are_those_the_paper_reports():
@@ -113,3 +115,17 @@ def test_only_an_original_without_effect_is_the_recording():
     assert original.recorded and not with_effect(original, "peak").recorded
     with pytest.raises(ValueError, match="no vocoder of ours"):
         _ = original.vocoder
+
+
+def test_the_snapshots_are_those_that_training_keeps():
+    assert SNAPSHOTS == SMALL.snapshots
+    names = [row.vocoder for row in GROUPS["snapshots"]]
+    assert {"unified-log-mel", "unified-none-T1-step300", "unified-ECAPA-T12-soft-step2700"} <= set(names)
+    assert len(names) == 18
+    missing = {name.partition("-step")[0] for name in names} - set(TRAINERS)
+    assert not missing
+
+
+def test_every_row_of_every_group_has_a_vocoder_that_can_be_trained():
+    rows = [row for group in (ALL_ROWS, *GROUPS.values()) for row in group if row.ir is not None]
+    assert {row.vocoder.partition("-step")[0] for row in rows} <= set(TRAINERS)

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+from emotrace.study.effects import EFFECTS
 from emotrace.study.rows import BASELINE_ROWS, Route, Row, hubert_row, select_rows
 
 SECOND_SEED = "seed1"
+SNAPSHOTS = (300, 1_000, 2_400, 2_550, 2_700)  # steps of training, as `training.unified.SMALL` keeps them
 
 
 def with_variant(row: Row, variant: str) -> Row:
@@ -31,10 +33,25 @@ def lattice() -> tuple[Row, ...]:
     return (*select_rows(["original"]), *rows)
 
 
+def with_effects(row: Row) -> tuple[Row, ...]:
+    """A row and, after it, the row with every effect that can change it: synthesised audio fills the scale already."""
+    impossible = () if row.recorded else ("peak", "level-up")
+    return (row, *(with_effect(row, effect) for effect in EFFECTS if effect not in impossible))
+
+
+def snapshots(row: Row) -> tuple[Row, ...]:
+    """A row of a unified vocoder at every snapshot of its training, e.g. "unified-none-T1@step300", and at its end."""
+    return (*(with_variant(row, f"step{step}") for step in SNAPSHOTS), row)
+
+
 TWICE = select_rows(["none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"])
+UNIFIED_ROWS = (*select_rows(["unified-log-mel"]), *(unified(row) for row in TWICE[:2]))
 GROUPS: dict[str, tuple[Row, ...]] = {
     "baselines": BASELINE_ROWS,
     "attribution": lattice(),
+    "effects": tuple(
+        changed for row in select_rows(["original", "none-T1", "ECAPA-anon-T12-soft"]) for changed in with_effects(row)
+    ),
     "seeds": (*TWICE, *(with_variant(row, SECOND_SEED) for row in TWICE)),
-    "unified": (*select_rows(["unified-log-mel"]), *(unified(row) for row in TWICE[:2])),
+    "snapshots": tuple(kept for row in UNIFIED_ROWS for kept in snapshots(row)),
 }

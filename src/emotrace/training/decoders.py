@@ -1,7 +1,7 @@
 """What turns IRs back into speech: the style encoder, learned with a decoder, acoustic models, unified vocoders."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from emotrace.training.crop_features import CropFeatures, crop_front_ends
 from emotrace.training.crops import SEGMENT, CropSource, UtteranceFeatures
 from emotrace.training.data import TrainingSet
 from emotrace.training.gst import StyleTraining
+from emotrace.training.loop import TrainingRecord
 from emotrace.training.processes import state
 from emotrace.training.unified import UnifiedConfig
 from emotrace.training.vocoder import VocoderTraining
@@ -40,6 +41,10 @@ IRS = {
         IRSpec(layer=6, speaker="ecapa"),
         IRSpec(layer=12, post="soft", speaker="ecapa"),
         IRSpec(layer=12, post="soft", speaker="gst"),
+        IRSpec(layer=12),
+        IRSpec(layer=12, post="soft"),
+        IRSpec(layer=1, speaker="ecapa"),
+        IRSpec(layer=12, speaker="ecapa"),
         IRSpec(layer=3),
         IRSpec(layer=3, speaker="ecapa"),
         *BASELINES.values(),
@@ -131,15 +136,18 @@ def train_gst(workshop: Workshop) -> None:
     )
 
 
-def train_acoustic(workshop: Workshop, name: str) -> None:
-    """The acoustic model of one IR, all by the same recipe and budget."""
+def train_acoustic(workshop: Workshop, name: str, seed: int | None = None) -> None:
+    """The acoustic model of one IR, all by the same recipe and budget; ``seed`` makes another one, "...-seed<n>"."""
+    model_name = f"acoustic-{name}"
+    if seed is not None:
+        workshop, model_name = replace(workshop, seed=seed), f"{model_name}-seed{seed}"
     extraction, spec = Extraction(workshop.models, workshop.work / "features"), IRS[name]
     irs, mels = extraction.irs(workshop.augmented_set, spec), _mels(workshop.augmented_set)
     recipe = AcousticTraining(irs, mels, steps=workshop.budget.acoustic, seed=workshop.seed)
-    record = workshop.fit(f"acoustic-{name}", recipe, workshop.budget.acoustic, needs=needs(spec))
+    record = workshop.fit(model_name, recipe, workshop.budget.acoustic, needs=needs(spec))
     model = recipe.modules["acoustic"]
     workshop.ship(
-        f"acoustic-{name}",
+        model_name,
         model.state_dict(),
         vars(model.config),
         purpose=f"IR {name} ({irs[0].shape[0]} channels, 100 frames/s) -> log-mel of the universal HiFi-GAN",
@@ -148,7 +156,10 @@ def train_acoustic(workshop: Workshop, name: str) -> None:
 
 
 def train_unified(workshop: Workshop, name: str) -> None:
-    """The unified vocoder of one IR, e.g. "log-mel", as the budget's `unified` says: small, or the paper's."""
+    """The unified vocoder of one IR, e.g. "log-mel", as the budget's `unified` says: small, or the paper's.
+
+    Its snapshots are models of their own: "unified-log-mel-step300".
+    """
     data, config, spec = workshop.augmented_set.at_least(SEGMENT), workshop.budget.unified, IRS[name]
     features = _features(workshop, config, data, spec)
     torch.manual_seed(workshop.seed)
@@ -156,16 +167,20 @@ def train_unified(workshop: Workshop, name: str) -> None:
     options = {"discriminators": config.discriminators, "batch_size": config.batch_size, "mel_only": config.mel_only}
     recipe = VocoderTraining(generator, data.waveforms, features, **options, seed=workshop.seed)
     model = f"unified-{name}"
-    record = workshop.fit(model, recipe, config.steps, needs=needs(spec), settings=config)
-    workshop.ship(
-        model,
-        generator.state_dict(),
-        vars(generator.config),
-        purpose=f"IR {name} ({generator.config.in_channels} channels, 100 frames/s) -> 16 kHz waveform, in one network",
-        records={"unified": record},
-        notes=f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; batch of "
-        f"{config.batch_size}; features of the whole {config.features}.",
-    )
+
+    def ship(record: TrainingRecord) -> None:
+        workshop.ship(
+            model if record.steps == config.steps else f"{model}-step{record.steps}",
+            generator.state_dict(),
+            vars(generator.config),
+            purpose=f"IR {name} ({generator.config.in_channels} channels, 100 frames/s) -> waveform, in one network",
+            records={"unified": record},
+            notes=f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; batch of "
+            f"{config.batch_size}; features of the whole {config.features}.",
+        )
+
+    kept = {"snapshots": config.snapshots, "snapshot": ship}
+    ship(workshop.fit(model, recipe, config.steps, needs=needs(spec), settings=config, **kept))
 
 
 def _features(workshop: Workshop, config: UnifiedConfig, data: TrainingSet, spec: IRSpec) -> CropSource:

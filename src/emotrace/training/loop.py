@@ -111,8 +111,8 @@ def fit(
         recipe: the model and how it learns.
         config: steps, seed, how often to log and to save, precision.
         folder: receives ``checkpoint.pt`` (atomic) and ``losses.csv``; several machines must share it.
-        snapshot: called on the main process after each of ``config.snapshots`` steps, with the modules in training;
-            once more for a step that is repeated after an interruption.
+        snapshot: called by every process after each of ``config.snapshots`` steps, with the modules in training; once
+            more for a step that is repeated after an interruption.
 
     Raises:
         FloatingPointError: a loss is not finite; the last checkpoint stays as it is.
@@ -132,7 +132,7 @@ def fit(
             if (step + 1) % config.log_every == 0 or step + 1 == config.steps:
                 kept.log(step + 1, losses)
                 progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
-            if snapshot is not None and step + 1 in config.snapshots and processes.is_main_process:
+            if snapshot is not None and step + 1 in config.snapshots:
                 snapshot(TrainingRecord(step + 1, time.monotonic() - started, losses))
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
                 kept.save(recipe.state(), step + 1, time.monotonic() - started)
