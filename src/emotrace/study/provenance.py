@@ -27,7 +27,7 @@ _NOT_COMPUTING = {
     "evaluation/statistics.py",
 }
 SYNTHESIS_CODE = ("corpus/audio.py", "representation", "anonymizer", "vocoder", "models.py", "weights.py")
-SYNTHESIS_CODE += ("study/synthesis.py", "study/effects.py")
+SYNTHESIS_CODE += ("study/synthesis.py", "study/effects.py", "study/spectral_shaping.py")
 EVALUATION_CODE = ("corpus/audio.py", "evaluation", "representation/f0.py", "study/measure.py", "study/assembly.py")
 VERSIONED = (
     *("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "speechbrain", "librosa", "opensmile"),

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from emotrace.study.layout import Layout
-from emotrace.study.profiles import ProfileError, get_profile, prepare
+from emotrace.study.profiles import Profile, ProfileError, get_profile, prepare
 from emotrace.study.provenance import digest
 from emotrace.study.rows import STUDIED_LAYER, Row
 from emotrace.study.runner import RowState, read_provenance, row_state, run_rows
@@ -20,7 +20,7 @@ class Study:
     and marked so in ``provenance``.
 
     Args:
-        profile: "phantom" or "scale".
+        profile: "phantom" or "scale", or a profile itself.
         rows: names of rows; all by default.
         layer: rows at T6 are taken at T<layer>; their names change with it.
         seed: of the pseudo-speakers (0: the study's own selection) and of the bootstrap.
@@ -37,7 +37,7 @@ class Study:
 
     def __init__(
         self,
-        profile: str = "phantom",
+        profile: str | Profile = "phantom",
         rows: Iterable[str] | None = None,
         layer: int = STUDIED_LAYER,
         seed: int = 0,
@@ -47,7 +47,8 @@ class Study:
         scheduler: str | None = None,
         rerun_stale: bool = False,
     ):
-        self.profile, self.layer, self.seed, self.n_bootstrap = get_profile(profile), layer, seed, n_bootstrap
+        self.profile = profile if isinstance(profile, Profile) else get_profile(profile)
+        self.layer, self.seed, self.n_bootstrap = layer, seed, n_bootstrap
         self._rows = self.profile.select(rows, layer=layer)
         self._layout = Layout(self.profile, seed=seed)
         self._run_missing(jobs, scheduler, rerun_stale)
