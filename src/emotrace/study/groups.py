@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from emotrace.study.effects import EFFECTS
-from emotrace.study.effects import EFFECTS
 from emotrace.study.rows import BASELINE_ROWS, Route, Row, hubert_row, select_rows
 
 SECOND_SEED = "seed1"
 SNAPSHOTS = (300, 1_000, 2_400, 2_550, 2_700)  # steps of training, as `training.unified.SMALL` keeps them
+LAST_STEP = 2_900
 
 
 def with_variant(row: Row, variant: str) -> Row:
@@ -45,20 +45,11 @@ def snapshots(row: Row) -> tuple[Row, ...]:
     return (*(with_variant(row, f"step{step}") for step in SNAPSHOTS), row)
 
 
-def with_effects(row: Row) -> tuple[Row, ...]:
-    """A row and, after it, the row with every effect that can change it: synthesised audio fills the scale already."""
-    impossible = () if row.recorded else ("peak", "level-up")
-    return (row, *(with_effect(row, effect) for effect in EFFECTS if effect not in impossible))
-
-
 TWICE = select_rows(["none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"])
 UNIFIED_ROWS = (*select_rows(["unified-log-mel"]), *(unified(row) for row in TWICE[:2]))
 GROUPS: dict[str, tuple[Row, ...]] = {
     "baselines": BASELINE_ROWS,
     "attribution": lattice(),
-    "effects": tuple(
-        changed for row in select_rows(["original", "none-T1", "ECAPA-anon-T12-soft"]) for changed in with_effects(row)
-    ),
     "effects": tuple(
         changed for row in select_rows(["original", "none-T1", "ECAPA-anon-T12-soft"]) for changed in with_effects(row)
     ),

@@ -1,0 +1,43 @@
+"""What a unified vocoder does to emotion in the course of its training (hypothesis H1): metrics at every snapshot."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from emotrace.corpus.datadir import Emotion
+from emotrace.study.groups import LAST_STEP, UNIFIED_ROWS
+from emotrace.study.tables import metric_interval
+
+if TYPE_CHECKING:
+    from emotrace.study.study import Study
+
+COURSE_METRICS = ("uar", *(emotion.value for emotion in Emotion), "wer_read", "wer_emotional", "kurtosis_median")
+
+
+def training_course(
+    study: "Study", metrics: Iterable[str] = COURSE_METRICS, *, recogniser: str = "ser"
+) -> pd.DataFrame:
+    """One line per unified vocoder, step and metric: columns row, step, metric, estimate, low, high.
+
+    Rates are in percent, kurtosis as `metric` says. Rows of the study that are no unified vocoder's are left out.
+
+    Raises:
+        TableError: an unknown metric, or a row without results for it.
+    """
+    metrics = list(metrics)
+    lines = [
+        {"row": row, "step": step, "metric": name}
+        | metric_interval(study, full_name, name, recogniser=recogniser)._asdict()
+        for full_name, row, step in _snapshots(study.rows)
+        for name in metrics
+    ]
+    columns = ["row", "step", "metric", "estimate", "low", "high"]
+    return pd.DataFrame(lines, columns=columns).sort_values(["row", "step"], kind="stable", ignore_index=True)
+
+
+def _snapshots(names: Iterable[str]) -> list[tuple[str, str, int]]:
+    """Name of each unified row, the vocoder's own name, and the step."""
+    vocoders = {row.name for row in UNIFIED_ROWS}
+    parts = [(name, *name.partition("@step")) for name in names]
+    return [(name, row, int(step or LAST_STEP)) for name, row, _, step in parts if row in vocoders]

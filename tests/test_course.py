@@ -1,0 +1,33 @@
+"""The course of training: each snapshot at its step, with the numbers of its own row."""
+
+import pandas as pd
+import pytest
+from test_tables import Results, utterance_lines
+
+from emotrace.study.course import training_course
+from emotrace.study.groups import LAST_STEP
+from emotrace.study.tables import metric_interval
+
+ROWS = ("original", "unified-none-T1", "unified-none-T1@step1000", "unified-none-T1@step300", "none-T1@seed1")
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    """Sad is called angry in one utterance of five, more words are wrong the earlier the snapshot."""
+    errors = dict(zip(ROWS, (1, 2, 3, 4, 5), strict=True))
+    tables = [pd.DataFrame(utterance_lines(row, {"sad": "ang"}, errors[row])) for row in ROWS]
+    return Results(pd.concat(tables, ignore_index=True), pd.DataFrame(), ROWS)
+
+
+def test_snapshots_come_in_the_order_of_their_steps_with_their_own_numbers(results):
+    found = training_course(results, ["uar", "sad", "wer_emotional"])
+    assert set(found["row"]) == {"unified-none-T1"}
+    words = found[found["metric"] == "wer_emotional"]
+    assert words[["step", "estimate"]].to_numpy().tolist() == [[300, 40], [1000, 30], [LAST_STEP, 20]]
+    sad = metric_interval(results, "unified-none-T1@step300", "sad")
+    line = found[(found["metric"] == "sad") & (found["step"] == 300)].iloc[0]
+    assert (line["estimate"], line["low"], line["high"]) == sad
+
+
+def test_a_study_without_unified_vocoders_has_no_course(results):
+    assert training_course(Results(results.utterances, results.trials, ("original",)), ["uar"]).empty
