@@ -44,7 +44,15 @@ from emotrace.evaluation.probing import (
 from emotrace.study.layout import Layout
 from emotrace.study.probe_features import EMBEDDINGS, FRAME_STREAMS, PHONES, REPRESENTATIONS, write_probe_features
 from emotrace.study.probe_plan import TARGETS, Material, Probe, Split, read_lines
-from emotrace.study.probing import PROVENANCE, RESULTS, Probing, probing_state, read_probing, run_probing
+from emotrace.study.probing import (
+    PROVENANCE,
+    RESULTS,
+    Probing,
+    probing_beside,
+    probing_state,
+    read_probing,
+    run_probing,
+)
 from emotrace.study.profiles import ALL_MEASURES, Corpus, Profile, ProfileError
 
 RATE = 16_000
@@ -182,6 +190,8 @@ def test_what_cannot_be_probed_is_refused():
         regress(x, y, ["s1"] * len(x), x)
     with pytest.raises(ProbeError, match="do not match"):
         predict(Score.R2, x, y, list(groups), x[:, :3])
+    with pytest.raises(ProbeError, match="600 lines that have the target to learn from, 0 to be tested on"):
+        predict(Score.R2, x, y, list(groups), x[:0])
 
 
 # --- scores
@@ -428,6 +438,11 @@ def test_what_is_recorded_is_judged_without_the_data(finished, tmp_path):
         run_probing(empty)
     with pytest.raises(ProfileError, match="emotrace probe --profile tiny"):
         read_probing(empty.profile)
+    beside = probing_beside([empty.profile, finished.profile])
+    assert len(beside) == len(read_probing(finished.profile)) and set(beside["panel"]) == {"tiny: utterance"}
+    assert list(beside["representation"].cat.categories) == list(REPRESENTATIONS)
+    with pytest.raises(ProfileError, match="emotrace probe --profile tiny"):
+        probing_beside([empty.profile])
 
 
 def test_provenance_says_what_the_results_depend_on(finished):

@@ -186,5 +186,7 @@ def _at_least_two(groups: Sequence[str]) -> int:
 def _require(train: np.ndarray, targets: np.ndarray, test: np.ndarray) -> None:
     if train.ndim != 2 or test.ndim != 2 or len(train) != len(targets) or train.shape[1] != test.shape[1]:
         raise ProbeError(f"features {train.shape}, targets {targets.shape} and test features {test.shape} do not match")
-    if not len(train) or not len(test) or not np.isfinite(train).all() or not np.isfinite(test).all():
-        raise ProbeError("no lines, or NaN or infinite features")
+    if not len(train) or not len(test):
+        raise ProbeError(f"{len(train)} lines that have the target to learn from, {len(test)} to be tested on")
+    if not np.isfinite(train).all() or not np.isfinite(test).all():
+        raise ProbeError("NaN or infinite features")

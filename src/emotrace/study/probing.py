@@ -6,7 +6,7 @@ says what they were made with.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -210,6 +210,17 @@ def read_probing(profile: Profile) -> pd.DataFrame:
         )
     table = pd.read_csv(profile.results / RESULTS)
     return table.assign(representation=pd.Categorical(table["representation"], REPRESENTATIONS, ordered=True))
+
+
+def probing_beside(profiles: Sequence[Profile]) -> pd.DataFrame:
+    """`read_probing` of every profile that has recorded results, with a column panel ("scale: frame by frame").
+
+    Raises ProfileError where none has.
+    """
+    recorded = [profile for profile in profiles if read_probing_provenance(profile) is not None] or profiles[:1]
+    tables = [read_probing(profile).assign(profile=profile.name) for profile in recorded]
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(panel=table["profile"] + ": " + table["probe"])
 
 
 def read_probing_provenance(profile: Profile) -> dict[str, Any] | None:
