@@ -74,7 +74,7 @@ def test_irs_have_discrete_units_prosody_and_a_speaker(irs, name):
 
 
 def test_prosody_is_by_segment_by_frame_or_absent(irs, features, layout):
-    units = layout.models.codebook("kmeans").ids(features.layers[12])
+    units = layout.models.codebook("kmeans").segmental_ids(features.layers[12])
     doubled = torch.cat([units, units[-1:]]).repeat_interleave(2)[: len(features.f0)]
     changes = 1 + int((doubled[1:] != doubled[:-1]).sum())
     assert len(torch.unique_consecutive(irs("B3-IR")[WIDTH : WIDTH + 2], dim=1).T) <= changes < len(doubled)

@@ -1,9 +1,12 @@
 """Discrete units: nearest code, deterministic fits, better codes with training."""
 
+from itertools import pairwise, product
+
 import pytest
 import torch
 
 from emotrace.representation.discrete import Codebook, KMeansUnits, VectorQuantiser
+from emotrace.training.baselines import switching_penalty
 
 
 @pytest.fixture
@@ -36,6 +39,40 @@ def test_the_seed_fixes_the_codes(kind, clusters):
     frames, _ = clusters
     assert torch.equal(kind.fit(frames, 7, seed=3).codes, kind.fit(frames, 7, seed=3).codes)
     assert not torch.equal(kind.fit(frames, 7, seed=3).codes, kind.fit(frames, 7, seed=4).codes)
+
+
+def test_units_with_a_penalty_are_the_cheapest_of_all_sequences():
+    book = Codebook(torch.tensor([[0.0], [1.0], [3.0]]))
+    frames = torch.tensor([[0.1], [0.7], [0.2], [1.4], [2.9], [1.9], [3.2]])
+
+    def cost(path, penalty):
+        distances = ((frames - book.codes[list(path)]) ** 2).sum()
+        return float(distances) + penalty * sum(a != b for a, b in pairwise(path))
+
+    for penalty in (0.0, 0.3, 1.0, 5.0, 100.0):
+        found = Codebook(book.codes, penalty).segmental_ids(frames).tolist()
+        least = min(cost(path, penalty) for path in product(range(3), repeat=len(frames)))
+        assert cost(found, penalty) == pytest.approx(least, abs=1e-6)
+    assert Codebook(book.codes, 0.0).segmental_ids(frames).tolist() == book.ids(frames).tolist()
+    assert len(set(found)) == 1
+    with pytest.raises(ValueError, match="no penalty"):
+        book.segmental_ids(frames)
+
+
+def test_the_penalty_makes_segments_as_long_as_wanted():
+    """Steps of eight frames under noise: at five frames or more a segment, the steps themselves come out."""
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randn(20, 6, generator=generator)
+    steps = torch.randint(20, (2, 20), generator=generator).repeat_interleave(8, dim=1)
+    layers = [codes[ids] + 0.9 * torch.randn(160, 6, generator=generator) for ids in steps]
+    for wanted in (2.0, 7.5):
+        book = Codebook(codes, switching_penalty(codes, layers, wanted))
+        runs = sum(len(torch.unique_consecutive(book.segmental_ids(layer))) for layer in layers)
+        assert 320 / runs == pytest.approx(wanted, rel=0.05)
+    assert (book.segmental_ids(layers[0]) == steps[0]).float().mean() > 0.9
+    assert (book.ids(layers[0]) == steps[0]).float().mean() < 0.9
+    with pytest.raises(ValueError, match="no segments of 400 frames"):
+        switching_penalty(codes, layers, 400)
 
 
 def test_vector_quantiser_training_lowers_the_distortion():

@@ -43,7 +43,7 @@ def make_models(folder: Path, *, layers: tuple[int, ...] = (6, 3)) -> Path:
     pool = {"speakers": speakers, "genders": [name[0] for name in speakers]}
     _write(folder / "pool", {"embeddings": torch.randn(2 * POOL, 192)}, pool)
     for name in ("units", "vq"):
-        _write(folder / name, {"codes": torch.randn(UNITS, WIDTH)}, {})
+        _write(folder / name, {"codes": torch.randn(UNITS, WIDTH)}, {"penalty": 1.0} if name == "units" else {})
     _write(folder / "styles", {"mean": torch.randn(128), "root": torch.randn(128, 128)}, {})
     targets = {"speakers": TARGETS * 2, "genders": [name[0] for name in TARGETS * 2]}
     _write(folder / "targets", {"prompts": torch.randn(2 * len(TARGETS), 160)}, targets)

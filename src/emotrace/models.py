@@ -88,7 +88,10 @@ class Models:
 
     def codebook(self, post: str) -> Codebook | None:
         """The discrete units of a post-processing, "kmeans" or "vq"; None for another. Raises ModelError."""
-        return Codebook(self._weights(CODEBOOKS[post])["codes"]) if post in CODEBOOKS else None
+        if post not in CODEBOOKS:
+            return None
+        name = CODEBOOKS[post]
+        return Codebook(self._weights(name)["codes"], self._config(name).get("penalty"))
 
     def front_ends(self, layers: tuple[int, ...] = (1, 3, 6, 12), device: str = "cpu") -> FrontEnds:
         """All that makes features, with these layers of HuBERT, on a device."""

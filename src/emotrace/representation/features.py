@@ -66,7 +66,8 @@ class Features:
         own = {"ecapa": self.ecapa, "gst": self.gst, "prompt": self.prompt}.get(spec.speaker)
         linguistic, prosody = self._linguistic(spec, codebook), self.f0 if spec.f0 else None
         if spec.segments:
-            prosody = segment_prosody(codebook.ids(self.layers[spec.layer]), self.f0, self.log_mel)
+            units = codebook.segmental_ids(self.layers[spec.layer])
+            linguistic, prosody = codebook.codes[units], segment_prosody(units, self.f0, self.log_mel)
         return assemble_ir(linguistic, prosody, own if speaker is None else speaker)
 
     @property

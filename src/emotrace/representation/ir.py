@@ -38,7 +38,7 @@ class IRSpec:
 
     linguistic: "hubert" or "log-mel" (the control: 80 bands, no F0, no speaker); layer: n of T_n; post: what is done
     to the layer; speaker: what stands for the speaker; f0: whether F0 is a channel; segments: instead of F0 by frame,
-    F0 and energy by segment (`prosody`), for discrete units. Raises IRError for anything else.
+    F0 and energy by segment (`prosody`), for discrete units as long as phones. Raises IRError for anything else.
     """
 
     linguistic: str = "hubert"
@@ -83,8 +83,8 @@ BASELINES = {
 }
 """The representations of the paper's table I, in this frame. They are not the systems of those names.
 
-B3: phone-like units with F0 and energy of each, and a style embedding; STTTS has a recogniser's phones for units. B4:
-semantic tokens and an acoustic prompt; NAC has codec tokens of the prompt for statistics. B5: a vector-quantised
+B3: units as long as phones, F0 and energy of each, and a style embedding; STTTS has a recogniser's phones for units.
+B4: semantic tokens and an acoustic prompt; NAC has codec tokens of the prompt for statistics. B5: a vector-quantised
 bottleneck of 48 codes, F0, and the number of a speaker; here the codes are fitted to T12 afterwards.
 """
 

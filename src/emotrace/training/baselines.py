@@ -3,19 +3,23 @@
 Axes: N frames or utterances, C channels.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from emotrace.anonymizer.styles import Styles
 from emotrace.anonymizer.targets import Targets
-from emotrace.representation.discrete import KMeansUnits, VectorQuantiser
+from emotrace.representation.discrete import Codebook, KMeansUnits, VectorQuantiser
 from emotrace.representation.ir import HOP
+from emotrace.representation.prosody import segment_ids
 from emotrace.training.decoders import Extraction
 from emotrace.training.processes import from_main
 from emotrace.training.workshop import Workshop
 
 LAYER = 12
-FRAMES = 100_000  # about as many, drawn at random, are enough for the codes and keep k-means to minutes
+FRAMES = 50_000  # about as many, drawn at random, are enough for the codes and keep k-means to minutes
+PHONE = 5.0  # frames at 50/s: pocketsphinx's phones and pauses in LibriSpeech are 104 ms long on average
 KINDS = {"units": (KMeansUnits, 100), "vq": (VectorQuantiser, 48)}
 
 
@@ -24,10 +28,13 @@ def train_codebook(workshop: Workshop, name: str) -> None:
     kind, codes = KINDS[name]
     frames = _some_frames(workshop)
     book = from_main(lambda: kind.fit(frames, codes, seed=workshop.seed))
+    config = {"kind": kind.__name__, "layer": LAYER}
+    if name == "units":
+        config["penalty"] = from_main(lambda: switching_penalty(book.codes, _some_utterances(workshop)))
     workshop.ship(
         name,
         {"codes": book.codes},
-        {"kind": kind.__name__, "layer": LAYER},
+        config,
         purpose=f"discrete units ({codes}) of T{LAYER}",
         records={},
         notes=f"Fitted to {len(frames)} frames drawn at random.",
@@ -41,6 +48,32 @@ def _some_frames(workshop: Workshop) -> Tensor:
     generator = torch.Generator().manual_seed(workshop.seed)
     layers = (features.layers[LAYER] for features in _extraction(workshop).each(data))
     return torch.cat([layer[torch.rand(len(layer), generator=generator) < share] for layer in layers])
+
+
+def _some_utterances(workshop: Workshop, count: int = 40) -> list[Tensor]:
+    """T12 (L, C) of utterances that are evenly spread over the training speech."""
+    utterances = workshop.augmented_set.utterances
+    chosen = utterances[:: -(-len(utterances) // count)]
+    return [_extraction(workshop).features(utterance).layers[LAYER] for utterance in chosen]
+
+
+def switching_penalty(codes: Tensor, layers: Sequence[Tensor], length: float = PHONE) -> float:
+    """The penalty at which segments of utterances (L, C) are `length` frames long on average, by bisection.
+
+    Raises ValueError where the utterances are too short for that.
+    """
+
+    def mean_length(penalty: float) -> float:
+        book = Codebook(codes, penalty)
+        return sum(map(len, layers)) / sum(int(segment_ids(book.segmental_ids(layer))[-1]) + 1 for layer in layers)
+
+    low, high = 0.0, float((torch.cat(list(layers)) - codes[0]).square().sum(1).max())
+    if mean_length(high) < length:
+        raise ValueError(f"no segments of {length} frames in utterances of {max(map(len, layers))} frames or less")
+    for _ in range(16):
+        middle = (low + high) / 2
+        low, high = (low, middle) if mean_length(middle) >= length else (middle, high)
+    return high
 
 
 def fit_styles(workshop: Workshop) -> None:
