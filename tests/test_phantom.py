@@ -18,7 +18,7 @@ from emotrace.evaluation.acoustics import acoustic_features, oracle_mask
 from emotrace.evaluation.asr import PocketSphinx
 from emotrace.evaluation.asv import Ge2e, asv_scores
 from emotrace.evaluation.metrics import eer, uar, word_errors
-from emotrace.evaluation.ser import EgemapsSvm, Ge2eSvm, cross_validated
+from emotrace.evaluation.ser import EgemapsSvm, FunctionalsSvm, Ge2eSvm, cross_validated
 
 PHANTOM = Path(__file__).resolve().parents[1] / "data" / "phantom"
 sys.path.insert(0, str(PHANTOM))
@@ -162,9 +162,9 @@ def test_speakers_differ(corpus, speech):
         assert rate <= 0.15, gender
 
 
-@pytest.mark.parametrize("recogniser", [EgemapsSvm, Ge2eSvm])
+@pytest.mark.parametrize("recogniser", [EgemapsSvm, FunctionalsSvm, Ge2eSvm])
 def test_emotions_are_recognised(corpus, speech, recogniser):
-    """Leave-one-fold-out UAR of both recognisers at least 0.7."""
+    """Leave-one-fold-out UAR of each recogniser at least 0.7."""
     model = recogniser()
     features = {name: model.features(waveform) for name, waveform in speech.items()}
     predicted = cross_validated(model, list(corpus), features, features)

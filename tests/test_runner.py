@@ -17,6 +17,7 @@ from tiny_study import ROWS, make_tiny, tiny_layout
 
 from emotrace.corpus.audio import load_audio, peak_normalise
 from emotrace.models import ModelError
+from emotrace.study.assembly import RECOGNISED
 from emotrace.study.groups import with_effect
 from emotrace.study.layout import Layout
 from emotrace.study.measure import measure_keys
@@ -105,7 +106,7 @@ def test_results_have_every_utterance_and_every_attacker(finished):
     folder = finished.results(ANONYMISED)
     utterances, trials = (pd.read_parquet(folder / name) for name in FILES[:2])
     assert len(utterances) == 16 and utterances["utterance"].is_monotonic_increasing
-    for column in ("ser", "ser_second", "centroid_hz", "loudness_lufs", "fold"):
+    for column in (*RECOGNISED, "centroid_hz", "loudness_lufs", "fold"):
         assert utterances[column].notna().all(), column
     assert set(trials["attacker"]) == {"ignorant", "lazy-informed"} and len(trials) == 2 * 8
     assert set(pd.read_parquet(finished.results(ORIGINAL) / "trials.parquet")["attacker"]) == {"original"}

@@ -5,8 +5,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import opensmile
+from sklearn.base import TransformerMixin
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
 from emotrace.corpus.audio import SAMPLE_RATE, level_normalise
@@ -17,6 +18,13 @@ from emotrace.evaluation.asv import Ge2e
 # Cross-validated on RAVDESS actors 01-12 alone, of eight linear and eight RBF ones: the best for eGeMAPS (UAR 0.61),
 # within 0.01 of the best for GE2E (0.63).
 COST = 0.03
+# For each set of functionals, how many they are and what part of the variance they get; largest standardised value.
+# Cross-validated as above, in six draws of folds that leave two or three actors out: UAR 0.69 and 0.66, against 0.59
+# and 0.58 for eGeMAPS alone (RBF kernel, logistic regression, LDA: 0.57 to 0.61). In fewer draws: 0.02 and 0.00 less
+# without eGeMAPS, 0.02 and 0.01 less without the bound; noisy copies of the training utterances gained nothing.
+FUNCTIONALS = {opensmile.FeatureSet.ComParE_2016: (6373, 0.8), opensmile.FeatureSet.eGeMAPSv02: (88, 0.2)}
+FUNCTIONALS_COST, BOUND = 2.0, 3.0
+SEEDS = (0, 1, 2)  # of the recognisers that are trained here, see `bootstrap_sample`
 Features = Mapping[str, np.ndarray]  # utterance id -> (F,)
 
 
@@ -58,7 +66,8 @@ class _SvmRecogniser:
             raise SerError("NaN or infinite features")
         if len(set(emotions)) < 2:
             raise SerError(f"training needs two emotions or more, got {sorted(set(emotions))}")
-        self._classifier = make_pipeline(StandardScaler(), SVC(C=self._cost, kernel="linear", class_weight="balanced"))
+        machine = SVC(C=self._cost, kernel="linear", class_weight="balanced")
+        self._classifier = make_pipeline(*self._scaling(), machine)
         self._classifier.fit(features, [str(emotion) for emotion in emotions])
 
     def predict(self, features: np.ndarray) -> list[Emotion]:
@@ -68,6 +77,10 @@ class _SvmRecogniser:
         if not np.isfinite(features).all():
             raise SerError("NaN or infinite features")
         return [Emotion(label) for label in self._classifier.predict(features)]
+
+    def _scaling(self) -> list[TransformerMixin]:
+        """What is done to the features before the machine."""
+        return [StandardScaler()]
 
 
 class EgemapsSvm(_SvmRecogniser):
@@ -98,6 +111,34 @@ class EgemapsAsRecordedSvm(EgemapsSvm):
         return waveform
 
 
+class FunctionalsSvm(_SvmRecogniser):
+    """SVM on 6,461 functionals by opensmile: those of ComParE_2016 (Schuller et al. 2016), then those of eGeMAPSv02.
+
+    The first set is the baseline of the INTERSPEECH challenges on emotion; the second is small and chosen by hand.
+    """
+
+    def __init__(self, *, cost: float = FUNCTIONALS_COST) -> None:
+        super().__init__(cost=cost)
+        self._smiles = [opensmile.Smile(name, opensmile.FeatureLevel.Functionals) for name in FUNCTIONALS]
+
+    def features(self, waveform: np.ndarray) -> np.ndarray:
+        """Waveform (T,) at 16 kHz -> (6461,) float32; errors as of `EgemapsSvm.features`."""
+        heard = level_normalise(waveform)
+        values = np.concatenate([smile.process_signal(heard, SAMPLE_RATE).to_numpy()[0] for smile in self._smiles])
+        if not np.isfinite(values).all():
+            raise SerError(f"functionals are undefined for an utterance of {len(waveform) / SAMPLE_RATE:.3f} s")
+        return values
+
+    def _scaling(self) -> list[TransformerMixin]:
+        return [StandardScaler(), FunctionTransformer(_bounded_and_weighted)]
+
+
+def _bounded_and_weighted(standardised: np.ndarray) -> np.ndarray:
+    """Standardised functionals (N, 6461) -> the same, bounded, each set with its share of a variance of about 1."""
+    weights = [np.full(size, np.sqrt(share / size)) for size, share in FUNCTIONALS.values()]
+    return np.clip(standardised, -BOUND, BOUND) * np.concatenate(weights)
+
+
 class Ge2eSvm(_SvmRecogniser):
     """SVM on GE2E speaker embeddings, which do carry emotion (study section 9): independent of hand-made features."""
 
@@ -111,11 +152,17 @@ class Ge2eSvm(_SvmRecogniser):
 
 
 def cross_validated(
-    recogniser: EmotionRecogniser, utterances: Sequence[Utterance], originals: Features, versions: Features
+    recogniser: EmotionRecogniser,
+    utterances: Sequence[Utterance],
+    originals: Features,
+    versions: Features,
+    *,
+    seed: int = 0,
 ) -> dict[str, Emotion]:
     """Emotion predicted for every utterance: trained on the ORIGINALS of all other folds, tested on `versions`.
 
-    `versions` holds the features of one row's audio: the originals again, or anonymised ones. Raises SerError where an
+    `versions` holds the features of one row's audio: the originals again, or anonymised ones; `seed` says what of the
+    other folds is trained on, see `bootstrap_sample`. Raises SerError where an
     utterance lacks emotion, fold or features, with fewer than two folds, and where a speaker is in two folds.
     """
     folds = sorted({str(_required(utterance, "fold")) for utterance in utterances})
@@ -125,7 +172,7 @@ def cross_validated(
     for fold in folds:
         train = [utterance for utterance in utterances if utterance.fold != fold]
         test = [utterance for utterance in utterances if utterance.fold == fold]
-        predicted |= trained_on(recogniser, train, originals, test, versions)
+        predicted |= trained_on(recogniser, train, originals, test, versions, seed=seed)
     return predicted
 
 
@@ -135,16 +182,38 @@ def trained_on(
     originals: Features,
     test: Sequence[Utterance],
     versions: Features,
+    *,
+    seed: int = 0,
 ) -> dict[str, Emotion]:
     """Emotion of every utterance of `test` predicted from `versions`, after training on `originals` of `train`.
 
-    Raises SerError when a speaker is in both, and where an utterance lacks emotion or features.
+    `seed` says which of them, see `bootstrap_sample`. Raises SerError when a speaker is in both, and where an utterance
+    lacks emotion or features.
     """
     if shared := {utterance.speaker for utterance in train} & {utterance.speaker for utterance in test}:
         raise SerError(f"speakers {sorted(shared)} are in training and in test")
-    recogniser.fit(_matrix(train, originals), [_required(utterance, "emotion") for utterance in train])
+    sample = bootstrap_sample(train, seed)
+    recogniser.fit(_matrix(sample, originals), [_required(utterance, "emotion") for utterance in sample])
     labels = recogniser.predict(_matrix(test, versions))
     return {utterance.id: label for utterance, label in zip(test, labels, strict=True)}
+
+
+def bootstrap_sample(utterances: Sequence[Utterance], seed: int) -> list[Utterance]:
+    """What a recogniser of this seed is trained on: with seed 0 all utterances, once.
+
+    A support vector machine draws nothing at random, so there is no initialisation to vary as in a network. What may
+    vary is the sample that it learns from: with any other seed, of the utterances of each speaker and emotion as many
+    as there are are drawn with replacement. Speakers and classes keep their weights; about a third of the utterances
+    is left out. That spreads more than initialisations usually do. Independent of the order of the utterances.
+    Raises SerError where one lacks its emotion.
+    """
+    if seed == 0:
+        return list(utterances)
+    cells: dict[tuple[str, str], list[Utterance]] = {}
+    for utterance in sorted(utterances, key=lambda utterance: utterance.id):
+        cells.setdefault((utterance.speaker, str(_required(utterance, "emotion"))), []).append(utterance)
+    rng = np.random.default_rng(seed)
+    return [cell[place] for _, cell in sorted(cells.items()) for place in rng.integers(len(cell), size=len(cell))]
 
 
 def most_probable(utterances: Sequence[Utterance], posteriors: Features) -> dict[str, Emotion]:
@@ -169,5 +238,6 @@ def _required(utterance: Utterance, attribute: str) -> str:
 SER_BACKENDS: dict[str, Callable[[], EmotionRecogniser]] = {
     "egemaps": EgemapsSvm,
     "egemaps-as-recorded": EgemapsAsRecordedSvm,
+    "functionals": FunctionalsSvm,
     "ge2e": Ge2eSvm,
 }

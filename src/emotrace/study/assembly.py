@@ -17,12 +17,21 @@ from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.corpus.files import atomic_file
 from emotrace.evaluation.asv import asv_scores
 from emotrace.evaluation.metrics import normalise_text, word_errors
-from emotrace.evaluation.ser import FoldRecogniser, cross_validated, most_probable, trained_on
+from emotrace.evaluation.ser import SEEDS, FoldRecogniser, cross_validated, most_probable, trained_on
 from emotrace.study.measure import Version
 from emotrace.study.profiles import Backends, Measure
 from emotrace.study.recognisers import emotion_recogniser
 
+RECOGNISERS = ("ser", "ser_second")
 _TEXT = ("row", "corpus", "utterance", "speaker", "gender", "emotion", "fold")
+
+
+def seed_column(recogniser: str, seed: int) -> str:
+    """The column of a recogniser's predictions: "ser", "ser_seed1", ..., of one of RECOGNISERS and SEEDS."""
+    return recogniser if seed == 0 else f"{recogniser}_seed{seed}"
+
+
+RECOGNISED = tuple(seed_column(recogniser, seed) for recogniser in RECOGNISERS for seed in SEEDS)
 _ACOUSTIC = {
     **dict.fromkeys(("centroid_hz", "kurtosis", "kurtosis_power", "kurtosis_amplitude"), pa.float64()),
     **dict.fromkeys(("loudness_lufs", "loudness_peak_matched_lufs"), pa.float64()),
@@ -36,7 +45,7 @@ UTTERANCES = pa.schema(
         "seconds": pa.float64(),
         **dict.fromkeys(("text", "hypothesis"), pa.string()),
         **dict.fromkeys(("words", "word_errors"), pa.int32()),
-        **dict.fromkeys(("ser", "ser_second"), pa.string()),
+        **dict.fromkeys(RECOGNISED, pa.string()),
         **_ACOUSTIC,
     }
 )
@@ -78,28 +87,35 @@ def utterance_lines(version: Version, references: References, backends: Backends
 
 
 def recognised_emotions(version: Version, references: References, backends: Backends) -> dict[str, dict[str, str]]:
-    """Predicted emotion by utterance id, for each recogniser whose features were measured (columns ser_...)."""
-    sources = {"ser": (Measure.EMOTION, backends.ser), "ser_second": (Measure.SPEAKER, backends.ser_second)}
+    """Predicted emotion by utterance id, for each recogniser whose features were measured and each of its seeds.
+
+    Keys are of RECOGNISED. A recogniser that comes trained has one seed, the plain name.
+    """
+    sources = ((Measure.EMOTION, backends.ser), (Measure.SPEAKER, backends.ser_second))
     labelled = _labelled(version.original)
     if not labelled or (references.training is None and any(utterance.fold is None for utterance in labelled)):
         return {}
     return {
-        column: _recognise(version, references, measure, backend, backends.device)
-        for column, (measure, backend) in sources.items()
+        seed_column(name, seed): emotions
+        for name, (measure, backend) in zip(RECOGNISERS, sources, strict=True)
         if measure in version.measures
+        for seed, emotions in _recognise(version, references, measure, backend, backends.device).items()
     }
 
 
-def _recognise(version: Version, references: References, measure: Measure, backend: str, device: str) -> dict[str, str]:
+def _recognise(
+    version: Version, references: References, measure: Measure, backend: str, device: str
+) -> dict[int, dict[str, str]]:
+    """Predicted emotion by utterance id, for every seed of a recogniser."""
     tested, vectors = _labelled(version.original), _vectors(version.read(measure))
     recogniser = emotion_recogniser(backend, device)
     if isinstance(recogniser, FoldRecogniser):
-        return most_probable(tested, vectors)
+        return {0: most_probable(tested, vectors)}
     if references.training is None:
         originals = _vectors(references.original.read(measure))
-        return cross_validated(recogniser, tested, originals, vectors)
-    originals = _vectors(references.training.read(measure))
-    return trained_on(recogniser, _labelled(references.training.original), originals, tested, vectors)
+        return {seed: cross_validated(recogniser, tested, originals, vectors, seed=seed) for seed in SEEDS}
+    originals, train = _vectors(references.training.read(measure)), _labelled(references.training.original)
+    return {seed: trained_on(recogniser, train, originals, tested, vectors, seed=seed) for seed in SEEDS}
 
 
 def _labelled(data: DataDir) -> list[Utterance]:

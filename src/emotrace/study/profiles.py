@@ -28,7 +28,7 @@ class Measure(StrEnum):
 
     WORDS = "words"  # transcript, word errors
     SPEAKER = "speaker"  # GE2E embedding: trials, and the second emotion recogniser
-    EMOTION = "emotion"  # eGeMAPS functionals: the first emotion recogniser
+    EMOTION = "emotion"  # acoustic functionals: the first emotion recogniser
     ACOUSTICS = "acoustics"  # centroid, kurtosis, loudness, F0
 
 
@@ -41,7 +41,7 @@ class Backends:
 
     asr: str = "pocketsphinx"
     asv: str = "ge2e"
-    ser: str = "egemaps"
+    ser: str = "functionals"
     ser_second: str = "ge2e"
     device: str = "cpu"
 
