@@ -16,8 +16,10 @@ from emotrace.study.tables import (
     attackers_table,
     confusion_table,
     differences,
+    metric,
     metric_interval,
     recalls_table,
+    seed_spread,
     table2,
     table2_display,
 )
@@ -124,6 +126,36 @@ def test_the_display_shows_intervals_for_ours_and_plain_numbers_for_the_papers(r
 def test_recalls_depend_on_the_recogniser(results):
     egemaps, ge2e = (recalls_table(results, name).set_index("row") for name in ("ser", "ser_second"))
     assert egemaps.loc["none-T1", "sad"] == pytest.approx(80) and ge2e.loc["none-T1", "sad"] == pytest.approx(100)
+
+
+def test_the_spread_over_seeds_has_every_seed_of_every_row_and_recogniser(results):
+    """One of four emotions called otherwise in one of five utterances takes 5 points, two take 10."""
+    lines = results.utterances.assign(ser_seed1=results.utterances["emotion"], ser_seed2=results.utterances["ser"])
+    sad = (lines["emotion"] == "sad") & lines["utterance"].str.endswith("-0")
+    lines.loc[sad, "ser_seed2"] = "neu"
+    lines.loc[lines["row"] == "original", "ser_seed1"] = "sad"
+    lines = lines.assign(ser_second_seed1=None, ser_second_seed2=None)
+    table = seed_spread(Results(lines, results.trials)).set_index(["row", "recogniser"])
+    assert list(table.index) == [(row, name) for row in ROWS for name in ("ser", "ser_second")]
+    assert table.loc[("original", "ser"), ["seed0", "seed1", "seed2"]].tolist() == pytest.approx([100, 25, 95])
+    assert table.loc[("none-T1", "ser"), ["seed0", "seed1", "seed2"]].tolist() == pytest.approx([90, 100, 90])
+    assert table.loc[("none-T1", "ser"), ["min", "max", "sd"]].tolist() == pytest.approx([90, 100, (100 / 3) ** 0.5])
+    trained_elsewhere = table.loc[("none-T1", "ser_second")]
+    assert trained_elsewhere[["seed0", "min", "max"]].tolist() == pytest.approx([100, 100, 100])
+    assert trained_elsewhere[["seed1", "seed2", "sd"]].isna().all()
+
+
+def test_a_seed_of_a_recogniser_is_a_recogniser(results):
+    seeded = Results(results.utterances.assign(ser_seed1=results.utterances["emotion"]), results.trials)
+    assert metric_interval(seeded, "none-T1", "uar", recogniser="ser_seed1").estimate == pytest.approx(100)
+    assert metric_interval(seeded, "none-T1", "uar").estimate == pytest.approx(90)
+    with pytest.raises(TableError, match="ser_seed9"):
+        metric("uar", "ser_seed9")
+
+
+def test_results_without_seeds_have_no_spread(results):
+    with pytest.raises(TableError, match="no column ser_seed1: run the rows again"):
+        seed_spread(results)
 
 
 def test_confusions_count_utterances(results):

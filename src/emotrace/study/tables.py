@@ -7,6 +7,7 @@ with a single speaker (the read one of profile scale) has none over speakers, so
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,7 +15,8 @@ import pandas as pd
 from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation.acoustics import CENTROID_EDGES, KURTOSIS_EDGES
 from emotrace.evaluation.bootstrap import Interval, Statistic, bootstrap_interval, paired_difference
-from emotrace.evaluation.metrics import confusion
+from emotrace.evaluation.metrics import confusion, uar
+from emotrace.evaluation.ser import SEEDS
 from emotrace.evaluation.statistics import (
     EqualErrorRate,
     FrameQuantile,
@@ -25,13 +27,13 @@ from emotrace.evaluation.statistics import (
     ShareCalled,
     WordErrorRate,
 )
+from emotrace.study.assembly import RECOGNISED, RECOGNISERS, seed_column
 from emotrace.study.provenance import ROOT
 
 if TYPE_CHECKING:
     from emotrace.study.study import Study
 
 COLUMNS = ("eer_f", "eer_m", "wer_read", "wer_emotional", *(emotion.value for emotion in Emotion), "uar")
-RECOGNISERS = ("ser", "ser_second")
 REPORTED = ROOT / "data" / "paper" / "table2.csv"
 ACOUSTIC_COLUMNS = (
     *("centroid_hz", "kurtosis", "kurtosis_power", "kurtosis_amplitude"),
@@ -56,13 +58,14 @@ def metric(name: str, recogniser: str = "ser") -> Metric:
     """A metric by its column name in table II, or the mean of an acoustic feature by its name in the results.
 
     Also: recall_spread, sad_called_ang (and the like), loudness_median, and quantiles over frames such as
-    centroid_p99, kurtosis_median, kurtosis_median_ang.
+    centroid_p99, kurtosis_median, kurtosis_median_ang. The recogniser is "ser" or "ser_second", or one of its further
+    seeds, e.g. "ser_seed1".
 
     Raises:
         TableError: unknown name or recogniser.
     """
-    if recogniser not in RECOGNISERS:
-        raise TableError(f"unknown recogniser {recogniser!r}; there are {', '.join(RECOGNISERS)}")
+    if recogniser not in RECOGNISED:
+        raise TableError(f"unknown recogniser {recogniser!r}; there are {', '.join(RECOGNISED)}")
     emotions = {emotion.value: Recall(recogniser, emotion) for emotion in Emotion} | {"uar": Recall(recogniser)}
     if name in emotions:
         return Metric(lambda study, row: _recognised(study, row, recogniser), emotions[name])
@@ -132,6 +135,33 @@ def recalls_table(study: "Study", recogniser: str = "ser") -> pd.DataFrame:
     """Recall of each emotion and UAR in percent, with intervals: columns row, sad, sad_low, sad_high, ... uar_high."""
     names = (*(emotion.value for emotion in Emotion), "uar")
     return pd.DataFrame([{"row": row} | _cells(study, row, names, recogniser) for row in study.rows])
+
+
+def seed_spread(study: "Study") -> pd.DataFrame:
+    """UAR in percent by the seed of a recogniser: does a finding depend on what the recogniser happened to learn from?
+
+    Returns columns row, recogniser, seed0, seed1, seed2, min, max, sd (of a sample), one line per row and recogniser.
+    A recogniser that comes trained has seed0 alone: NaN for the others and sd. Rows without predictions are left out.
+
+    Raises:
+        TableError: results of a time without seeds.
+    """
+    if missing := [column for column in RECOGNISED if column not in study.utterances]:
+        raise TableError(f"the results have no column {missing[0]}: run the rows again (emotrace run)")
+    lines = []
+    for row, recogniser in product(study.rows, RECOGNISERS):
+        rates = {f"seed{seed}": _uar(study, row, seed_column(recogniser, seed)) for seed in SEEDS}
+        found = pd.Series(rates)
+        if found.notna().any():
+            spread = {"min": found.min(), "max": found.max(), "sd": found.std()}
+            lines.append({"row": row, "recogniser": recogniser} | rates | spread)
+    return pd.DataFrame(lines)
+
+
+def _uar(study: "Study", row: str, column: str) -> float:
+    """UAR in percent of one column of predictions; NaN where it is empty."""
+    lines = _recognised(study, row, column)
+    return float("nan") if lines.empty else 100 * uar(list(lines["emotion"]), list(lines[column]), list(lines["fold"]))
 
 
 def confusion_table(study: "Study", row: str, recogniser: str = "ser") -> pd.DataFrame:
