@@ -55,6 +55,16 @@ def test_recalls_stand_beside_the_papers(studies):
     assert pd.isna(table.at[("none-T3", "sad"), "reported"])
 
 
+def test_the_papers_systems_stand_with_the_rows_of_their_representations(monkeypatch):
+    rows = ("original", "B4-IR", "none-T1")
+    reported = pd.read_csv(notebook.REPORTED).assign(source="reported: paper")
+    measured = pd.DataFrame({"row": rows, "source": "measured: scale", "uar": [70.0, 40.0, 60.0]})
+    monkeypatch.setattr(notebook, "table2", lambda study: pd.concat([measured, reported]))
+    table = notebook.table2_beside({"acted": SimpleNamespace(rows=rows)})
+    assert list(table["row"]) == ["original", "original", "B4-IR", "B4", "none-T1", "none-T1"]
+    assert list(table["uar"]) == [70.0, 71.06, 40.0, 42.78, 60.0, 64.78]
+
+
 def test_both_recognisers_by_default(studies):
     panels = set(notebook.recalls_beside(studies)["panel"])
     assert {panel.split("\n")[1] for panel in panels} == set(notebook.RECOGNISER_NAMES.values())

@@ -78,11 +78,15 @@ def show_provenance(studies: Studies) -> Styler:
 
 
 def table2_beside(studies: Studies) -> pd.DataFrame:
-    """Table II of every study and, once, the lines of the paper for the rows shown; each row's lines stand together."""
+    """Table II of every study and, once, the lines of the paper for the rows shown; each row's lines stand together.
+
+    The paper's B3, B4 and B5 stand with B3-IR, B4-IR and B5-IR, which are equivalents of their representations alone.
+    """
     table = pd.concat([table2(study) for study in studies.values()]).drop_duplicates(["row", "source"])
     shown = dict.fromkeys(row for study in studies.values() for row in study.rows)
     order = {row: place for place, row in enumerate(shown)}
-    table = table[table["row"].isin(shown)]
+    order |= {row.removesuffix("-IR"): place for row, place in order.items()}
+    table = table[table["row"].isin(order)]
     return table.sort_values("row", key=lambda rows: rows.map(order), kind="stable").reset_index(drop=True)
 
 
