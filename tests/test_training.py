@@ -69,6 +69,14 @@ def test_a_snapshot_is_the_model_of_a_shorter_run(tmp_path):
     assert torch.equal(kept[7], weights(short)) and not torch.equal(kept[15], weights(long))
 
 
+def test_the_curve_is_the_mean_of_the_losses_of_each_stretch(tmp_path):
+    record = fit(Line(), LoopConfig(steps=100, log_every=1), tmp_path)
+    rows = [line.split(",") for line in (tmp_path / "losses.csv").read_text().splitlines()[1:]]
+    curve = record.curves["squared"]
+    assert [step for step, _ in curve] == [*range(3, 100, 3), 100]  # 100 values, at most 40 stretches: 3 each
+    assert curve[1][1] == pytest.approx(np.mean([float(value) for _, _, value in rows[3:6]]), abs=1e-5)
+
+
 def test_interrupted_between_checkpoints_drops_the_later_losses(tmp_path):
     class Breaks(Line):
         def update(self, batch, step, accelerator):

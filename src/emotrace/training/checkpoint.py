@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from emotrace.corpus.files import atomic_file, write_text_atomic
 CHECKPOINT = "checkpoint.pt"
 LOSSES = "losses.csv"
 PROGRESS = "progress.json"
+CURVE_POINTS = 40
 
 
 class TrainingFolder:
@@ -51,6 +53,18 @@ class TrainingFolder:
         if self._writes:
             with (self.folder / LOSSES).open("a", newline="") as file:
                 csv.writer(file).writerows((step, name, f"{value:.6g}") for name, value in losses.items())
+
+    def curve(self, points: int = CURVE_POINTS) -> dict[str, list[tuple[int, float]]]:
+        """The logged losses by name, as at most ``points`` pairs: last step of a stretch and the mean over it."""
+        with (self.folder / LOSSES).open() as file:
+            rows = [(int(step), name, float(value)) for step, name, value in list(csv.reader(file))[1:]]
+        curves: dict[str, list[tuple[int, float]]] = {}
+        for name in dict.fromkeys(name for _, name, _ in rows):
+            own = [(step, value) for step, other, value in rows if other == name]
+            length = -(-len(own) // points)
+            stretches = [own[start : start + length] for start in range(0, len(own), length)]
+            curves[name] = [(part[-1][0], round(fmean(value for _, value in part), 5)) for part in stretches]
+        return curves
 
     def drop_losses_after(self, step: int) -> None:
         """Begin losses.csv, or drop its lines after the step of the checkpoint."""

@@ -7,7 +7,7 @@ together, so their number changes the results by rounding alone.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +93,15 @@ def warm_up_then_decay(optimiser: torch.optim.Optimizer, warm_up: int, steps: in
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What a model card says of a training run: steps, seconds of computing and the last logged losses."""
+    """What a model card says of a training run: steps, seconds of computing, the last logged losses and their curves.
+
+    A curve is a list of (step, mean of the loss since the step before).
+    """
 
     steps: int
     seconds: float
     losses: dict[str, float]
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
 
 def fit(
@@ -133,12 +137,12 @@ def fit(
                 kept.log(step + 1, losses)
                 progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
             if snapshot is not None and step + 1 in config.snapshots:
-                snapshot(TrainingRecord(step + 1, time.monotonic() - started, losses))
+                snapshot(TrainingRecord(step + 1, time.monotonic() - started, losses, kept.curve()))
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
                 kept.save(recipe.state(), step + 1, time.monotonic() - started)
     processes.wait_for_everyone()
     recipe.modules = {name: _released(module) for name, module in recipe.modules.items()}
-    return TrainingRecord(config.steps, kept.seconds, kept.last)
+    return TrainingRecord(config.steps, kept.seconds, kept.last, kept.curve())
 
 
 def _released(module: nn.Module) -> nn.Module:
