@@ -17,6 +17,7 @@ from speech import phantom
 from stand_in import SPEAKERS, tone
 from tiny_models import make_models
 
+from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir, Utterance, write_datadir
 from emotrace.corpus.metadata import Emotion
 from emotrace.evaluation.bootstrap import Draws
@@ -42,7 +43,14 @@ from emotrace.evaluation.probing import (
     score_interval,
 )
 from emotrace.study.layout import Layout
-from emotrace.study.probe_features import EMBEDDINGS, FRAME_STREAMS, PHONES, REPRESENTATIONS, write_probe_features
+from emotrace.study.probe_features import (
+    EMBEDDINGS,
+    FRAME_STREAMS,
+    PHONES,
+    REPRESENTATIONS,
+    _aligner,
+    write_probe_features,
+)
 from emotrace.study.probe_plan import TARGETS, Material, Probe, Split, read_lines
 from emotrace.study.probing import (
     PROVENANCE,
@@ -54,6 +62,7 @@ from emotrace.study.probing import (
     run_probing,
 )
 from emotrace.study.profiles import ALL_MEASURES, Corpus, Profile, ProfileError
+from emotrace.training.phones import align
 
 RATE = 16_000
 
@@ -302,6 +311,14 @@ def _samples(utterance: Utterance) -> int:
     import soundfile
 
     return soundfile.info(utterance.path).frames
+
+
+def test_phones_do_not_depend_on_what_was_aligned_before():
+    """The tasks of a worker share an aligner, and which tasks those are is chance."""
+    speech = {u.id: (load_audio(u.path), u.text) for u in phantom().utterances[:3]}
+    forward = {name: align(_aligner(), *pair) for name, pair in speech.items()}
+    backward = {name: align(_aligner(), *pair) for name, pair in reversed(speech.items())}
+    assert forward == backward and all(forward.values())
 
 
 def test_a_damaged_file_is_named(models, tmp_path):
