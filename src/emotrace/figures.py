@@ -27,6 +27,7 @@ HEAD = 1.0  # inches for a panel's title, axis and label
 EMOTION_COLOURS = {"sad": "#0072B2", "neu": "#8C8C8C", "ang": "#D55E00", "hap": "#E6A700", "uar": "#000000"}
 EMOTION_MARKERS = {"sad": "v", "neu": "s", "ang": "^", "hap": "o", "uar": "D"}
 EMOTION_NAMES = {"sad": "sad", "neu": "neutral", "ang": "angry", "hap": "happy", "uar": "UAR"}
+OUTCOME_NAMES = EMOTION_NAMES | {"called_ang": "called\nangry"}
 
 # Controls are greys; a speaker embedding is a hue; the soft units are its dark shade.
 ROW_COLOURS = {
@@ -238,7 +239,7 @@ def change_figure(frame: pd.DataFrame, *, unit: str = "percentage points") -> Dr
     A change is marked by an asterisk where its interval excludes 0. The scale is the same in all panels.
 
     Args:
-        frame: columns panel, line, outcome, estimate, low, high; outcomes by EMOTION_NAMES where they are emotions.
+        frame: columns panel, line, outcome, estimate, low, high; those outcomes that are in OUTCOME_NAMES by these names.
         unit: of the estimates.
 
     Raises:
@@ -267,7 +268,7 @@ def _draw_changes(axes: Axes, part: pd.DataFrame, limit: float) -> None:
     sns.heatmap(values.reindex(**order), vmin=-limit, vmax=limit, cmap="vlag", annot=texts.reindex(**order), fmt="",
                 annot_kws={"size": TEXT - 1}, cbar=False, ax=axes)  # fmt: skip
     axes.set(xlabel="", ylabel="")
-    axes.set_xticklabels([EMOTION_NAMES.get(name, name) for name in outcomes], rotation=0)
+    axes.set_xticklabels([OUTCOME_NAMES.get(name, name) for name in outcomes], rotation=0)
     axes.tick_params(axis="y", labelrotation=0)
 
 
