@@ -239,7 +239,7 @@ def change_figure(frame: pd.DataFrame, *, unit: str = "percentage points") -> Dr
     A change is marked by an asterisk where its interval excludes 0. The scale is the same in all panels.
 
     Args:
-        frame: columns panel, line, outcome, estimate, low, high; those outcomes that are in OUTCOME_NAMES by these names.
+        frame: columns panel, line, outcome, estimate, low, high; outcomes are named by OUTCOME_NAMES.
         unit: of the estimates.
 
     Raises:
