@@ -31,7 +31,7 @@ from emotrace.study.tables import (
 
 SPEECH = {"phantom": "phantom (synthetic speech)", "scale": "scale (acted and read speech of people)"}
 RECORDED = "scale"
-RECOGNISER_NAMES = {"ser": "eGeMAPS + SVM", "ser_second": "GE2E + SVM"}
+RECOGNISER_NAMES = {"ser": "functionals + SVM", "ser_second": "GE2E + SVM"}
 CLASSES = ("sad", "neu", "ang", "hap", "uar")
 
 Studies = Mapping[str, Study]

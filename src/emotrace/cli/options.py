@@ -27,7 +27,17 @@ ProfileOption = Annotated[
     ProfileName,
     typer.Option(help="phantom: embedded corpus, minutes; scale: real speech, hours; paper: official parts, a GPU."),
 ]
-RowsOption = Annotated[str | None, typer.Option(help="Rows, separated by commas; all by default.")]
+RowsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Rows or groups of rows, separated by commas; table II by default. Groups: attribution, baselines, "
+        "effects, seeds, snapshots."
+    ),
+]
+HearingOption = Annotated[
+    str | None,
+    typer.Option(help="The level experiment: its rows, heard by eGeMAPS + SVM as-recorded or normalised in level."),
+]
 LayerOption = Annotated[int, typer.Option(min=1, help="HuBERT layer that rows at T6 are taken at.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Of the pseudo-speakers; 0 is the study's own selection.")]
 JobsOption = Annotated[int | None, typer.Option(min=1, help="Worker processes, one thread each; 2 by default.")]
@@ -54,13 +64,15 @@ def one_message() -> Iterator[None]:
         raise typer.Exit(130) from error
 
 
-def layout_and_rows(profile: str, rows: str | None, layer: int, seed: int):
+def layout_and_rows(profile: str, rows: str | None, layer: int, seed: int, hearing: str | None = None):
     """The layout of a profile, and the rows that a list of names and groups, separated by commas, means."""
     from emotrace.study.layout import Layout
+    from emotrace.study.level import level_profile
     from emotrace.study.profiles import get_profile
 
     names = None if rows is None else [name.strip() for name in rows.split(",") if name.strip()]
-    layout = Layout(get_profile(profile), seed=seed)
+    own = get_profile(profile)
+    layout = Layout(own if hearing is None else level_profile(own, hearing), seed=seed)
     return layout, layout.profile.select(names, layer=layer)
 
 

@@ -1,8 +1,9 @@
-"""Commands for the study: plan, run, status."""
+"""Commands for the study: plan, run, probe, status."""
 
 import typer
 
 from emotrace.cli.options import (
+    HearingOption,
     JobsOption,
     LayerOption,
     LibriSpeechOption,
@@ -23,6 +24,7 @@ def plan(
     rows: RowsOption = None,
     layer: LayerOption = 6,
     seed: SeedOption = 0,
+    hearing: HearingOption = None,
 ) -> None:
     """Say what a run would do, how long it would take and what is missing. Starts nothing.
 
@@ -36,7 +38,7 @@ def plan(
             from emotrace.study.paper_plan import describe
 
             typer.echo(describe())
-        layout, chosen = layout_and_rows(profile, rows, layer, seed)
+        layout, chosen = layout_and_rows(profile, rows, layer, seed, hearing)
         made = make_plan(layout, chosen)
         if layout.profile.has_data():
             typer.echo(corpora_table(layout).round(1).to_string(index=False) + "\n")
@@ -55,6 +57,7 @@ def run(
     rows: RowsOption = None,
     layer: LayerOption = 6,
     seed: SeedOption = 0,
+    hearing: HearingOption = None,
     jobs: JobsOption = None,
     scheduler: SchedulerOption = None,
     ravdess: RavdessOption = None,
@@ -65,13 +68,40 @@ def run(
     Example: `emotrace run --profile scale --rows original,none-T6`
     """
     with one_message():
-        from emotrace.study.profiles import prepare
+        from emotrace.study.profiles import get_profile, prepare
         from emotrace.study.runner import run_rows
 
-        layout, chosen = layout_and_rows(profile, rows, layer, seed)
-        prepare(layout.profile, ravdess=ravdess, librispeech=librispeech)
+        layout, chosen = layout_and_rows(profile, rows, layer, seed, hearing)
+        prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
         done = run_rows(layout, chosen, jobs=worker_count(jobs), scheduler=scheduler)
     typer.echo(f"{layout.profile.results}: ran {', '.join(done) or 'nothing, all rows are there'}")
+
+
+def probe(
+    profile: ProfileOption = ProfileName.PHANTOM,
+    seed: SeedOption = 0,
+    jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
+    ravdess: RavdessOption = None,
+    librispeech: LibriSpeechOption = None,
+) -> None:
+    """Train linear probes on every layer and embedding: which carries F0, energy, emotion, speaker, phones.
+
+    Example: `emotrace probe --profile scale`
+    """
+    with one_message():
+        from emotrace.study.layout import Layout
+        from emotrace.study.probing import read_probing, run_probing
+        from emotrace.study.profiles import get_profile, prepare
+
+        own = get_profile(profile)
+        prepare(own, ravdess=ravdess, librispeech=librispeech)
+        done = run_probing(Layout(own, seed=seed), jobs=worker_count(jobs), scheduler=scheduler)
+        table = read_probing(own)
+    typer.echo(f"{own.results}: {'recorded' if done else 'recorded already'}; the best of each target:")
+    best = table.loc[table.groupby("target", sort=False)["estimate"].idxmax()]
+    shown = best[["target", "representation", "score", "estimate", "low", "high", "baseline"]]
+    typer.echo(shown.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
 
 
 def status(
@@ -79,6 +109,7 @@ def status(
     rows: RowsOption = None,
     layer: LayerOption = 6,
     seed: SeedOption = 0,
+    hearing: HearingOption = None,
 ) -> None:
     """Say which rows are done, partial, missing or stale.
 
@@ -87,7 +118,7 @@ def status(
     with one_message():
         from emotrace.study.runner import row_state
 
-        layout, chosen = layout_and_rows(profile, rows, layer, seed)
+        layout, chosen = layout_and_rows(profile, rows, layer, seed, hearing)
         states = [row_state(layout, row) for row in chosen]
         lacking = layout.missing_models(chosen)
     for state in states:

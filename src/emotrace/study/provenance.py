@@ -18,12 +18,14 @@ from typing import Any
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = Path(os.environ.get("EMOTRACE_ROOT", PACKAGE.parents[1]))
 
-# what only trains or summarises: it is in the models, or in no recorded result
+# what only trains, summarises or probes: it is in the models, or in no row's result; it counts where it is named itself
 _NOT_COMPUTING = {
     "vocoder/discriminators.py",
     "vocoder/losses.py",
     "evaluation/bootstrap.py",
+    "evaluation/frame_targets.py",
     "evaluation/linkability.py",
+    "evaluation/probing.py",
     "evaluation/statistics.py",
 }
 SYNTHESIS_CODE = ("corpus/audio.py", "representation", "anonymizer", "vocoder", "models.py", "weights.py")
@@ -60,14 +62,19 @@ def code_version(parts: Iterable[str], package: Path = PACKAGE) -> str:
 
 
 def _modules(parts: Iterable[str], package: Path) -> list[str]:
-    names = set()
+    def name_of(file: Path) -> str:
+        return file.relative_to(package).as_posix()
+
+    names: set[str] = set()
     for part in parts:
         path = package / part
         if not path.exists():
             raise FileNotFoundError(f"{path}: named in the code version, but absent")
-        files = [path] if path.is_file() else path.rglob("*.py")
-        names.update(file.relative_to(package).as_posix() for file in files)
-    return sorted(names - _NOT_COMPUTING)
+        if path.is_file():
+            names.add(name_of(path))
+        else:
+            names |= set(map(name_of, path.rglob("*.py"))) - _NOT_COMPUTING
+    return sorted(names)
 
 
 def _outline(node: Any) -> Any:
