@@ -5,10 +5,13 @@ import torch
 
 from emotrace.vocoder.acoustic import (
     MEL_RATE,
+    PITCHES,
+    STEPS,
     AcousticConfig,
     AcousticModel,
     aligned_crop,
     at_mel_frames,
+    pitch_code,
 )
 from emotrace.vocoder.checkpoint import load_model, save_model
 
@@ -107,3 +110,23 @@ def test_saved_and_loaded_models_agree(tmp_path):
 
 def test_the_default_size_trains_on_a_cpu():
     assert sum(p.numel() for p in AcousticModel(AcousticConfig(393)).parameters()) < 1.2e6
+
+
+def test_the_pitch_code_peaks_at_its_semitone_and_is_silent_where_unvoiced():
+    f0 = torch.tensor([[0.0, 50.0, 100.0, 440.0, 466.16]])
+    code = pitch_code(f0)
+    assert code.shape == (1, PITCHES + 1, 5)
+    assert code[0, :, 0].abs().sum() == 0 and code[0, -1].tolist() == [0, 1, 1, 1, 1]
+    peaks = code[0, :-1].argmax(0)
+    assert peaks[1] == 0 and peaks[2] == STEPS
+    assert peaks[4] - peaks[3] == 1  # a and b flat, a semitone apart
+    torch.testing.assert_close(code[0, STEPS, 2], torch.tensor(1.0))
+
+
+def test_f0_is_heard_through_its_code_alone_where_the_channel_says_nothing():
+    torch.manual_seed(0)
+    model = AcousticModel(AcousticConfig(3, f0_channel=1, dim=16, blocks=2)).eval()
+    torch.nn.init.zeros_(model.embed.weight)
+    low, high = (torch.full((1, 3, 20), hertz) for hertz in (100.0, 200.0))
+    with torch.no_grad():
+        assert (model(low, 10) - model(high, 10)).abs().max() > 1e-3

@@ -70,6 +70,12 @@ class Features:
             linguistic, prosody = codebook.codes[units], segment_prosody(units, self.f0, self.log_mel)
         return assemble_ir(linguistic, prosody, own if speaker is None else speaker)
 
+    def f0_channel(self, spec: IRSpec, *, codebook: Codebook | None = None) -> int | None:
+        """Which channel of the IR is F0 in Hz, frame by frame; None where no channel is. Errors as `ir`'s."""
+        if spec.linguistic == "log-mel" or spec.segments or not spec.f0:
+            return None
+        return self._linguistic(spec, codebook).shape[1]
+
     @property
     def prompt(self) -> Tensor:
         """An acoustic prompt (160,): mean and standard deviation over time of the log-mel's bands."""

@@ -32,10 +32,11 @@ class AcousticTraining(Recipe):
         learning_rate: float = 1e-3,
         seed: int = 0,
         style: nn.Module | None = None,
+        f0_channel: int | None = None,
     ):
         self.irs, self.mels, self.batch_size = irs, mels, batch_size
         torch.manual_seed(seed)
-        self.modules = {"acoustic": new_model(irs, mels, STYLE_CHANNELS if style else 0).train()}
+        self.modules = {"acoustic": new_model(irs, mels, STYLE_CHANNELS if style else 0, f0_channel).train()}
         if style:
             self.modules["style"] = style.train()
         parameters = [parameter for module in self.modules.values() for parameter in module.parameters()]
@@ -70,13 +71,15 @@ class AcousticTraining(Recipe):
         return batch["ir"]
 
 
-def new_model(irs: Sequence[Tensor], mels: Sequence[Tensor], extra_channels: int = 0) -> AcousticModel:
+def new_model(
+    irs: Sequence[Tensor], mels: Sequence[Tensor], extra_channels: int = 0, f0_channel: int | None = None
+) -> AcousticModel:
     """A fresh model, normalised to the training data; ``extra_channels`` of the IR are learned, not normalised."""
-    plain = AcousticModel(AcousticConfig(in_channels=irs[0].shape[0]))
+    plain = AcousticModel(AcousticConfig(irs[0].shape[0], f0_channel))
     plain.fit_normalisation(irs, mels)
     if not extra_channels:
         return plain
-    model = AcousticModel(AcousticConfig(in_channels=irs[0].shape[0] + extra_channels))
+    model = AcousticModel(AcousticConfig(irs[0].shape[0] + extra_channels, f0_channel))
     model.mel_mean.copy_(plain.mel_mean)
     model.mel_std.copy_(plain.mel_std)
     model.ir_mean[:-extra_channels].copy_(plain.ir_mean)

@@ -80,6 +80,10 @@ class Extraction:
         found = zip(self.each(data), self._speakers(data, spec), strict=True)
         return [features.ir(spec, speaker=speaker, codebook=codebook) for features, speaker in found]
 
+    def f0_channel(self, data: TrainingSet, spec: IRSpec) -> int | None:
+        """Which channel of these IRs is F0 in Hz."""
+        return self.features(data.utterances[0]).f0_channel(spec, codebook=self.models.codebook(spec.post))
+
     def _speakers(self, data: TrainingSet, spec: IRSpec) -> Iterator[Tensor | None]:
         """What stands for the speaker of every utterance and is not among the cached features."""
         if spec.speaker == "gst":
@@ -124,7 +128,8 @@ def train_gst(workshop: Workshop) -> None:
     styles = [gst_log_mel(torch.from_numpy(waveform)[None])[0] for waveform in data.waveforms]
     torch.manual_seed(workshop.seed)
     encoder = GstEncoder(**GST)
-    recipe = StyleTraining(encoder, irs, mels, styles, steps=workshop.budget.gst, seed=workshop.seed)
+    options = {"f0_channel": extraction.f0_channel(data, SOFT), "seed": workshop.seed}
+    recipe = StyleTraining(encoder, irs, mels, styles, steps=workshop.budget.gst, **options)
     record = workshop.fit("gst", recipe, workshop.budget.gst, needs=FRONT_ENDS)
     workshop.ship(
         "gst",
@@ -143,7 +148,8 @@ def train_acoustic(workshop: Workshop, name: str, seed: int | None = None) -> No
         workshop, model_name = replace(workshop, seed=seed), f"{model_name}-seed{seed}"
     extraction, spec = Extraction(workshop.models, workshop.work / "features"), IRS[name]
     irs, mels = extraction.irs(workshop.augmented_set, spec), _mels(workshop.augmented_set)
-    recipe = AcousticTraining(irs, mels, steps=workshop.budget.acoustic, seed=workshop.seed)
+    f0_channel = extraction.f0_channel(workshop.augmented_set, spec)
+    recipe = AcousticTraining(irs, mels, steps=workshop.budget.acoustic, seed=workshop.seed, f0_channel=f0_channel)
     record = workshop.fit(model_name, recipe, workshop.budget.acoustic, needs=needs(spec))
     model = recipe.modules["acoustic"]
     workshop.ship(

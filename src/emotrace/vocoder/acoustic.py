@@ -15,13 +15,19 @@ from emotrace.vocoder.blocks import ChannelNorm, ConvNext, channel_moments
 IR_RATE = 100.0
 MEL_RATE = 22_050 / 256
 MEL_BANDS = 80
+LOWEST, OCTAVES, STEPS = 50.0, 4, 12  # of the pitch code: Hz, and semitones
+PITCHES = OCTAVES * STEPS + 1
 
 
 @dataclass(frozen=True)
 class AcousticConfig:
-    """Shape of an acoustic model: 1.0 M parameters for 393 input channels with these defaults."""
+    """Shape of an acoustic model: 1.0 M parameters for 393 input channels with these defaults.
+
+    ``f0_channel``: which channel of the IR is F0 in Hz, 0 where unvoiced, to be read as a pitch code too, if any.
+    """
 
     in_channels: int
+    f0_channel: int | None = None
     dim: int = 192
     blocks: int = 6
     kernel: int = 7
@@ -40,6 +46,8 @@ class AcousticModel(nn.Module):
         self.register_buffer("mel_mean", torch.zeros(MEL_BANDS, 1))
         self.register_buffer("mel_std", torch.ones(MEL_BANDS, 1))
         self.embed = nn.Conv1d(config.in_channels, config.dim, 1)
+        if config.f0_channel is not None:
+            self.pitch = nn.Conv1d(PITCHES + 1, config.dim, 1, bias=False)
         self.dropout = nn.Dropout1d(config.dropout)
         self.blocks = nn.ModuleList(
             ConvNext(config.dim, config.kernel, config.expansion * config.dim, scale=1 / config.blocks)
@@ -52,6 +60,8 @@ class AcousticModel(nn.Module):
         if ir.ndim != 3 or ir.shape[1] != self.config.in_channels:
             raise ValueError(f"expected an IR (B, {self.config.in_channels}, L), got {tuple(ir.shape)}")
         hidden = self.embed(self.dropout((ir - self.ir_mean) / self.ir_std))
+        if self.config.f0_channel is not None:
+            hidden = hidden + self.pitch(pitch_code(ir[:, self.config.f0_channel]))
         half = len(self.blocks) // 2
         for block in self.blocks[:half]:
             hidden = block(hidden)
@@ -70,6 +80,18 @@ class AcousticModel(nn.Module):
             mean, std = channel_moments(arrays)
             getattr(self, f"{name}_mean").copy_(mean)
             getattr(self, f"{name}_std").copy_(std)
+
+
+def pitch_code(f0: Tensor) -> Tensor:
+    """F0 (B, L) in Hz, 0 unvoiced -> (B, 50, L): a bump around its semitone from 50 to 800 Hz, and whether voiced.
+
+    Where harmonics fall is no linear function of F0 in Hz, but one of this code.
+    """
+    voiced = (f0 > 0).float()[:, None]
+    octaves = torch.log2(f0.clamp(min=1.0) / LOWEST)[:, None]
+    centres = torch.arange(PITCHES, device=f0.device)[:, None] / STEPS
+    bump = torch.exp(-0.5 * ((octaves - centres) * STEPS).square())
+    return torch.cat([bump * voiced, voiced], dim=1)
 
 
 def at_mel_frames(hidden: Tensor, n_frames: int, start: Tensor | float = 0.0) -> Tensor:
