@@ -42,6 +42,9 @@ ROW_COLOURS = {
     "GST-orig-T12-soft": "#A6467E",
     "ECAPA-anon": "#5CC9A7",
     "ECAPA-anon-T12-soft": "#00745A",
+    "B3-IR": "#6A4C93",
+    "B4-IR": "#9B7EBD",
+    "B5-IR": "#7A5C3E",
 }
 PAIR_COLOUR = "#333333"
 HUES = ("#0072B2", "#D55E00", "#E6A700", "#8C8C8C")
