@@ -46,16 +46,20 @@ def evaluate(
         typer.Option(help="Copy from a separate invocation (another --seed) that the lazy-informed attacker enrols."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for utterances.parquet, trials.parquet, summary.csv.")
+        Path | None, typer.Option(help="Folder for utterances.parquet, trials.parquet, summary.csv, report.html.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="File for a report with figures, beside the recorded rows: one HTML file.")
     ] = None,
     jobs: JobsOption = None,
     scheduler: SchedulerOption = None,
 ) -> None:
     """Compare an anonymised data directory with its originals: EER, WER, recalls, UAR, acoustics, with 95 % intervals.
 
-    Example: `emotrace evaluate corpus corpus_anon --out results`
+    Example: `emotrace evaluate corpus corpus_anon --out results --report report.html`
     """
     with one_message():
+        from emotrace.report import write_report
         from emotrace.study.directories import evaluate_directories, write_evaluation
         from emotrace.study.summary import summary_table
 
@@ -64,6 +68,8 @@ def evaluate(
         summary = summary_table(found)
         if out is not None:
             write_evaluation(out, found, summary)
+        for path in [path for path in (report, out and out / "report.html") if path is not None]:
+            write_report(path, found, summary)
     typer.echo(summary.to_string(index=False, float_format=lambda value: f"{value:.2f}", na_rep="-"))
     for note in found.notes:
         typer.echo(f"note: {note}")

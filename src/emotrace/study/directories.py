@@ -1,8 +1,9 @@
 """Any data directory, not only the study's: anonymise it by a row, or evaluate what somebody made of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import soundfile
@@ -74,6 +75,7 @@ class Evaluation:
         utterances, trials: one line per utterance, and per trial and attacker.
         notes: what could not be measured, and why.
         seed, n_bootstrap: of the intervals.
+        identity: what the originals' results depend on, in the words of a row's provenance: recognisers, data, code.
     """
 
     rows: tuple[str, str]
@@ -82,6 +84,7 @@ class Evaluation:
     notes: tuple[str, ...]
     seed: int = 0
     n_bootstrap: int = 1000
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
 
 def evaluate_directories(
@@ -130,7 +133,8 @@ def evaluate_directories(
             workers.run(measure_tasks(each, layout.backends), each.row)
     lines = [utterance_lines(each, references, layout.backends) for each in (recorded, version)]
     trials = [trial_lines(each, references) for each in (recorded, version)]
-    return Evaluation((recorded.row, version.row), _joined(lines), _joined(trials), notes)
+    rows, identity = (recorded.row, version.row), layout.identity(ORIGINAL)
+    return Evaluation(rows, _joined(lines), _joined(trials), notes, identity=identity)
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, summary: pd.DataFrame) -> None:
