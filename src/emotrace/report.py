@@ -22,6 +22,7 @@ from emotrace.study.summary import difference_table, summary_table
 from emotrace.study.tables import RECOGNISERS, confusion_table
 
 TEMPLATE = "report.html.j2"
+TOLD = ("UAR [%]", "WER [%]", "EER [%]")  # in the sentences at the top
 
 
 def write_report(path: Path, evaluation: Evaluation, summary: pd.DataFrame | None = None) -> None:
@@ -72,9 +73,8 @@ def facts(evaluation: Evaluation) -> dict[str, str]:
 def findings(summary: pd.DataFrame, differences: pd.DataFrame, evaluation: Evaluation) -> Iterator[str]:
     """The result in sentences: UAR by recogniser, words, EER of the strongest attacker measured."""
     before, after = (summary[summary["version"] == row].set_index(["metric", "of"]) for row in evaluation.rows)
-    for line in differences.itertuples():
-        if line.metric not in ("UAR [%]", "WER [%]", "EER [%]") or line.of.startswith("ignorant"):
-            continue
+    told = differences[differences["metric"].isin(TOLD) & ~differences["of"].str.startswith("ignorant")]
+    for line in told.sort_values("metric", key=lambda metrics: metrics.map(TOLD.index), kind="stable").itertuples():
         source = f"original, {line.of.rpartition(', ')[2]}" if line.metric == "EER [%]" else line.of
         old, new = before.loc[(line.metric, source)], after.loc[(line.metric, line.of)]
         what = line.metric.removesuffix(" [%]") + (f" ({RECOGNISER_NAMES.get(line.of, line.of)})" if line.of else "")
