@@ -6,7 +6,8 @@ A test is a weighted sum of metrics of rows and what the paper says of it. Its v
 - "within a margin": reproduced where the whole interval lies within, contradicted where it lies outside;
 - else undecided at this size.
 
-A claim is reproduced when all of its tests are, contradicted when one of them is, else undecided.
+A claim is reproduced when all of its tests are, contradicted when one of them is, else undecided. A test whose rows or
+measurements the results do not hold says so instead of a verdict.
 """
 
 from collections.abc import Iterable
@@ -18,12 +19,14 @@ import pandas as pd
 
 from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation.bootstrap import Interval, Part, combination
-from emotrace.study.tables import COLUMNS, REPORTED, metric, resampled
+from emotrace.evaluation.metrics import MetricError
+from emotrace.study.tables import COLUMNS, REPORTED, TableError, metric, resampled
 
 if TYPE_CHECKING:
     from emotrace.study.study import Study
 
 REPRODUCED, CONTRADICTED, UNDECIDED = "reproduced", "contradicted", "undecided"
+ROWS_MISSING, NOT_MEASURED = "rows missing", "not measured"
 HUBERT_ROWS = ("none-T1", "ECAPA-orig-T6", "ECAPA-orig-T12-soft", "GST-orig-T12-soft", "none-T6", "ECAPA-anon-T6")
 HUBERT_ROWS += ("ECAPA-anon-T12-soft",)
 SAME_UAR = 3.0  # percentage points; the paper calls -0.15 similar
@@ -55,6 +58,11 @@ class Test:
     terms: tuple[Term, ...]
     sign: int = 1
     margin: float = 0.0
+
+    @property
+    def statement(self) -> str:
+        """What the paper says of the sum, in words."""
+        return {1: "above 0", -1: "below 0", 0: f"within ±{self.margin:g}"}[self.sign]
 
     def verdict(self, interval: Interval) -> str:
         """What the interval says of the statement."""
@@ -90,16 +98,23 @@ def minus(first: str, second: str, name: str, text: str, sign: int = 1, margin: 
 def test_lines(study: "Study", claims: Iterable[Claim]) -> pd.DataFrame:
     """One line per test: claim, test, estimate, low, high, paper (its sign in words), reported, verdict.
 
-    Claims whose rows the study does not have are left out.
+    Claims whose rows the study does not have are left out. Where the results lack a measurement, the numbers are NaN
+    and the verdict is "not measured".
     """
     lines = []
     for claim in claims:
         for test in claim.tests if claim.rows <= set(study.rows) else ():
-            interval = estimate(study, test)
-            paper = {1: "above 0", -1: "below 0", 0: f"within ±{test.margin:g}"}[test.sign]
-            line = {"claim": claim.name, "test": test.text, **interval._asdict(), "paper": paper}
-            lines.append(line | {"reported": reported(test), "verdict": test.verdict(interval)})
+            line = {"claim": claim.name, "test": test.text, **_judged(study, test), "paper": test.statement}
+            lines.append(line | {"reported": reported(test)})
     return pd.DataFrame(lines)
+
+
+def _judged(study: "Study", test: Test) -> dict[str, object]:
+    try:
+        interval = estimate(study, test)
+    except (TableError, MetricError):
+        return {"estimate": np.nan, "low": np.nan, "high": np.nan, "verdict": NOT_MEASURED}
+    return {**interval._asdict(), "verdict": test.verdict(interval)}
 
 
 def verdicts(study: "Study", claims: Iterable[Claim]) -> pd.DataFrame:
@@ -116,9 +131,11 @@ def verdicts(study: "Study", claims: Iterable[Claim]) -> pd.DataFrame:
 def overall(verdicts: list[str]) -> str:
     """The verdict of a claim from those of its tests."""
     if not verdicts:
-        return "rows missing"
+        return ROWS_MISSING
     if CONTRADICTED in verdicts:
         return CONTRADICTED
+    if NOT_MEASURED in verdicts:
+        return NOT_MEASURED
     return REPRODUCED if set(verdicts) == {REPRODUCED} else UNDECIDED
 
 
@@ -128,6 +145,8 @@ def estimate(study: "Study", test: Test) -> Interval:
     for term in test.terms:
         chosen = metric(term.metric)
         lines = chosen.lines(study, term.row)
+        if lines.empty:
+            raise TableError(f"profile {study.profile.name}, row {term.row}: no results for {term.metric}")
         parts.append(Part(term.factor * chosen.factor, lines, chosen.statistic, resampled(lines)))
     return combination(parts, n=study.n_bootstrap, seed=study.seed)
 

@@ -93,6 +93,8 @@ def _frame_quantile(feature: str, quantile: str, emotion: str | None) -> Metric:
     q = 0.5 if quantile == "median" else int(quantile[1:]) / 100
 
     def lines(study: "Study", row: str) -> pd.DataFrame:
+        if f"{feature}_histogram" not in study.utterances:
+            raise TableError(f"the results have no column {feature}_histogram: run the rows again (emotrace run)")
         found = _emotional(study, row).dropna(subset=[f"{feature}_histogram"])
         return found if emotion is None else found[found["emotion"] == emotion]
 

@@ -1,0 +1,120 @@
+"""Numbers in the prose of the pages: each comes from numbers.json, or was reported and says so. Alone: exit code 1.
+
+A number is result-like when it is a percentage, a decimal, or a number of points or LUFS. Bare, it is allowed where
+
+- it stands in a table of data/paper, and its paragraph says that it was reported (a word of LABELS), or
+- allowed_numbers.csv lists it for its page (or for all, "*"): kind "reported" with the same condition, kind "constant" for
+  what is no result, such as a version or the level of an interval.
+
+A page may state what its sentences rely on, as a comment: ``% holds: scale.none_T6.uar > scale.ECAPA_anon_T12_soft.uar``.
+"""
+
+import json
+import operator
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+BOOK = Path(__file__).resolve().parent
+ROOT = BOOK.parent
+LABELS = ("paper", "reported", "printed", "published")
+RESULT = re.compile(
+    r"[-+−]?(?<![\w.])(\d+(?:\.\d+)?)(?=\s?%|\s(?:percentage )?points|\sLUFS)|(?<![\w.])(\d+\.\d+)(?![\w.]*\w)"
+)
+KEY = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
+HOLDS = re.compile(r"^% holds: *(\S+) *([<>]) *(\S+) *$", re.MULTILINE)
+CODE = r"code|code-cell|code-block|image|literalinclude|math|mermaid|bibliography|toctree|figure|csv-table"
+_NO_PROSE = (
+    re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
+    re.compile(rf"^(`{{3,}}|:{{3,}})(?:\{{(?:{CODE})\}}|[\w-]+).*?^\1 *$", re.DOTALL | re.MULTILINE),
+    re.compile(r"<!--.*?-->", re.DOTALL),
+    re.compile(r"^%.*$", re.MULTILINE),
+    re.compile(r"^:(?!alt)[\w-]+:.*$", re.MULTILINE),
+    re.compile(r"(?:\{[\w:-]+\})?(`+)[^`]+?\1", re.DOTALL),
+    re.compile(r"\{\{.*?\}\}", re.DOTALL),
+    re.compile(r"\]\([^)]*\)|<https?://[^>]*>|https?://\S+"),
+)
+
+
+def pages() -> list[Path]:
+    """The text of every page: book/ and the notebooks' paired text."""
+    own = [
+        path for path in sorted(BOOK.rglob("*.md")) if not {"_build", "notebooks"} & set(path.relative_to(BOOK).parts)
+    ]
+    return [*own, *sorted((ROOT / "notebooks").glob("*.md"))]
+
+
+def paragraphs(text: str) -> Iterator[str]:
+    """The prose of a page without code, roles, links' targets, comments and what comes from numbers.json."""
+    for pattern in _NO_PROSE:
+        text = pattern.sub(" ", text)
+    return (" ".join(part.split()) for part in re.split(r"\n\s*\n|\n(?=[-*|:#]|\d+\. )", text) if part.strip())
+
+
+def bare_numbers(page: str, text: str, allowed: pd.DataFrame, printed: set[str]) -> list[str]:
+    """Problems: each result-like number of a page that is neither allowed nor labelled as reported, with its place."""
+    own = allowed[allowed["page"].isin([page, "*"])]
+    constants = set(own.loc[own["kind"] == "constant", "number"])
+    reported = printed | set(own.loc[own["kind"] == "reported", "number"])
+    problems = []
+    for paragraph in paragraphs(text):
+        labelled = any(word in paragraph.lower() for word in LABELS)
+        for match in RESULT.finditer(paragraph):
+            number = match[1] or match[2]
+            if number in constants or (number in reported and labelled):
+                continue
+            why = "reported, but its paragraph does not say so" if number in reported else "not from numbers.json"
+            problems.append(
+                f"{page}: {number} is {why}: ...{paragraph[max(0, match.start() - 40) : match.end() + 20]}..."
+            )
+    return problems
+
+
+def unknown_keys(page: str, text: str, entries: dict[str, str]) -> list[str]:
+    """Problems: substitutions that numbers.json does not have."""
+    return [f"{page}: no entry {key} in numbers.json" for key in KEY.findall(text) if key not in entries]
+
+
+def broken_statements(page: str, text: str, entries: dict[str, str]) -> list[str]:
+    """Problems: comparisons that a page relies on and that the numbers do not bear out."""
+    compare = {"<": operator.lt, ">": operator.gt}
+    return [
+        f"{page}: no longer holds: {first} {sign} {second} ({entries.get(first, first)}, {entries.get(second, second)})"
+        for first, sign, second in HOLDS.findall(text)
+        if not compare[sign](_value(first, entries), _value(second, entries))
+    ]
+
+
+def _value(name: str, entries: dict[str, str]) -> float:
+    """The number that an entry begins with, or a number itself. Raises ValueError for anything else."""
+    return float(entries.get(name, name).split()[0])
+
+
+def printed_numbers() -> set[str]:
+    """Every number of data/paper as it is written there."""
+    tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in (ROOT / "data" / "paper").glob("*.csv")]
+    cells = {str(cell) for table in tables for cell in table.to_numpy().ravel()}
+    return {cell for cell in cells if re.fullmatch(r"\d+(\.\d+)?", cell)}
+
+
+def check_prose() -> list[str]:
+    """All problems of all pages; empty when prose and results agree."""
+    from export_numbers import NUMBERS, flat
+
+    entries = flat(json.loads(NUMBERS.read_text()))
+    allowed, printed = pd.read_csv(BOOK / "allowed_numbers.csv", dtype=str), printed_numbers()
+    problems = []
+    for path in pages():
+        page, text = path.relative_to(ROOT).as_posix(), path.read_text()
+        problems += bare_numbers(page, text, allowed, printed)
+        problems += unknown_keys(page, text, entries) + broken_statements(page, text, entries)
+    return problems
+
+
+if __name__ == "__main__":
+    found = check_prose()
+    print("\n".join(found) or "every number in the prose is traced")
+    sys.exit(bool(found))

@@ -1,0 +1,119 @@
+"""The numbers that prose uses, from data/results/scale and data/paper, as book/numbers.json. Never edit that by hand.
+
+    python book/export_numbers.py           # write it
+    python book/export_numbers.py --check   # say what differs from the results at hand; exit code 1 where anything does
+
+Pages write ``{{ scale.none_T1.uar }}``; `_ext/result_numbers.py` hands the entries to Sphinx. Of a row there are the
+columns of table II and, measured, what FURTHER names, each also as NAME_interval; ``minus_original`` holds differences.
+Hyphens in the names of rows become underscores. Reported numbers are as printed: ``{{ paper.none_T1.uar }}``.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emotrace.corpus.files import write_text_atomic
+from emotrace.notebook import RECORDED, recorded_rows
+from emotrace.study import Study
+from emotrace.study.claims import CLAIMS, verdicts
+from emotrace.study.tables import COLUMNS, REPORTED, TableError, differences, metric_interval
+
+NUMBERS = Path(__file__).resolve().with_name("numbers.json")
+SHARES = (*COLUMNS, "recall_spread", "sad_called_ang", "neu_called_ang", "hap_called_ang")
+UNITS = dict.fromkeys(SHARES, " %") | {"recall_spread": " points"}
+UNITS |= {"centroid_hz": " Hz", "centroid_median": " Hz", "centroid_p99": " Hz", "loudness_median": " LUFS"}
+FURTHER = (*SHARES[len(COLUMNS) :], "centroid_hz", "kurtosis", "loudness_lufs", "centroid_median", "centroid_p99")
+FURTHER += ("kurtosis_median", "kurtosis_p99", "loudness_median")
+COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang")
+
+Entries = dict[str, Any]
+
+
+def export(study: Study | None = None) -> Entries:
+    """All numbers: {"scale": {row: {name: text}}, "paper": {row: {name: text}}, "claims": {...}}."""
+    study = study or recorded_study()
+    return {
+        study.profile.name: {slug(row): measured(study, row) for row in study.rows},
+        "paper": reported(),
+        "claims": {line.claim: line.verdict for line in verdicts(study, CLAIMS).itertuples()},
+    }
+
+
+def recorded_study() -> Study:
+    """The recorded rows, loaded and not run. Raises FileNotFoundError where there are none."""
+    rows = recorded_rows(RECORDED, [], layer=6, seed=0)
+    if not rows:
+        raise FileNotFoundError(f"no rows of profile {RECORDED} are recorded in data/results")
+    return Study(RECORDED, rows)
+
+
+def measured(study: Study, row: str) -> Entries:
+    """One row as texts, with intervals under NAME_interval; metrics that its results do not hold are left out."""
+    found: Entries = {}
+    for name in (*COLUMNS, *FURTHER):
+        try:
+            estimate, low, high = metric_interval(study, row, name)
+        except TableError:  # not measured, or results of a time before the column
+            continue
+        unit = UNITS.get(name, "")
+        found[name] = f"{estimate:.1f}{unit}"
+        found[f"{name}_interval"] = f"{estimate:.1f}{unit} [{low:.1f}, {high:.1f}]"
+    return found | {"minus_original": dict(_differences(study, row)) if row != "original" else {}}
+
+
+def _differences(study: Study, row: str) -> Iterator[tuple[str, str]]:
+    for name in COMPARED if "original" in study.rows else ():
+        try:
+            line = differences(study, [(row, "original")], name).iloc[0]
+        except TableError:
+            continue
+        yield name, f"{line['estimate']:+.1f} points"
+        yield f"{name}_interval", f"{line['estimate']:+.1f} points [{line['low']:+.1f}, {line['high']:+.1f}]"
+
+
+def reported() -> Entries:
+    """The paper's table II, digits as printed."""
+    table = pd.read_csv(REPORTED, index_col="row", dtype=str)
+    return {slug(str(row)): {name: f"{line[name]} %" for name in COLUMNS} for row, line in table.iterrows()}
+
+
+def slug(row: str) -> str:
+    """A row's name as templates can write it: "ECAPA_anon_T6"."""
+    return row.replace("-", "_").replace("~", "_").replace("@", "_")
+
+
+def flat(entries: Entries, before: str = "") -> dict[str, str]:
+    """{"scale.none_T1.uar": "34.5 %", ...}"""
+    found: dict[str, str] = {}
+    for name, value in entries.items():
+        found |= flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
+    return found
+
+
+def disagreements(written: Entries, made: Entries) -> list[str]:
+    """One line for each entry that differs, is missing, or is no longer made."""
+    old, new = flat(written), flat(made)
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return [f"{key}: {old.get(key, 'absent')} in numbers.json, {new.get(key, 'absent')} in the results" for key in keys]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Export the numbers that the book's prose uses.")
+    parser.add_argument("--check", action="store_true", help="write nothing; say what is out of date")
+    made = export()
+    if not parser.parse_args().check:
+        write_text_atomic(NUMBERS, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+        print(f"{NUMBERS}: {len(flat(made))} entries")
+        return 0
+    problems = disagreements(json.loads(NUMBERS.read_text()), made)
+    print("\n".join(problems) or "numbers.json agrees with the results", file=sys.stderr if problems else sys.stdout)
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
