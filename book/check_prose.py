@@ -2,11 +2,12 @@
 
 A number is result-like when it is a percentage, a decimal, or a number of points or LUFS. Bare, it is allowed where
 
-- it stands in a table of data/paper, and its paragraph says that it was reported (a word of LABELS), or
-- allowed_numbers.csv lists it for its page (or for all, "*"): kind "reported" with the same condition, kind "constant" for
-  what is no result, such as a version or the level of an interval.
+- it stands in a table of data/paper, or a claim computes it from table II (as C1's differences of UAR), and its
+  paragraph says that it was reported (a word of LABELS), or
+- allowed_numbers.csv lists it for its page (or for all, "*"): kind "reported" with the same condition, kind "constant"
+  for what is no result, such as the level of an interval.
 
-A page may state what its sentences rely on, as a comment: ``% holds: scale.none_T6.uar > scale.ECAPA_anon_T12_soft.uar``.
+A page may state what its sentences rely on, as a comment: ``% holds: scale.none_T6.uar > scale.original.uar``.
 """
 
 import json
@@ -33,9 +34,11 @@ _NO_PROSE = (
     re.compile(r"<!--.*?-->", re.DOTALL),
     re.compile(r"^%.*$", re.MULTILINE),
     re.compile(r"^:(?!alt)[\w-]+:.*$", re.MULTILINE),
+    re.compile(r"^(?:`{3,}|:{3,})(?:\{[\w-]+\})?", re.MULTILINE),  # fences of what holds prose, such as admonitions
     re.compile(r"(?:\{[\w:-]+\})?(`+)[^`]+?\1", re.DOTALL),
     re.compile(r"\{\{.*?\}\}", re.DOTALL),
     re.compile(r"\]\([^)]*\)|<https?://[^>]*>|https?://\S+"),
+    re.compile(r"(?:CC BY[A-Z-]*|Apache|MPL|Python)[ -]\d\.\d+(?: (?:or|and) \d\.\d+)?"),  # licences and versions
 )
 
 
@@ -94,10 +97,13 @@ def _value(name: str, entries: dict[str, str]) -> float:
 
 
 def printed_numbers() -> set[str]:
-    """Every number of data/paper as it is written there."""
+    """Every number of data/paper as it is written there, and what the claims compute from table II."""
+    from emotrace.study.claims import CLAIMS, reported
+
     tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in (ROOT / "data" / "paper").glob("*.csv")]
     cells = {str(cell) for table in tables for cell in table.to_numpy().ravel()}
-    return {cell for cell in cells if re.fullmatch(r"\d+(\.\d+)?", cell)}
+    computed = {f"{abs(reported(test)):.2f}" for claim in CLAIMS for test in claim.tests}
+    return {cell for cell in cells if re.fullmatch(r"\d+(\.\d+)?", cell)} | (computed - {"nan"})
 
 
 def check_prose() -> list[str]:
