@@ -10,7 +10,7 @@ PYTHON := $(firstword $(foreach name,python3.11 python3.12 python3 python,\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run book test train dry-run benchmark lint format lock clean
+.PHONY: help install run book pdf test train dry-run benchmark lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 16
@@ -30,6 +30,9 @@ run: $(STAMP) ## run what is missing of the phantom profile
 
 book: run ## run the phantom profile, build the book, check its pages
 	$(BIN)/python book/build.py
+
+pdf: book ## the book as one PDF, where Chromium is installed
+	$(BIN)/python book/pdf.py
 
 test: $(STAMP) ## run the tests and the notebooks, in two processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n 2 --no-loadscope-reorder
