@@ -1,6 +1,7 @@
 """What the page of the claims shows: the paper's value, that of every profile at hand, and the verdicts."""
 
 from collections.abc import Mapping
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ PAGES = {
     "h4_acoustic_features": ("C9", "C10", "C11", "C12"),
 }  # the hypothesis whose cells show what a claim is about
 ANCHOR = "the-claims"  # of the section on each of those pages
+DRAWN = ("C1", "C2", "C3", "C4", "C5", "C6")  # their tests are all in percentage points
+LABEL = 28  # letters of a line of a label
 
 Recorded = Mapping[str, Study | None]
 
@@ -118,3 +121,21 @@ def states(studies: Recorded) -> Styler:
         for state in (study.states if study is not None else ())
     ]
     return readable(pd.DataFrame(lines, columns=["profile", "row", "state", "differs"]))
+
+
+def recall_tests(table: pd.DataFrame) -> pd.DataFrame:
+    """The tests of UAR and recalls, C1 to C6, as `figures.interval_figure` draws them, with the paper's values.
+
+    Columns panel (the profile), line (claim and test), estimate, low, high, reported [points]; without
+    what has no number.
+    """
+    chosen = table[table["claim"].isin(DRAWN)]
+    lines = chosen["claim"] + ": " + chosen["test"]
+    parts = [
+        pd.DataFrame(
+            {"panel": profile, "line": ["\n".join(wrap(line, LABEL)) for line in lines], "estimate": chosen[profile],
+             "low": chosen[f"{profile}_low"], "high": chosen[f"{profile}_high"], "reported": chosen["reported"]}
+        ).dropna(subset="estimate")
+        for profile in _profiles(table)
+    ]  # fmt: skip
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
