@@ -1,7 +1,7 @@
 """Sphinx extension: links into the public repository, where there is one.
 
-"Edit this page", Binder and Colab need to know where the repository is. That is $EMOTRACE_REPOSITORY or, without it, the
-remote "origin" of the clone; a path on this machine is none, and then the buttons are left out.
+"Edit this page", Binder and Colab need to know where the repository is. That is $EMOTRACE_REPOSITORY or, without it,
+the remote "origin" of the clone; a path on this machine is none, and then the buttons are left out.
 """
 
 import os
