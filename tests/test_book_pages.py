@@ -124,14 +124,15 @@ def test_public_address_of_a_remote(repository, remote, url):
     assert repository.public_url(remote) == url
 
 
-def test_buttons_name_the_folder_behind_the_link(repository):
-    buttons = [
-        {"buttons": [{"url": "https://x/blob/main/book/notebooks/h1.ipynb"}]},
-        {"url": "https://x/book/paper.md"},
-    ]
-    repository.real_paths(None, "", "", {"header_buttons": buttons}, None)
-    assert buttons[0]["buttons"][0]["url"] == "https://x/blob/main/notebooks/h1.ipynb"
-    assert buttons[1]["url"] == "https://x/book/paper.md"
+@pytest.mark.parametrize(("suffix", "names"), [(".ipynb", ["Binder", "Colab"]), (".md", ["Binder"])])
+def test_buttons_name_the_folder_behind_the_link_and_what_opens_it(repository, suffix, names):
+    launch = [{"text": name, "url": "https://x/blob/main/book/notebooks/h1.ipynb"} for name in ("Binder", "Colab")]
+    context = {"header_buttons": [{"buttons": launch}, {"url": "https://x/book/a.md"}], "page_source_suffix": suffix}
+    repository.real_paths(None, "", "", context, None)
+    group, single = context["header_buttons"]
+    assert [button["text"] for button in group["buttons"]] == names
+    assert {button["url"] for button in group["buttons"]} == {"https://x/blob/main/notebooks/h1.ipynb"}
+    assert single["url"] == "https://x/book/a.md"
 
 
 def test_docstrings_with_asterisks_and_final_underscores_are_no_markup():

@@ -50,9 +50,13 @@ def set_repository(app: Sphinx, config: Config) -> None:
 
 
 def real_paths(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Links of the buttons name the folder itself instead of the symbolic link to it."""
+    """Links of the buttons name the folder itself instead of the symbolic link to it; Colab opens .ipynb only."""
+    buttons = context.get("header_buttons", [])
     for folder in ROOT_FOLDERS:
-        _replace(context.get("header_buttons", []), f"/{BOOK}/{folder}/", f"/{folder}/")
+        _replace(buttons, f"/{BOOK}/{folder}/", f"/{folder}/")
+    for group in buttons:
+        if "buttons" in group and context.get("page_source_suffix") != ".ipynb":
+            group["buttons"] = [button for button in group["buttons"] if button.get("text") != "Colab"]
 
 
 def _replace(buttons: list[dict[str, Any]], old: str, new: str) -> None:
