@@ -23,7 +23,7 @@ def test_first_loss_of_each_stage_that_has_curves():
 
 def test_one_panel_for_each_stage_one_line_for_each_model():
     figure = curve_figure(curves_of(CARDS))
-    assert [axes.get_title() for axes in figure.axes] == ["acoustic", "1: MFCC"]
+    assert [axes.get_title() for axes in figure.axes] == ["acoustic: l1", "1: MFCC: l1"]
     assert [len(axes.lines) for axes in figure.axes] == [2, 1]
     assert figure.axes[0].lines[0].get_ydata().tolist() == [0.9, 0.5]
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from emotrace.figures import DPI, WIDTH, Drawing, row_colour
 
 HEIGHT = 1.7  # inches of a panel without its legend
-LEGEND_LINE = 0.17  # inches
+LEGEND_LINE = 0.22  # inches
 
 
 def curves_of(cards: dict[str, dict]) -> pd.DataFrame:
@@ -42,7 +42,7 @@ def curve_figure(curves: pd.DataFrame) -> Drawing:
     panels = figure.subplots(len(parts), 1, gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
     for ((stage, loss), part), axes in zip(parts, panels, strict=True):
         _draw_curves(axes, part)
-        axes.set(title=stage, xlabel="step", ylabel=f"loss: {loss}")
+        axes.set(title=f"{stage}: {loss}", xlabel="step", ylabel="loss")
     return figure
 
 
