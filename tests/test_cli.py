@@ -145,8 +145,12 @@ def test_anonymize_takes_any_rate_and_keeps_all_metadata(unseen, anonymised):
 
 def test_evaluate_measures_everything_the_files_allow(unseen, anonymised, tmp_path, monkeypatch):
     monkeypatch.setattr("emotrace.study.directories.ROOT", tmp_path)
-    text = emotrace("evaluate", unseen, anonymised, "--out", tmp_path / "out", "--jobs", 1)
+    elsewhere = tmp_path / "elsewhere.html"
+    text = emotrace("evaluate", unseen, anonymised, "--out", tmp_path / "out", "--report", elsewhere, "--jobs", 1)
     assert "note:" not in text
+    assert elsewhere.read_text() == (tmp_path / "out" / "report.html").read_text()
+    assert "corpus_anon: what anonymization left" in elsewhere.read_text()
+    assert "Other corpus: the recorded rows" in elsewhere.read_text()
     summary = pd.read_csv(tmp_path / "out" / "summary.csv")
     assert set(summary["version"]) == {"original", "corpus_anon"}
     assert {"EER [%]", "WER [%]", "UAR [%]", "recall sad [%]", "kurtosis"} <= set(summary["metric"])

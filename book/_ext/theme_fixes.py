@@ -2,15 +2,13 @@
 
 - sphinx-thebe puts the same script into every page twice, and the second is an exception ("already declared");
 - without a default mode the theme complains in the console of every page;
-- accessible names and roles that contradict what is seen: theme_fixes.js.
+- accessible names and roles that contradict what is seen: _static/theme_fixes.js, which jupyter-book adds by itself.
 """
 
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
-
-SCRIPT = "theme_fixes.js"  # in _static
 
 
 def follow_the_system(app: Sphinx, config: Config) -> None:
@@ -31,7 +29,6 @@ def once_each(app: Sphinx, pagename: str, template: str, context: dict[str, Any]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_js_file(SCRIPT, loading_method="defer")
     app.connect("config-inited", follow_the_system)
     app.connect("html-page-context", once_each, priority=990)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

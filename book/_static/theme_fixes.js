@@ -1,19 +1,21 @@
 // Names and roles of the theme's elements that contradict what is seen (axe-core: label-content-name-mismatch,
 // svg-img-alt, aria-required-children). After loading, because the theme's own scripts set some of them, and again when
 // its icons are drawn.
-const hideIcons = button => {
-  for (const icon of button.querySelectorAll("svg:not([aria-hidden=true]), i[title]")) {
-    icon.setAttribute("aria-hidden", "true");
-    icon.removeAttribute("title");
-    icon.removeAttribute("role");
-    for (const title of icon.querySelectorAll("title")) title.remove();
-  }
-};
-addEventListener("load", () => {
-  for (const button of document.querySelectorAll(".search-button-field")) button.removeAttribute("aria-label");
-  for (const list of document.querySelectorAll(".citation-list[role=list]")) list.removeAttribute("role");
-  for (const button of document.querySelectorAll(".theme-switch-button")) {
-    hideIcons(button);
-    new MutationObserver(() => hideIcons(button)).observe(button, {childList: true, subtree: true});
-  }
-});
+{
+  const hideIcons = button => {
+    for (const icon of button.querySelectorAll("svg:not([aria-hidden=true]), i[title]")) {
+      icon.setAttribute("aria-hidden", "true");
+      icon.removeAttribute("title");
+      icon.removeAttribute("role");
+      for (const title of icon.querySelectorAll("title")) title.remove();
+    }
+  };
+  addEventListener("load", () => {
+    for (const button of document.querySelectorAll(".search-button-field")) button.removeAttribute("aria-label");
+    for (const list of document.querySelectorAll(".citation-list[role=list]")) list.removeAttribute("role");
+    for (const button of document.querySelectorAll(".theme-switch-button")) {
+      hideIcons(button);
+      new MutationObserver(() => hideIcons(button)).observe(button, {childList: true, subtree: true});
+    }
+  });
+}
