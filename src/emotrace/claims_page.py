@@ -64,7 +64,9 @@ def _measured(profile: str, study: Study | None) -> pd.DataFrame:
     columns = {"estimate": profile, "low": f"{profile}_low", "high": f"{profile}_high", "verdict": f"{profile}_verdict"}
     found = test_lines(study, CLAIMS) if study is not None else pd.DataFrame()
     return (
-        found.reindex(columns=["claim", "test", *columns]).rename(columns=columns).astype({"claim": str, "test": str})
+        found.reindex(columns=["claim", "test", *columns])
+        .rename(columns=columns)
+        .astype({"claim": str, "test": str, f"{profile}_verdict": object})
     )
 
 
