@@ -3,7 +3,8 @@
     python tests/dry_run.py --full
 
 writes checkpoints of random weights in the released formats (some 6 GB with --full, the paper's sizes; shrunk ones
-without), adopts them, and takes two utterances of each corpus through all rows and all evaluators. With --work DIR audio and tables are kept.
+without), adopts them, and takes two utterances of each corpus through all rows and all evaluators. With --work DIR
+audio and tables are kept.
 """
 
 import argparse
