@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from emotrace.corpus.datadir import Utterance
 from emotrace.models import CODEBOOKS, Models
@@ -72,7 +73,8 @@ class Extraction:
     def each(self, data: TrainingSet) -> Iterator[Features]:
         """The features of every utterance, one after the other."""
         self._share_work(data)
-        return map(self.features, data.utterances)
+        bar = {"desc": "features", "unit": "file", "mininterval": 5, "disable": not state().is_main_process}
+        return map(self.features, tqdm(data.utterances, **bar))
 
     def irs(self, data: TrainingSet, spec: IRSpec) -> list[Tensor]:
         """The IR (D, L) of every utterance; the style embedding is that of the trained encoder."""
