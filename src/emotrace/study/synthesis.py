@@ -110,7 +110,11 @@ def effect_tasks(row: Row, data: DataDir, audio: Mapping[str, Path], folder: Pat
 
 
 def apply_effect(output: Path, effect: str, _: Utterance, audio: Path) -> None:
-    """Change a finished audio file and write it, 16 kHz. Raises KeyError for an unknown effect, or as it does."""
+    """Change a finished audio file of an utterance and write it, 16 kHz.
+
+    The utterance is not read: a task carries it for `plan`, which estimates the time by it. Raises KeyError for an
+    unknown effect, and what the effect raises.
+    """
     save_audio(output, EFFECTS[effect](load_audio(audio)))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -174,21 +175,23 @@ def train_unified(workshop: Workshop, name: str) -> None:
     generator = _generator(config, features, len(data.waveforms))
     options = {"discriminators": config.discriminators, "batch_size": config.batch_size, "mel_only": config.mel_only}
     recipe = VocoderTraining(generator, data.waveforms, features, **options, seed=workshop.seed)
-    model = f"unified-{name}"
-
-    def ship(record: TrainingRecord) -> None:
-        workshop.ship(
-            model if record.steps == config.steps else f"{model}-step{record.steps}",
-            generator.state_dict(),
-            vars(generator.config),
-            purpose=f"IR {name} ({generator.config.in_channels} channels, 100 frames/s) -> waveform, in one network",
-            records={"unified": record},
-            notes=f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; batch of "
-            f"{config.batch_size}; features of the whole {config.features}.",
-        )
-
+    ship = partial(_ship_unified, workshop, name, generator)
     kept = {"snapshots": config.snapshots, "snapshot": ship}
-    ship(workshop.fit(model, recipe, config.steps, needs=needs(spec), settings=config, **kept))
+    ship(workshop.fit(f"unified-{name}", recipe, config.steps, needs=needs(spec), settings=config, **kept))
+
+
+def _ship_unified(workshop: Workshop, name: str, generator: IstftGenerator | HifiGan, record: TrainingRecord) -> None:
+    """Ship a vocoder as it is after the steps of the record: a snapshot, or, at the last step, the vocoder itself."""
+    config = workshop.budget.unified
+    workshop.ship(
+        f"unified-{name}" if record.steps == config.steps else f"unified-{name}-step{record.steps}",
+        generator.state_dict(),
+        vars(generator.config),
+        purpose=f"IR {name} ({generator.config.in_channels} channels, 100 frames/s) -> waveform, in one network",
+        records={"unified": record},
+        notes=f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; batch of "
+        f"{config.batch_size}; features of the whole {config.features}.",
+    )
 
 
 def _features(workshop: Workshop, config: UnifiedConfig, data: TrainingSet, spec: IRSpec) -> CropSource:
