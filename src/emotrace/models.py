@@ -76,7 +76,7 @@ class Models:
 
     @cached_property
     def styles(self) -> Styles:
-        """The distribution of style embeddings (E,) of the training utterances."""
+        """The distribution of style embeddings (E,) and registers of the training utterances."""
         weights = self._weights("styles")
         return Styles(weights["mean"].float(), weights["root"].float())
 

@@ -115,6 +115,7 @@ ALL_ROWS: tuple[Row, ...] = (
     hubert_row("none", 6),
     hubert_row("ecapa", 6, anonymise=True),
     hubert_row("ecapa", 12, "soft", anonymise=True),
+    *BASELINE_ROWS,
 )
 
 
