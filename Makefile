@@ -43,8 +43,8 @@ train: $(STAMP) ## train every small model that is not there, from RAVDESS and L
 train-%: $(STAMP) ## train one of them, e.g. make train-hubert, make train-acoustic-none-T6
 	$(BIN)/emotrace train $*
 
-dry-run: $(STAMP) ## the paper profile with random weights of full size, end to end; 8 minutes, 6 GB in /tmp
-	OMP_NUM_THREADS=1 $(BIN)/python tests/dry_run.py --full
+dry-run: $(STAMP) ## the paper profile with random weights of full size, end to end, in work/dry-run; 8 minutes, 6 GB
+	OMP_NUM_THREADS=1 $(BIN)/python tests/dry_run.py --full --work work/dry-run
 
 benchmark: $(STAMP) ## ratios of cost and speed; about half an hour on an idle machine
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py

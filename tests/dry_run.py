@@ -3,7 +3,8 @@
     python tests/dry_run.py --full
 
 writes checkpoints of random weights in the released formats (some 6 GB with --full, the paper's sizes; shrunk ones
-without), adopts them, and takes two utterances of each corpus through all rows and all evaluators.
+without), adopts them, and takes two utterances of each corpus through all rows and all evaluators. With --work DIR
+audio and tables are kept.
 """
 
 import argparse
@@ -38,8 +39,11 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=None, help="folder to work in; by default a temporary one")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        results = dry_run(args.work or Path(temporary), small=not args.full)
+        root = (args.work or Path(temporary)).absolute()
+        results = dry_run(root, small=not args.full)
         print(results.groupby(["row", "corpus"], sort=False)[["hypothesis", "ser", "centroid_hz"]].first().to_string())
+    if args.work:
+        print(f"audio: {root / 'work' / 'paper'}, tables: {root / 'data' / 'results' / 'paper'}")
     return 0
 
 

@@ -20,10 +20,9 @@ from emotrace.evaluation.acoustics import (
     histogram,
     loudness,
     oracle_mask,
-    spectra,
-    spectral_moments,
 )
 from emotrace.evaluation.signal import to_pcm16
+from emotrace.evaluation.spectrum import spectra, spectral_moments
 
 RATE = 16_000
 
@@ -36,19 +35,26 @@ def noise(seconds: float = 1.0, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE)).astype(np.float32)
 
 
+def kurtoses(magnitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each frame (L,): magnitude-weighted, power-weighted, and of the bins' amplitudes."""
+    by_magnitude, by_power = spectral_moments(magnitudes), spectral_moments(magnitudes**2)
+    return by_magnitude.kurtosis, by_power.kurtosis, amplitude_kurtosis(magnitudes)
+
+
 def test_moments_of_known_distributions_over_frequency():
     frequency = np.linspace(0, 8000, 201)
     weights = np.stack([np.ones(201), np.exp(-(((frequency - 3000) / 500) ** 2) / 2)])
-    centroid, kurtosis = spectral_moments(weights)
+    centroid, spread, kurtosis = spectral_moments(weights)
+    assert spread == pytest.approx([8000 / np.sqrt(12), 500], rel=1e-2)
     assert centroid == pytest.approx([4000, 3000], rel=1e-6)
     assert kurtosis == pytest.approx([1.8, 3.0], rel=1e-3)  # uniform, Gaussian: not excess
-    assert np.isnan(spectral_moments(np.zeros((1, 201)))[0][0])
-    assert np.isnan(spectral_moments(np.eye(1, 201))[1][0])
+    assert np.isnan(spectral_moments(np.zeros((1, 201))).centroid[0])
+    assert np.isnan(spectral_moments(np.eye(1, 201)).kurtosis[0])
 
 
 def test_the_three_kurtoses_are_different_definitions():
     magnitudes = spectra(phantom_speech())[40:80]
-    values = [spectral_moments(magnitudes)[1], spectral_moments(magnitudes**2)[1], amplitude_kurtosis(magnitudes)]
+    values = kurtoses(magnitudes)
     medians = [np.median(value) for value in values]
     assert medians[0] < medians[1] and medians[0] < medians[2]
     np.testing.assert_allclose(values[2], stats.kurtosis(magnitudes, axis=1, fisher=False), rtol=1e-9)
@@ -61,12 +67,12 @@ def test_centroid_and_spectra_agree_with_librosa():
     expected = np.abs(librosa.stft(padded, n_fft=400, hop_length=160, center=False)).T
     np.testing.assert_allclose(magnitudes, expected, atol=1e-9)
     theirs = librosa.feature.spectral_centroid(S=expected.T, sr=RATE, n_fft=400)[0]
-    np.testing.assert_allclose(spectral_moments(magnitudes)[0], theirs, rtol=1e-9)
+    np.testing.assert_allclose(spectral_moments(magnitudes).centroid, theirs, rtol=1e-9)
 
 
 def test_the_centroid_of_a_sine_is_its_frequency():
     power = spectra(sine(2000))[5:-5] ** 2
-    assert np.median(spectral_moments(power)[0]) == pytest.approx(2000, abs=1)
+    assert np.median(spectral_moments(power).centroid) == pytest.approx(2000, abs=1)
 
 
 def test_loudness_is_calibrated_as_bs_1770_says():
@@ -199,8 +205,7 @@ def test_definitions_on_read_speech():
         paths = sorted((SHARED / "librispeech_3spk" / "train-clean-100" / reader).rglob("*.flac"))[::12]
         audio = [load_audio(path) for path in paths]
         magnitudes = np.concatenate([spectra(waveform)[oracle_mask(waveform)] for waveform in audio])
-        kurtoses = spectral_moments(magnitudes)[1], spectral_moments(magnitudes**2)[1], amplitude_kurtosis(magnitudes)
-        medians[reader] = [float(np.median(kurtosis)) for kurtosis in kurtoses]
+        medians[reader] = [float(np.median(kurtosis)) for kurtosis in kurtoses(magnitudes)]
     defaults = {reader: values[0] for reader, values in medians.items()}
     assert defaults == pytest.approx({"19": 7.0, "26": 4.1, "27": 4.4}, abs=0.5)
     for default, power, amplitude in medians.values():

@@ -11,6 +11,7 @@ from tiny_models import TARGETS, UNITS, WIDTH, make_models
 from emotrace.corpus.audio import load_audio
 from emotrace.models import Models, load_models
 from emotrace.representation.ir import BASELINES, IRError
+from emotrace.representation.prosody import own_register
 from emotrace.study import synthesis
 from emotrace.study.groups import GROUPS
 from emotrace.study.layout import Layout
@@ -71,6 +72,14 @@ def test_irs_have_discrete_units_prosody_and_a_speaker(irs, name):
     assert ir.shape[0] == OFFSETS[name] + SPEAKER[name]
     assert len(ir[:WIDTH].unique(dim=1).T) <= UNITS
     assert (ir[OFFSETS[name] :] == ir[OFFSETS[name] :, :1]).all()
+
+
+def test_the_register_of_a_style_replaces_the_own_one(irs, features, layout):
+    f0, segment = irs("B3-IR")[WIDTH], layout.models.codebook("kmeans").segmental_ids(features.layers[12])
+    own = features.ir(BASELINES["B3-IR"], codebook=layout.models.codebook("kmeans"))[WIDTH]
+    factor = (f0 / own)[own > 0]
+    assert torch.equal(f0 > 0, own > 0) and factor.std() < 1e-4 * factor.mean() and abs(factor.mean() - 1) > 0.01
+    assert own_register(segment, features.f0) == pytest.approx(float(own[own > 0].mean()), rel=0.2)
 
 
 def test_prosody_is_by_segment_by_frame_or_absent(irs, features, layout):
@@ -174,7 +183,9 @@ def test_codebooks_styles_and_targets_come_from_the_training_speech_and_its_copi
     prompts = torch.stack([features.prompt for features in extraction.each(data)])
     torch.testing.assert_close(models.targets.prompts, prompts, rtol=0.01, atol=0.01)
     styles = torch.stack([models.gst.embed(torch.from_numpy(waveform), seed=0) for waveform in data.waveforms])
-    torch.testing.assert_close(models.styles.mean, styles.mean(0), rtol=0.01, atol=1e-3)
+    torch.testing.assert_close(models.styles.mean[:-1], styles.mean(0), rtol=0.01, atol=1e-3)
+    f0 = [features.f0[features.f0 > 0].mean() for features in extraction.each(data)]
+    assert float(models.styles.mean[-1].exp()) == pytest.approx(float(torch.stack(f0).log().mean().exp()), rel=0.1)
 
 
 @pytest.mark.parametrize("name", ROWS)

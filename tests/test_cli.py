@@ -192,3 +192,18 @@ def _bare(source: Path, target: Path) -> Path:
         for utterance in DataDir.read(source)
     ]
     return write_datadir(target, plain).path
+
+
+def test_probe_prints_the_best_of_every_probe(monkeypatch):
+    names = ["target", "probe", "representation", "score", "estimate", "low", "high", "baseline"]
+    lines = [
+        ("F0", "frame by frame", "T1", "R2", 0.5, 0.4, 0.6, 0.0),
+        ("F0", "frame by frame", "T12", "R2", 0.4, 0.3, 0.5, 0.0),
+        ("F0", "utterance mean", "T12", "R2", 0.9, 0.8, 1.0, 0.0),
+    ]
+    monkeypatch.setattr("emotrace.study.probing.run_probing", lambda *_, **__: True)
+    monkeypatch.setattr("emotrace.study.probing.read_probing", lambda _: pd.DataFrame(lines, columns=names))
+    shown = emotrace("probe").splitlines()
+    assert "recorded" in shown[0] and len(shown) == 4
+    assert "frame by frame" in shown[2] and " T1 " in shown[2]
+    assert "utterance mean" in shown[3] and "0.90" in shown[3]

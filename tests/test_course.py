@@ -5,8 +5,8 @@ import pytest
 from test_tables import Results, utterance_lines
 
 from emotrace.study.course import training_course
-from emotrace.study.groups import LAST_STEP
 from emotrace.study.tables import metric_interval
+from emotrace.training.unified import SMALL
 
 ROWS = ("original", "unified-none-T1", "unified-none-T1@step1000", "unified-none-T1@step300", "none-T1@seed1")
 
@@ -23,7 +23,7 @@ def test_snapshots_come_in_the_order_of_their_steps_with_their_own_numbers(resul
     found = training_course(results, ["uar", "sad", "wer_emotional"])
     assert set(found["row"]) == {"unified-none-T1"}
     words = found[found["metric"] == "wer_emotional"]
-    assert words[["step", "estimate"]].to_numpy().tolist() == [[300, 40], [1000, 30], [LAST_STEP, 20]]
+    assert words[["step", "estimate"]].to_numpy().tolist() == [[300, 40], [1000, 30], [SMALL.steps, 20]]
     sad = metric_interval(results, "unified-none-T1@step300", "sad")
     line = found[(found["metric"] == "sad") & (found["step"] == 300)].iloc[0]
     assert (line["estimate"], line["low"], line["high"]) == sad

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from matplotlib import colors
 
-from emotrace import figures
+from emotrace import experiment_figures, figures
 
 ROWS = ("original", "none-T1", "ECAPA-anon-T12-soft")
 EMOTIONS = ("sad", "neu", "ang", "hap")
@@ -117,7 +117,7 @@ def probes() -> pd.DataFrame:
 
 
 def test_probes_stand_over_their_representation_and_only_layers_are_joined(probes):
-    axes = figures.layer_figure(probes).axes
+    axes = experiment_figures.layer_figure(probes).axes
     assert [panel.get_title() for panel in axes] == ["frame by frame", "utterance"]
     assert {panel.get_ylabel() for panel in axes} == {"R²"}
     assert [label.get_text() for label in axes[-1].get_xticklabels()] == ["T0", "T1", "soft units", "ECAPA"]
@@ -127,4 +127,4 @@ def test_probes_stand_over_their_representation_and_only_layers_are_joined(probe
     joined = [list(line.get_ydata()) for line in axes[0].lines if len(line.get_xdata()) == 2]
     assert joined.count([0.0, 0.1]) == 2 and joined.count([0.25, 0.25]) == 2
     with pytest.raises(ValueError, match="not a number"):
-        figures.layer_figure(probes.assign(estimate=np.nan))
+        experiment_figures.layer_figure(probes.assign(estimate=np.nan))

@@ -1,4 +1,4 @@
-"""Prosody by segment: the numbers of a plain loop, constant within a run of units, blind to register and level."""
+"""Prosody by segment: the numbers of a plain loop, constant within a run of units, in any register, blind to level."""
 
 from itertools import groupby
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from emotrace.representation.ir import IRError
-from emotrace.representation.prosody import segment_ids, segment_prosody
+from emotrace.representation.prosody import own_register, segment_ids, segment_prosody
 
 FRAMES = 100
 
@@ -34,7 +34,7 @@ def by_loop(units, f0, log_mel) -> np.ndarray:
         energies.append(sum(energy[start : start + length]) / length)
         lengths.append(length)
         start += length
-    pitches, energies = (np.array(values) / np.mean([v for v in values if v > 0]) for values in (pitches, energies))
+    energies = np.array(energies) / np.mean(energies)
     return np.stack([np.repeat(pitches, lengths), np.repeat(energies, lengths)])
 
 
@@ -55,17 +55,29 @@ def test_values_are_constant_within_a_segment_and_segments_are_runs(utterance):
     assert len(prosody[1].unique()) == len(segments.unique())
 
 
-def test_register_and_level_of_the_utterance_do_not_matter_but_their_course_does(utterance):
+def test_in_another_register_the_own_one_and_the_level_do_not_matter_but_their_course_does(utterance):
     units, f0, log_mel = utterance
-    shifted = segment_prosody(units, 1.5 * f0, log_mel + 1)
-    torch.testing.assert_close(shifted, segment_prosody(units, f0, log_mel))
+    shifted = segment_prosody(units, 1.5 * f0, log_mel + 1, 200)
+    torch.testing.assert_close(shifted, segment_prosody(units, f0, log_mel, 200))
     raised = torch.where(torch.arange(FRAMES) < 50, f0, 1.5 * f0)
-    assert (segment_prosody(units, raised, log_mel) - shifted)[0].abs().max() > 0.1
+    assert (segment_prosody(units, raised, log_mel, 200) - shifted)[0].abs().max() > 20
+
+
+def test_the_register_is_the_mean_of_the_segments_with_f0(utterance):
+    by_segment = [next(run) for _, run in groupby(map(tuple, by_loop(*utterance).T))]  # energies tell segments apart
+    expected = np.mean([pitch for pitch, _ in by_segment if pitch > 0])
+    assert own_register(*utterance[:2]) == pytest.approx(expected, rel=1e-5)
+    own = segment_prosody(*utterance, own_register(*utterance[:2]))
+    torch.testing.assert_close(own, segment_prosody(*utterance))
+    factor = segment_prosody(*utterance, 300)[0] / segment_prosody(*utterance)[0]
+    assert factor[factor.isfinite()].numpy() == pytest.approx(300 / expected, rel=1e-5)
+    assert np.isnan(own_register(utterance[0], torch.zeros(FRAMES)))
 
 
 def test_whispered_speech_has_energy_and_no_f0(utterance):
-    prosody = segment_prosody(utterance[0], torch.zeros(FRAMES), utterance[2])
-    assert not prosody[0].any() and (prosody[1] > 0).all()
+    for register in (None, 200.0):
+        prosody = segment_prosody(utterance[0], torch.zeros(FRAMES), utterance[2], register)
+        assert not prosody[0].any() and (prosody[1] > 0).all()
 
 
 @pytest.mark.parametrize("frames", [98, 99, 101, 102])

@@ -175,6 +175,15 @@ def test_recorded_results_are_judged_without_the_data(finished, tmp_path):
         run_rows(layout, select_rows(["none-T1"]))
 
 
+def test_recorded_results_are_judged_without_a_model_that_is_not_there(finished, tmp_path):
+    for name in finished.models.names():
+        if name != ANONYMISED.vocoder:
+            (tmp_path / name).symlink_to(finished.models.path(name))
+    assert row_state(Layout(finished.profile, models=tmp_path), ANONYMISED).state == "done"
+    (tmp_path / ANONYMISED.vocoder).symlink_to(finished.models.path("acoustic-none-T6"))
+    assert row_state(Layout(finished.profile, models=tmp_path), ANONYMISED).reasons == ("models",)
+
+
 def test_another_seed_is_another_result_for_anonymised_rows_alone(finished):
     other = Layout(finished.profile, seed=1, models=finished.models.folder)
     assert other.results(ORIGINAL) == finished.results(ORIGINAL)

@@ -73,30 +73,41 @@ def test_draws_depend_on_seed_speaker_and_at_one_level_on_the_utterance():
 
 
 def test_styles_have_mean_and_covariance_of_what_they_were_fitted_to():
-    """Of rank two in four dimensions, as embeddings mixed from a few tokens are."""
+    """Of rank two in four dimensions, as embeddings mixed from a few tokens are; the last is the register's."""
     mixing = torch.tensor([[1.0, 0.5, 0.0, 2.0], [0.0, 1.0, -1.0, 0.3]])
-    embeddings = torch.randn(400, 2, generator=torch.Generator().manual_seed(0)) @ mixing + 3
-    styles = Styles.fit(embeddings)
-    torch.testing.assert_close(styles.root @ styles.root.T, embeddings.T.cov(), rtol=1e-3, atol=1e-4)
-    drawn = torch.stack([styles.sample(random.Random(f"u{number}")) for number in range(4_000)])
-    torch.testing.assert_close(drawn.mean(0), embeddings.mean(0), rtol=0, atol=0.15)
-    torch.testing.assert_close(drawn.T.cov(), embeddings.T.cov(), rtol=0, atol=0.3)
-    normal = torch.linalg.svd(embeddings - embeddings.mean(0)).Vh[2:]
-    assert ((drawn - embeddings.mean(0)) @ normal.T).abs().max() < 1e-3
+    both = torch.randn(400, 2, generator=torch.Generator().manual_seed(0)) @ mixing + 3
+    styles = Styles.fit(both[:, :3], both[:, 3].exp())
+    torch.testing.assert_close(styles.root @ styles.root.T, both.T.cov(), rtol=1e-3, atol=1e-4)
+    samples = [styles.sample(random.Random(f"u{number}")) for number in range(4_000)]
+    drawn = torch.stack([torch.cat([style.speaker, torch.tensor([style.register]).log()]) for style in samples])
+    torch.testing.assert_close(drawn.mean(0), both.mean(0), rtol=0, atol=0.15)
+    torch.testing.assert_close(drawn.T.cov(), both.T.cov(), rtol=0, atol=0.3)
+    normal = torch.linalg.svd(both - both.mean(0)).Vh[2:]
+    assert ((drawn - both.mean(0)) @ normal.T).abs().max() < 1e-3
 
 
 def test_a_style_depends_on_the_generator_alone():
-    styles = Styles.fit(torch.randn(20, 5, generator=torch.Generator().manual_seed(0)))
+    generator = torch.Generator().manual_seed(0)
+    styles = Styles.fit(torch.randn(20, 5, generator=generator), 100 + 100 * torch.rand(20, generator=generator))
     torch.manual_seed(1)
     one, state = styles.sample(random.Random("a")), torch.get_rng_state()
     torch.manual_seed(2)
-    assert torch.equal(styles.sample(random.Random("a")), one)
-    assert not torch.equal(styles.sample(random.Random("b")), one)
+    again, other = styles.sample(random.Random("a")), styles.sample(random.Random("b"))
+    assert torch.equal(again.speaker, one.speaker) and again.register == one.register > 0
+    assert not torch.equal(other.speaker, one.speaker) and other.register != one.register
     torch.manual_seed(1)
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("embeddings", [torch.zeros(1, 4), torch.zeros(8), torch.full((3, 4), float("inf"))])
-def test_styles_cannot_be_fitted_to_less_than_two_finite_embeddings(embeddings):
-    with pytest.raises(ValueError, match="two finite embeddings"):
-        Styles.fit(embeddings)
+@pytest.mark.parametrize(
+    ("embeddings", "register", "message"),
+    [
+        (torch.zeros(1, 4), 100.0, "two embeddings"),
+        (torch.zeros(8), 100.0, "two embeddings"),
+        (torch.full((3, 4), float("inf")), 100.0, "finite embeddings"),
+        (torch.zeros(3, 4), 0.0, "registers above zero"),
+    ],
+)
+def test_styles_cannot_be_fitted_to_less_than_two_finite_embeddings(embeddings, register, message):
+    with pytest.raises(ValueError, match=message):
+        Styles.fit(embeddings, torch.full((len(embeddings),), register))

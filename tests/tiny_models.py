@@ -44,7 +44,11 @@ def make_models(folder: Path, *, layers: tuple[int, ...] = (6, 3)) -> Path:
     _write(folder / "pool", {"embeddings": torch.randn(2 * POOL, 192)}, pool)
     for name in ("units", "vq"):
         _write(folder / name, {"codes": torch.randn(UNITS, WIDTH)}, {"penalty": 1.0} if name == "units" else {})
-    _write(folder / "styles", {"mean": torch.randn(128), "root": torch.randn(128, 128)}, {})
+    _write(
+        folder / "styles",
+        {"mean": torch.cat([torch.randn(128), torch.tensor([5.0])]), "root": 0.1 * torch.randn(129, 129)},
+        {},
+    )
     targets = {"speakers": TARGETS * 2, "genders": [name[0] for name in TARGETS * 2]}
     _write(folder / "targets", {"prompts": torch.randn(2 * len(TARGETS), 160)}, targets)
     rows = {row for layer in layers for row in select_rows(layer=layer) if row.ir is not None}

@@ -20,14 +20,12 @@ DPI = 150
 TEXT = 10.5  # points
 LINE = 0.4  # inches for one line of a panel, label of two lines included
 MARK = 0.12  # inches for one of several marks in a line
-CELL = 0.26  # inches for a line of numbers
 HEAD = 1.0  # inches for a panel's title, axis and label
 
 # Okabe and Ito's colours, told apart by lightness too; markers repeat the difference.
 EMOTION_COLOURS = {"sad": "#0072B2", "neu": "#8C8C8C", "ang": "#D55E00", "hap": "#E6A700", "uar": "#000000"}
 EMOTION_MARKERS = {"sad": "v", "neu": "s", "ang": "^", "hap": "o", "uar": "D"}
 EMOTION_NAMES = {"sad": "sad", "neu": "neutral", "ang": "angry", "hap": "happy", "uar": "UAR"}
-OUTCOME_NAMES = EMOTION_NAMES | {"called_ang": "called\nangry"}
 
 # Controls are greys; a speaker embedding is a hue; the soft units are its dark shade.
 ROW_COLOURS = {
@@ -48,10 +46,6 @@ ROW_COLOURS = {
 }
 PAIR_COLOUR = "#333333"
 HUES = ("#0072B2", "#D55E00", "#E6A700", "#8C8C8C")
-PROBE_COLOURS = {"F0": "#0072B2", "energy": "#D55E00", "spectral tilt": "#E6A700", "phone": "#5A5A5A"}
-PROBE_COLOURS |= {"emotion": "#D55E00", "speaker": "#0072B2"}  # never in one panel with the above
-PROBE_MARKERS = {"F0": "o", "energy": "^", "spectral tilt": "s", "phone": "D", "emotion": "^", "speaker": "o"}
-PROBE_HEIGHT = 2.4  # inches of a panel of probes
 MARKERS = ("o", "^", "s", "D")
 
 
@@ -189,90 +183,6 @@ def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Drawing:
     figure.supxlabel("predicted", fontsize=TEXT)
     figure.supylabel("true (each line: 100 %)", fontsize=TEXT)
     return figure
-
-
-def layer_figure(frame: pd.DataFrame) -> Drawing:
-    """Scores of linear probes over representations, one line of marks for each target, one panel for each `panel`.
-
-    Layers T0, T1, ... are joined by a line, what is no layer stands beside them unjoined; a dotted line is the target's
-    baseline, the best score of a constant.
-
-    Args:
-        frame: columns panel, representation (a categorical, whose order is the axis'), target, score (its name),
-            estimate, low, high, baseline.
-
-    Raises:
-        ValueError: an empty frame, or an estimate that is not a number.
-    """
-    if frame.empty or not np.isfinite(frame["estimate"].to_numpy(float)).all():
-        raise ValueError("probes: nothing to draw, or an estimate that is not a number")
-    names = [name for name in frame["representation"].cat.categories if (frame["representation"] == name).any()]
-    parts = list(frame.groupby("panel", sort=False))
-    figure = Drawing(figsize=(WIDTH, 0.6 + PROBE_HEIGHT * len(parts)), dpi=DPI, layout="constrained")
-    panels = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
-    for (title, part), axes in zip(parts, panels, strict=True):
-        _draw_probes(axes, part, names)
-        axes.set(title=title, ylabel=", ".join(dict.fromkeys(part["score"])).replace("R2", "R²"))
-        bottom = min(0, part["low"].min()) - 0.05
-        axes.set_ylim(bottom, 1 + 0.25 * (1 - bottom))  # a score is at most 1: above it is the legend's
-        step = 0.25 if bottom > -0.5 else 0.5
-        axes.set_yticks(step * np.arange(np.ceil(bottom / step), 1 / step + 1))
-        axes.legend(frameon=False, ncols=4, loc="upper center", handletextpad=0.1, columnspacing=0.7)
-    panels[-1].set_xticks(range(len(names)), names, rotation=90)
-    return figure
-
-
-def _draw_probes(axes: Axes, part: pd.DataFrame, names: Sequence[str]) -> None:
-    targets = list(dict.fromkeys(part["target"]))
-    for index, target in enumerate(targets):
-        own = part[part["target"] == target].sort_values("representation")
-        x = np.array([names.index(name) for name in own["representation"]]) + 0.5 * ((index + 0.5) / len(targets) - 0.5)
-        colour, marker = PROBE_COLOURS.get(target, PAIR_COLOUR), PROBE_MARKERS.get(target, "x")
-        axes.vlines(x, own["low"], own["high"], colors=colour, linewidth=1.4)
-        axes.scatter(x, own["estimate"], c=colour, marker=marker, s=18, zorder=3, label=target)
-        layers = own["representation"].astype(str).str.fullmatch(r"T\d+").to_numpy(bool)
-        axes.plot(x[layers], own["estimate"].to_numpy(float)[layers], color=colour, linewidth=0.8, alpha=0.7)
-        axes.axhline(own["baseline"].mean(), color=colour, linestyle=":", linewidth=0.9)
-    axes.grid(False, axis="x")
-
-
-def change_figure(frame: pd.DataFrame, *, unit: str = "percentage points") -> Drawing:
-    """Changes as numbers on a diverging scale: lines are what was done, columns what changed, one panel a `panel`.
-
-    A change is marked by an asterisk where its interval excludes 0. The scale is the same in all panels.
-
-    Args:
-        frame: columns panel, line, outcome, estimate, low, high; outcomes are named by OUTCOME_NAMES.
-        unit: of the estimates.
-
-    Raises:
-        ValueError: an empty frame, or an estimate that is not a number.
-    """
-    if frame.empty or not np.isfinite(frame["estimate"].to_numpy(float)).all():
-        raise ValueError("changes: nothing to draw, or an estimate that is not a number")
-    parts = list(frame.groupby("panel", sort=False))
-    heights = [HEAD + CELL * part["line"].nunique() for _, part in parts]
-    figure = Drawing(figsize=(WIDTH, sum(heights)), dpi=DPI, layout="constrained")
-    panels = figure.subplots(len(parts), 1, gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
-    limit = max(1.0, float(frame["estimate"].abs().max()))
-    for (title, part), axes in zip(parts, panels, strict=True):
-        _draw_changes(axes, part, limit)
-        axes.set_title(title, fontsize=TEXT)
-    panels[-1].set_xlabel(f"change [{unit}]; * the interval excludes 0")
-    return figure
-
-
-def _draw_changes(axes: Axes, part: pd.DataFrame, limit: float) -> None:
-    lines, outcomes = dict.fromkeys(part["line"]), dict.fromkeys(part["outcome"])
-    marks = np.where((part["low"] > 0) | (part["high"] < 0), "*", "")
-    shown = part.assign(text=[f"{value:+.0f}{mark}" for value, mark in zip(part["estimate"], marks, strict=True)])
-    values, texts = (shown.pivot(index="line", columns="outcome", values=name) for name in ("estimate", "text"))
-    order = {"index": list(lines), "columns": list(outcomes)}
-    sns.heatmap(values.reindex(**order), vmin=-limit, vmax=limit, cmap="vlag", annot=texts.reindex(**order), fmt="",
-                annot_kws={"size": TEXT - 1}, cbar=False, ax=axes)  # fmt: skip
-    axes.set(xlabel="", ylabel="")
-    axes.set_xticklabels([OUTCOME_NAMES.get(name, name) for name in outcomes], rotation=0)
-    axes.tick_params(axis="y", labelrotation=0)
 
 
 def _panels(

@@ -76,7 +76,7 @@ class Models:
 
     @cached_property
     def styles(self) -> Styles:
-        """The distribution of style embeddings (E,) of the training utterances."""
+        """The distribution of style embeddings (E,) and registers of the training utterances."""
         weights = self._weights("styles")
         return Styles(weights["mean"].float(), weights["root"].float())
 
@@ -151,7 +151,7 @@ def _filled(module: nn.Module, weights: dict[str, Tensor], path: Path) -> nn.Mod
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
-        raise ModelError(f"{path}: the weights do not fit the configuration: {error}") from error
+        raise ModelError(f"{path}: weights that do not fit the configuration; restore or retrain: {error}") from error
     if not all(torch.isfinite(value).all() for value in module.state_dict().values()):
-        raise ModelError(f"{path}: NaN or infinite weights")
+        raise ModelError(f"{path}: NaN or infinite weights; restore or retrain the model")
     return module.eval()

@@ -98,9 +98,9 @@ def probe(
         prepare(own, ravdess=ravdess, librispeech=librispeech)
         done = run_probing(Layout(own, seed=seed), jobs=worker_count(jobs), scheduler=scheduler)
         table = read_probing(own)
-    typer.echo(f"{own.results}: {'recorded' if done else 'recorded already'}; the best of each target:")
-    best = table.loc[table.groupby("target", sort=False)["estimate"].idxmax()]
-    shown = best[["target", "representation", "score", "estimate", "low", "high", "baseline"]]
+    typer.echo(f"{own.results}: {'recorded' if done else 'recorded already'}; the best of each probe:")
+    best = table.loc[table.groupby(["probe", "target"], sort=False)["estimate"].idxmax()]
+    shown = best[["target", "probe", "representation", "score", "estimate", "low", "high", "baseline"]]
     typer.echo(shown.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
 
 

@@ -1,6 +1,7 @@
 """Atomic writing: a file or folder is either complete under its name or absent."""
 
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,12 @@ from pathlib import Path
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, delete it on failure.
 
-    The process id is in the name, so two processes that write the same file cannot mix their bytes.
+    Host and process id are in the name, so two processes that write the same file cannot mix their bytes, be they on
+    two machines that share the folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
     try:
         yield temporary
         os.replace(temporary, path)

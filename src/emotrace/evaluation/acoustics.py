@@ -6,10 +6,9 @@ import webrtcvad
 
 from emotrace.corpus.audio import SAMPLE_RATE, level_normalise, peak_normalise
 from emotrace.evaluation.signal import to_pcm16
+from emotrace.evaluation.spectrum import HOP, spectra, spectral_moments
 from emotrace.representation.f0 import yaapt_f0
 
-HOP = 160
-N_FFT = 400
 LOUDNESS_SECONDS = 0.4  # one gating block of BS.1770
 LENGTH_TOLERANCE = 0.1  # seconds by which a version may be longer or shorter than its original
 VAD_MODE = 2
@@ -68,31 +67,6 @@ def acoustic_features(waveform: np.ndarray, mask: np.ndarray) -> dict[str, float
     }
 
 
-def spectra(waveform: np.ndarray) -> np.ndarray:
-    """Magnitudes (L, 201) of a waveform (T,), L = T // 160: Hann windows of 25 ms, each centred on its 10 ms frame."""
-    n_frames = len(waveform) // HOP
-    margin = (N_FFT - HOP) // 2
-    padded = np.pad(np.asarray(waveform, dtype=np.float64)[: n_frames * HOP], margin)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP]
-    return np.abs(np.fft.rfft(windows * np.hanning(N_FFT + 1)[:-1]))
-
-
-def spectral_moments(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centroid (L,) in Hz and kurtosis (L,), not excess, of frequency weighted by `weights` (L, K) >= 0.
-
-    Kurtosis is the fourth central moment over the squared variance. With magnitudes as weights this is the study's
-    definition (section 7), with powers its variant. NaN where a frame is silent or all in one bin.
-    """
-    frequency = np.linspace(0, SAMPLE_RATE / 2, weights.shape[1])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        density = weights / weights.sum(axis=1, keepdims=True)
-        centroid = density @ frequency
-        deviation = (frequency - centroid[:, None]) ** 2
-        variance = (density * deviation).sum(axis=1)
-        kurtosis = (density * deviation**2).sum(axis=1) / variance**2
-    return centroid, np.where(variance > 0, kurtosis, np.nan)
-
-
 def amplitude_kurtosis(magnitudes: np.ndarray) -> np.ndarray:
     """Kurtosis (L,), not excess, of the amplitudes of the bins of (L, K), without regard to frequency."""
     deviation = (magnitudes - magnitudes.mean(axis=1, keepdims=True)) ** 2
@@ -133,11 +107,11 @@ def histogram(values: np.ndarray, edges: np.ndarray) -> list[int]:
 def _spectral_summary(waveform: np.ndarray, speech: np.ndarray) -> dict[str, float | int | list[int]]:
     magnitudes = spectra(waveform)[speech]
     magnitudes = magnitudes[magnitudes.max(axis=1) > 0]  # digital silence has no spectrum
-    centroid, kurtosis = spectral_moments(magnitudes)
+    centroid, _, kurtosis = spectral_moments(magnitudes)
     values = {
         "centroid_hz": centroid,
         "kurtosis": kurtosis,
-        "kurtosis_power": spectral_moments(magnitudes**2)[1],
+        "kurtosis_power": spectral_moments(magnitudes**2).kurtosis,
         "kurtosis_amplitude": amplitude_kurtosis(magnitudes),
     }
     medians = {name: float(np.median(value)) if value.size else np.nan for name, value in values.items()}

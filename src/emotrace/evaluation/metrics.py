@@ -101,7 +101,10 @@ def _scores(values: Iterable[float], name: str) -> np.ndarray:
     if not scores.size:
         raise MetricError(f"the EER needs {name} scores, got none")
     if not np.isfinite(scores).all():
-        raise MetricError(f"{(~np.isfinite(scores)).sum()} of {scores.size} {name} scores are NaN or infinite")
+        raise MetricError(
+            f"{(~np.isfinite(scores)).sum()} of {scores.size} {name} scores are NaN or infinite; look at the "
+            "embeddings that they come from"
+        )
     return scores
 
 

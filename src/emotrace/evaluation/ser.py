@@ -162,8 +162,8 @@ def cross_validated(
     """Emotion predicted for every utterance: trained on the ORIGINALS of all other folds, tested on `versions`.
 
     `versions` holds the features of one row's audio: the originals again, or anonymised ones; `seed` says what of the
-    other folds is trained on, see `bootstrap_sample`. Raises SerError where an
-    utterance lacks emotion, fold or features, with fewer than two folds, and where a speaker is in two folds.
+    other folds is trained on, see `bootstrap_sample`. Raises SerError where an utterance lacks emotion, fold or
+    features, with fewer than two folds, and where a speaker is in two folds.
     """
     folds = sorted({str(_required(utterance, "fold")) for utterance in utterances})
     if len(folds) < 2:

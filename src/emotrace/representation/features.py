@@ -51,28 +51,40 @@ class Features:
     gst: Tensor
     log_mel: Tensor
 
-    def ir(self, spec: IRSpec, *, speaker: Tensor | None = None, codebook: Codebook | None = None) -> Tensor:
+    def ir(
+        self,
+        spec: IRSpec,
+        *,
+        speaker: Tensor | None = None,
+        register: float | None = None,
+        codebook: Codebook | None = None,
+    ) -> Tensor:
         """The IR (D, L100) that `spec` describes; `speaker` (E,) replaces the utterance's own embedding.
 
+        With prosody by segment, `register` replaces its mean F0, in Hz.
+
         Raises IRError when a layer was not extracted, a codebook is missing for "kmeans" or "vq", a replacement
-        embedding is given to a spec without speaker, or none to "one-hot", which the utterance does not tell.
+        embedding is given to a spec without speaker, a register to one without segments, or no embedding to "one-hot",
+        which the utterance does not tell.
         """
         if spec.linguistic == "log-mel":
             return self.log_mel
         if spec.speaker == "none" and speaker is not None:
             raise IRError(f"{spec.name} has no speaker embedding to replace")
+        if not spec.segments and register is not None:
+            raise IRError(f"{spec.name} has no prosody by segment, whose register could be replaced")
         if spec.speaker == "one-hot" and speaker is None:
             raise IRError(f"{spec.name}: say which speaker")
         own = {"ecapa": self.ecapa, "gst": self.gst, "prompt": self.prompt}.get(spec.speaker)
         linguistic, prosody = self._linguistic(spec, codebook), self.f0 if spec.f0 else None
         if spec.segments:
             units = codebook.segmental_ids(self.layers[spec.layer])
-            linguistic, prosody = codebook.codes[units], segment_prosody(units, self.f0, self.log_mel)
+            linguistic, prosody = codebook.codes[units], segment_prosody(units, self.f0, self.log_mel, register)
         return assemble_ir(linguistic, prosody, own if speaker is None else speaker)
 
     def f0_channel(self, spec: IRSpec, *, codebook: Codebook | None = None) -> int | None:
-        """Which channel of the IR is F0 in Hz, frame by frame; None where no channel is. Errors as `ir`'s."""
-        if spec.linguistic == "log-mel" or spec.segments or not spec.f0:
+        """Which channel of the IR is F0 in Hz; None where no channel is. Errors as `ir`'s."""
+        if spec.linguistic == "log-mel" or not spec.f0:
             return None
         return self._linguistic(spec, codebook).shape[1]
 

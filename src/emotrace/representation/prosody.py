@@ -1,8 +1,9 @@
 """Prosody by segment: one value of F0 and one of energy for each run of equal units, as a phone-based TTS takes them.
 
 As in STTTS (IMS-Toucan), F0 is the mean of a segment's voiced frames, 0 without any, and energy the mean of the norms
-of its spectra; both are divided by their mean over the segments of the utterance that are not 0, so that F0 does not
-tell the register of a voice.
+of its spectra; both are divided by their mean over the segments of the utterance that are not 0. That mean of F0 is the
+register. STTTS's decoder knows it from the style embedding; ours, with some hundred utterances to learn from, is told:
+F0 is given back in Hz, in the register of the voice that is asked for.
 Axes: L50 and L100 frames (50 and 100 per second), S segments.
 """
 
@@ -14,17 +15,29 @@ from torch import Tensor
 from emotrace.representation.ir import align, doubled
 
 
-def segment_prosody(units: Tensor, f0: Tensor, log_mel: Tensor) -> Tensor:
-    """Units (L50,) integers, F0 (L100,) Hz with 0 unvoiced, log-mel (80, L100) -> F0 and energy (2, L100), relative.
+def segment_prosody(units: Tensor, f0: Tensor, log_mel: Tensor, register: float | None = None) -> Tensor:
+    """Units (L50,) integers, F0 (L100,) Hz or 0, log-mel (80, L100) -> F0 in Hz or 0 and relative energy (2, L100).
 
-    The units get 100 frames per second as the linguistic stream does. Raises IRError when the lengths differ by more
-    than two frames.
+    F0 is moved to a mean of `register` Hz, by default its own. The units get 100 frames per second as the linguistic
+    stream does. Raises IRError when the lengths differ by more than two frames.
     """
-    segments = segment_ids(align(doubled(units)[None], len(f0))[0])
+    segments = _segments(units, f0)
     energy = align(log_mel, len(f0)).float().exp().norm(dim=0)
     pitch = _means(f0.float(), segments, f0 > 0)
     loudness = _means(energy, segments, torch.ones_like(energy, dtype=torch.bool))
-    return torch.stack([_relative(pitch)[segments], _relative(loudness)[segments]]).float()
+    if register is not None:
+        pitch = pitch * register / _mean_of_present(pitch)
+    return torch.stack([pitch[segments], (loudness / _mean_of_present(loudness))[segments]]).float()
+
+
+def own_register(units: Tensor, f0: Tensor) -> float:
+    """Mean in Hz of a voice's segments that have F0; NaN without any. Arguments and errors as `segment_prosody`'s."""
+    pitch = _means(f0.float(), _segments(units, f0), f0 > 0)
+    return float(_mean_of_present(pitch)) if pitch.any() else float("nan")
+
+
+def _segments(units: Tensor, f0: Tensor) -> Tensor:
+    return segment_ids(align(doubled(units)[None], len(f0))[0])
 
 
 def segment_ids(units: Tensor) -> Tensor:
@@ -39,7 +52,7 @@ def _means(values: Tensor, segments: Tensor, counted: Tensor) -> Tensor:
     return sums.index_add(0, segments, (values * counted).double()) / counts.clamp(min=1)
 
 
-def _relative(means: Tensor) -> Tensor:
-    """(S,) -> (S,), divided by the mean of those that are not zero; zeros stay."""
+def _mean_of_present(means: Tensor) -> Tensor:
+    """Mean of those of (S,) that are not zero, 1 where all are."""
     present = means[means > 0]
-    return means / present.mean() if len(present) else means
+    return present.mean() if len(present) else torch.ones((), dtype=means.dtype)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from emotrace.corpus.datadir import Emotion
-from emotrace.study.groups import LAST_STEP, UNIFIED_ROWS
+from emotrace.study.groups import UNIFIED_ROWS
+from emotrace.study.rows import VARIANT_MARK
 from emotrace.study.tables import metric_interval
+from emotrace.training.unified import SMALL
 
 if TYPE_CHECKING:
     from emotrace.study.study import Study
@@ -39,5 +41,5 @@ def training_course(
 def _snapshots(names: Iterable[str]) -> list[tuple[str, str, int]]:
     """Name of each unified row, the vocoder's own name, and the step."""
     vocoders = {row.name for row in UNIFIED_ROWS}
-    parts = [(name, *name.partition("@step")) for name in names]
-    return [(name, row, int(step or LAST_STEP)) for name, row, _, step in parts if row in vocoders]
+    parts = [(name, *name.partition(f"{VARIANT_MARK}step")) for name in names]
+    return [(name, row, int(step or SMALL.steps)) for name, row, _, step in parts if row in vocoders]

@@ -9,6 +9,7 @@ from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation.bootstrap import Interval, bootstrap_interval, paired_difference
 from emotrace.evaluation.statistics import Mean
 from emotrace.study.effects import LEVELS, SHAPES
+from emotrace.study.rows import EFFECT_MARK
 from emotrace.study.tables import Metric, TableError, confusion_table, metric, resampled
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def effect_pairs(study: "Study") -> list[tuple[str, str, str]]:
     Raises:
         TableError: there is none, or the row that an effect was applied to is not in the study.
     """
-    pairs = [(*row.partition("~")[::2], row) for row in study.rows if "~" in row]
+    pairs = [(*row.partition(EFFECT_MARK)[::2], row) for row in study.rows if EFFECT_MARK in row]
     if missing := sorted({before for before, _, _ in pairs} - set(study.rows)):
         raise TableError(f"the study needs {', '.join(missing)} to compare the effects with")
     if not pairs:

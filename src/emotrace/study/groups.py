@@ -3,21 +3,20 @@
 from dataclasses import replace
 
 from emotrace.study.effects import EFFECTS
-from emotrace.study.rows import BASELINE_ROWS, Route, Row, hubert_row, select_rows
+from emotrace.study.rows import BASELINE_ROWS, EFFECT_MARK, VARIANT_MARK, Route, Row, hubert_row, select_rows
+from emotrace.training.unified import SMALL
 
 SECOND_SEED = "seed1"
-SNAPSHOTS = (300, 1_000, 2_400, 2_550, 2_700)  # steps of training, as `training.unified.SMALL` keeps them
-LAST_STEP = 2_900
 
 
 def with_variant(row: Row, variant: str) -> Row:
     """The same row by another vocoder of its IR, e.g. "none-T1@seed1"."""
-    return replace(row, name=f"{row.name}@{variant}", variant=variant)
+    return replace(row, name=f"{row.name}{VARIANT_MARK}{variant}", variant=variant)
 
 
 def with_effect(row: Row, effect: str) -> Row:
     """The same row with an effect on its audio, e.g. "original~peak"."""
-    return replace(row, name=f"{row.name}~{effect}", effect=effect)
+    return replace(row, name=f"{row.name}{EFFECT_MARK}{effect}", effect=effect)
 
 
 def unified(row: Row) -> Row:
@@ -42,7 +41,7 @@ def with_effects(row: Row) -> tuple[Row, ...]:
 
 def snapshots(row: Row) -> tuple[Row, ...]:
     """A row of a unified vocoder at every snapshot of its training, e.g. "unified-none-T1@step300", and at its end."""
-    return (*(with_variant(row, f"step{step}") for step in SNAPSHOTS), row)
+    return (*(with_variant(row, f"step{step}") for step in SMALL.snapshots), row)
 
 
 TWICE = select_rows(["none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"])

@@ -28,7 +28,13 @@ _MEASURING = {
     Measure.WORDS: (*_CODE, "evaluation/asr.py", "evaluation/signal.py", "evaluation/metrics.py"),
     Measure.SPEAKER: (*_CODE, "evaluation/asv.py"),
     Measure.EMOTION: (*_CODE, "evaluation/ser.py"),
-    Measure.ACOUSTICS: (*_CODE, "evaluation/acoustics.py", "evaluation/signal.py", "representation/f0.py"),
+    Measure.ACOUSTICS: (
+        *_CODE,
+        "evaluation/acoustics.py",
+        "evaluation/spectrum.py",
+        "evaluation/signal.py",
+        "representation/f0.py",
+    ),
 }
 
 

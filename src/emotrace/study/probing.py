@@ -22,7 +22,7 @@ from emotrace.study.layout import Layout
 from emotrace.study.probe_features import REPRESENTATIONS, probe_feature_task
 from emotrace.study.probe_plan import TARGETS, Material, Split, assembled, probe_task
 from emotrace.study.profiles import Profile, ProfileError
-from emotrace.study.provenance import CodeChangedError, code_version, differences, digest, environment
+from emotrace.study.provenance import CodeChangedError, circumstances, code_version, differences, digest
 from emotrace.study.runner import RowState, running
 from emotrace.study.synthesis import FRONT_END_MODELS
 from emotrace.study.workers import DEFAULT_JOBS, Task
@@ -239,9 +239,7 @@ def _record(probing: Probing, table: pd.DataFrame, seconds: float) -> None:
     provenance = {
         "profile": probing.layout.profile.name,
         "identity": probing.identity(),
-        "environment": environment(),
-        "recorded": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "wall_seconds_of_last_call": round(seconds, 1),
+        **circumstances(seconds),
     }
     write_text_atomic(folder / PROVENANCE, json.dumps(provenance, indent=2) + "\n")
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+import torch
+
 from emotrace.corpus.datadir import DataDir, Emotion
 from emotrace.corpus.librispeech import import_librispeech
 from emotrace.corpus.ravdess import import_ravdess
@@ -203,7 +205,7 @@ def paper(root: Path = ROOT) -> Profile:
 
     Emotion from IEMOCAP, words and speakers from VoicePrivacy's Libri-test, a pseudo-speaker for each utterance.
     """
-    data, device = root / "work" / "corpora", "cuda" if _has_gpu() else "cpu"
+    data, device = root / "work" / "corpora", "cuda" if torch.cuda.is_available() else "cpu"
     return Profile(
         "paper",
         (
@@ -221,12 +223,6 @@ def paper(root: Path = ROOT) -> Profile:
         backends=Backends("vpc", "vpc", "vpc", "ge2e", device),
         device=device,
     )
-
-
-def _has_gpu() -> bool:
-    import torch  # here and not above: the other profiles need not wait for it
-
-    return torch.cuda.is_available()
 
 
 PROFILES: dict[str, Callable[[], Profile]] = {"phantom": phantom, "scale": scale, "paper": paper}

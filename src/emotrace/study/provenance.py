@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ _NOT_COMPUTING = {
     "evaluation/probing.py",
     "evaluation/statistics.py",
 }
-SYNTHESIS_CODE = ("corpus/audio.py", "representation", "anonymizer", "vocoder", "models.py", "weights.py")
-SYNTHESIS_CODE += ("study/synthesis.py", "study/effects.py", "study/spectral_shaping.py")
+SYNTHESIS_CODE = (
+    *("corpus/audio.py", "representation", "anonymizer", "vocoder", "models.py", "weights.py", "study/synthesis.py"),
+    *("study/effects.py", "study/spectral_shaping.py", "evaluation/spectrum.py"),
+)
 EVALUATION_CODE = ("corpus/audio.py", "evaluation", "representation/f0.py", "study/measure.py", "study/assembly.py")
 VERSIONED = (
     *("numpy", "scipy", "pandas", "torch", "torchaudio", "transformers", "speechbrain", "librosa", "opensmile"),
@@ -92,6 +95,15 @@ def _outline(node: Any) -> Any:
 
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def circumstances(seconds: float) -> dict[str, Any]:
+    """What a record says of its making besides what it depends on: environment, time, ``seconds`` of the last call."""
+    return {
+        "environment": environment(),
+        "recorded": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "wall_seconds_of_last_call": round(seconds, 1),
+    }
 
 
 def environment() -> dict[str, Any]:

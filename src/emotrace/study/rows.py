@@ -10,6 +10,8 @@ from typing import Any
 
 from emotrace.representation.ir import BASELINES, IRSpec
 
+VARIANT_MARK, EFFECT_MARK = "@", "~"  # in the name of a row, before its variant and its effect
+
 
 class Route(StrEnum):
     """How a row's waveform is made."""
@@ -65,7 +67,7 @@ class Row:
     @property
     def before(self) -> "Row":
         """The same row without its effect."""
-        return replace(self, name=self.name.partition("~")[0], effect="")
+        return replace(self, name=self.name.partition(EFFECT_MARK)[0], effect="")
 
     @property
     def speaker(self) -> str:
@@ -113,6 +115,7 @@ ALL_ROWS: tuple[Row, ...] = (
     hubert_row("none", 6),
     hubert_row("ecapa", 6, anonymise=True),
     hubert_row("ecapa", 12, "soft", anonymise=True),
+    *BASELINE_ROWS,
 )
 
 

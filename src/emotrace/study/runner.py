@@ -16,7 +16,7 @@ from emotrace.models import ModelError
 from emotrace.study.assembly import TRIALS, UTTERANCES, References, trial_lines, utterance_lines, write_parquet
 from emotrace.study.layout import ORIGINAL, Layout
 from emotrace.study.profiles import ProfileError
-from emotrace.study.provenance import differences, environment
+from emotrace.study.provenance import circumstances, differences
 from emotrace.study.rows import Row
 from emotrace.study.workers import DEFAULT_JOBS, LocalWorkers, Workers
 
@@ -54,8 +54,8 @@ def row_state(layout: Layout, row: Row) -> RowState:
     if recorded is not None:
         known = None if layout.profile.has_data() else recorded["identity"]["data"]
         expected = layout.identity(row, data=known)
-        there = {name: sha256 for name, sha256 in expected["models"].items() if sha256 is not None}
-        expected["models"] = recorded["identity"]["models"] | there
+        theirs = recorded["identity"]["models"]
+        expected["models"] = {name: own or theirs.get(name) for name, own in expected["models"].items()}
         reasons = tuple(differences(recorded["identity"], expected))
         return RowState(row.name, "stale" if reasons else "done", reasons)
     if not layout.profile.has_data() or layout.missing_models([row]):
@@ -141,9 +141,7 @@ def _provenance(layout: Layout, row: Row, seconds: float) -> dict[str, Any]:
         "seed": layout.seed,
         "attackers": ["original"] if row.recorded else ["ignorant", "lazy-informed"],
         "identity": layout.identity(row),
-        "environment": environment(),
-        "recorded": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "wall_seconds_of_last_call": round(seconds, 1),
+        **circumstances(seconds),
     }
 
 

@@ -18,9 +18,8 @@ from functools import partial
 import numpy as np
 
 from emotrace.corpus.audio import SAMPLE_RATE
+from emotrace.evaluation.spectrum import FREQUENCIES, HOP, N_FFT, spectra, spectral_moments
 
-N_FFT, HOP = 400, 160
-FREQUENCIES = np.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)  # (K,) Hz
 N_COSINES = 8
 COSINES = np.cos(2 * np.pi * np.outer(np.arange(1, N_COSINES + 1), FREQUENCIES) / SAMPLE_RATE)  # (B, K)
 SPEECH_RANGE = 40.0  # dB below the loud frames (95th percentile) down to which a frame is speech
@@ -91,24 +90,9 @@ def speech_frames(waveform: np.ndarray) -> np.ndarray:
     return energy > np.percentile(energy, 95) * 10 ** (-SPEECH_RANGE / 10)
 
 
-def spectra(waveform: np.ndarray) -> np.ndarray:
-    """Magnitudes (T // 160, K) of a waveform (T,), Hann windows centred on their frames, as the evaluation has it."""
-    n_frames, margin = len(waveform) // HOP, (N_FFT - HOP) // 2
-    if not n_frames:
-        return np.empty((0, len(FREQUENCIES)))
-    padded = np.pad(waveform[: n_frames * HOP], margin)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP]
-    return np.abs(np.fft.rfft(windows * np.hanning(N_FFT + 1)[:-1]))
-
-
 def log_moments(magnitudes: np.ndarray) -> np.ndarray:
     """Natural logarithms (3, L) of centroid, spread and kurtosis of each of the frames (L, K)."""
-    density = magnitudes / magnitudes.sum(axis=1, keepdims=True)
-    centroid = density @ FREQUENCIES
-    deviation = (FREQUENCIES - centroid[:, None]) ** 2
-    variance = (density * deviation).sum(axis=1)
-    fourth = (density * deviation**2).sum(axis=1)
-    return np.log([centroid, np.sqrt(variance), fourth / variance**2])
+    return np.log(spectral_moments(magnitudes))
 
 
 def _medians(magnitudes: np.ndarray) -> np.ndarray:

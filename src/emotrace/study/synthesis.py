@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -110,7 +111,11 @@ def effect_tasks(row: Row, data: DataDir, audio: Mapping[str, Path], folder: Pat
 
 
 def apply_effect(output: Path, effect: str, _: Utterance, audio: Path) -> None:
-    """Change a finished audio file and write it, 16 kHz. Raises KeyError for an unknown effect, or as it does."""
+    """Change a finished audio file of an utterance and write it, 16 kHz.
+
+    The utterance is not read: a task carries it for `plan`, which estimates the time by it. Raises KeyError for an
+    unknown effect, and what the effect raises.
+    """
     save_audio(output, EFFECTS[effect](load_audio(audio)))
 
 
@@ -145,8 +150,8 @@ def _render(
     if not needs_features(row):
         return _vocode(row, log_mel_ir(waveform), len(waveform), studio)
     features = studio.store().get(utterance)
-    speaker = _replacement(row, features, utterance, studio, selection, own) if row.anonymise else None
-    ir = features.ir(row.ir, speaker=speaker, codebook=_codebook(studio.models, row.ir.post))
+    voice = _replacement(row, features, utterance, studio, selection, own) if row.anonymise else {}
+    ir = features.ir(row.ir, codebook=_codebook(studio.models, row.ir.post), **voice)
     return _vocode(row, ir, len(waveform), studio)
 
 
@@ -166,17 +171,17 @@ def _replacement(
     studio: Studio,
     selection: Selection,
     own: tuple[Utterance, ...],
-) -> Tensor:
-    """What stands for the speaker (E,) in the IR of an anonymised utterance."""
+) -> dict[str, Any]:
+    """What replaces the speaker in the IR of an anonymised utterance, as `Features.ir` takes it."""
     if _by_selec_anon(row):
-        return _pseudo_speaker(features, utterance, studio, selection, own)
+        return {"speaker": _pseudo_speaker(features, utterance, studio, selection, own)}
     models = _models(studio.models)
     rng = generator(selection.seed, Level(selection.level), utterance.speaker, utterance.id)
     if row.ir.speaker == "gst":
-        return models.styles.sample(rng)
+        return models.styles.sample(rng)._asdict()
     if row.ir.speaker == "prompt":
-        return models.targets.prompt(rng, utterance.gender, utterance.speaker)
-    return models.targets.one_hot(models.targets.draw(rng, utterance.gender, utterance.speaker))
+        return {"speaker": models.targets.prompt(rng, utterance.gender, utterance.speaker)}
+    return {"speaker": models.targets.one_hot(models.targets.draw(rng, utterance.gender, utterance.speaker))}
 
 
 def _by_selec_anon(row: Row) -> bool:

@@ -12,7 +12,7 @@ from emotrace.anonymizer.styles import Styles
 from emotrace.anonymizer.targets import Targets
 from emotrace.representation.discrete import Codebook, KMeansUnits, VectorQuantiser
 from emotrace.representation.ir import HOP
-from emotrace.representation.prosody import segment_ids
+from emotrace.representation.prosody import own_register, segment_ids
 from emotrace.training.decoders import Extraction
 from emotrace.training.processes import from_main
 from emotrace.training.workshop import Workshop
@@ -77,17 +77,23 @@ def switching_penalty(codes: Tensor, layers: Sequence[Tensor], length: float = P
 
 
 def fit_styles(workshop: Workshop) -> None:
-    """The distribution of the utterances' style embeddings, from which B3-IR's pseudo-speakers are drawn."""
-    waveforms = workshop.augmented_set.waveforms
-    embeddings = torch.stack([workshop.models.gst.embed(torch.from_numpy(waveform), seed=0) for waveform in waveforms])
-    styles = Styles.fit(embeddings)
+    """The distribution of the utterances' styles and registers, from which B3-IR's pseudo-speakers are drawn."""
+    data, codebook = workshop.augmented_set, workshop.models.codebook("kmeans")
+    found = [
+        (codebook.segmental_ids(features.layers[LAYER]), features.f0) for features in _extraction(workshop).each(data)
+    ]
+    registers = torch.tensor([own_register(*units_and_f0) for units_and_f0 in found])
+    voiced = registers > 0
+    spoken = [waveform for waveform, has_f0 in zip(data.waveforms, voiced, strict=True) if has_f0]
+    embeddings = torch.stack([workshop.models.gst.embed(torch.from_numpy(waveform), seed=0) for waveform in spoken])
+    styles = Styles.fit(embeddings, registers[voiced])
     workshop.ship(
         "styles",
         {"mean": styles.mean, "root": styles.root},
         {"distribution": "Gaussian"},
-        purpose="style embeddings that B3-IR draws from, in place of STTTS's generative network",
+        purpose="styles and registers that B3-IR draws from, in place of STTTS's generative network",
         records={},
-        notes=f"Fitted to the embeddings of {len(embeddings)} utterances.",
+        notes=f"Fitted to {len(embeddings)} utterances.",
     )
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from emotrace.corpus.datadir import Utterance
 from emotrace.models import CODEBOOKS, Models
@@ -72,7 +74,8 @@ class Extraction:
     def each(self, data: TrainingSet) -> Iterator[Features]:
         """The features of every utterance, one after the other."""
         self._share_work(data)
-        return map(self.features, data.utterances)
+        bar = {"desc": "features", "unit": "file", "mininterval": 5, "disable": not state().is_main_process}
+        return map(self.features, tqdm(data.utterances, **bar))
 
     def irs(self, data: TrainingSet, spec: IRSpec) -> list[Tensor]:
         """The IR (D, L) of every utterance; the style embedding is that of the trained encoder."""
@@ -172,21 +175,23 @@ def train_unified(workshop: Workshop, name: str) -> None:
     generator = _generator(config, features, len(data.waveforms))
     options = {"discriminators": config.discriminators, "batch_size": config.batch_size, "mel_only": config.mel_only}
     recipe = VocoderTraining(generator, data.waveforms, features, **options, seed=workshop.seed)
-    model = f"unified-{name}"
-
-    def ship(record: TrainingRecord) -> None:
-        workshop.ship(
-            model if record.steps == config.steps else f"{model}-step{record.steps}",
-            generator.state_dict(),
-            vars(generator.config),
-            purpose=f"IR {name} ({generator.config.in_channels} channels, 100 frames/s) -> waveform, in one network",
-            records={"unified": record},
-            notes=f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; batch of "
-            f"{config.batch_size}; features of the whole {config.features}.",
-        )
-
+    ship = partial(_ship_unified, workshop, name, generator)
     kept = {"snapshots": config.snapshots, "snapshot": ship}
-    ship(workshop.fit(model, recipe, config.steps, needs=needs(spec), settings=config, **kept))
+    ship(workshop.fit(f"unified-{name}", recipe, config.steps, needs=needs(spec), settings=config, **kept))
+
+
+def _ship_unified(workshop: Workshop, name: str, generator: IstftGenerator | HifiGan, record: TrainingRecord) -> None:
+    """Ship a vocoder as it is after the steps of the record: a snapshot, or, at the last step, the vocoder itself."""
+    config = workshop.budget.unified
+    workshop.ship(
+        f"unified-{name}" if record.steps == config.steps else f"unified-{name}-step{record.steps}",
+        generator.state_dict(),
+        vars(generator.config),
+        purpose=f"IR {name} ({generator.config.in_channels} channels, 100 frames/s) -> waveform, in one network",
+        records={"unified": record},
+        notes=f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; batch of "
+        f"{config.batch_size}; features of the whole {config.features}.",
+    )
 
 
 def _features(workshop: Workshop, config: UnifiedConfig, data: TrainingSet, spec: IRSpec) -> CropSource:
