@@ -10,7 +10,7 @@ PYTHON := $(firstword $(foreach name,python3.11 python3.12 python3 python,\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run book pdf test train dry-run benchmark lint format lock clean
+.PHONY: help install run book pdf browser test train dry-run benchmark lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 16
@@ -34,8 +34,11 @@ book: run ## run the phantom profile, build the book, check its pages
 pdf: book ## the book as one PDF, where Chromium is installed
 	$(BIN)/python book/pdf.py
 
+browser: book ## open every built page in Chromium (Debian: apt-get install chromium)
+	$(BIN)/python -m pytest tests/browser
+
 test: $(STAMP) ## run the tests and the notebooks, in two processes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n 2 --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n 2 --no-loadscope-reorder --ignore=tests/browser
 
 train: $(STAMP) ## train every small model that is not there, from RAVDESS and LibriSpeech; hours, resumable
 	$(BIN)/emotrace train all
