@@ -69,4 +69,4 @@ lock: ## resolve requirements.txt again and write the lock files
 	$(COMPILE) --no-deps requirements-nodeps.txt -o requirements-nodeps.lock
 
 clean: ## remove the environment, the built book and the phantom's results (not recorded ones)
-	rm -rf .venv book/_build work data/results/phantom
+	rm -rf .venv book/_build book/sets work data/results/phantom

@@ -1,8 +1,9 @@
 """Build the book, strictly: any warning, cell error, missing page or figure without alt text fails.
 
 `jupyter-book build book` alone builds the same pages. This script first empties the cache of executed notebooks when
-the results or the code behind them have changed, which jupyter-book cannot see, and checks the pages afterwards. It builds
-nothing while the numbers in the prose are not those of the recorded results.
+the results or the code behind them have changed, which jupyter-book cannot see, makes the pages of the named parameter
+sets (notebooks/parameter_sets), and checks all pages afterwards. It builds nothing while the numbers in the prose are
+not those of the recorded results.
 """
 
 import hashlib
@@ -15,13 +16,20 @@ from pathlib import Path
 import export_numbers
 from check_pages import check_book
 from check_prose import check_prose
+from parameter_sets import write_pages
 
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
 BUILD = BOOK / "_build"
 SHOWN = (
     *("data/results/**/*.parquet", "data/results/**/*.json", "data/paper/*.csv", "data/models/scale/*/card.json"),
-    *("src/emotrace/**/*.py", "notebooks/*.ipynb", "book/numbers.json", "book/_ext/*.py"),
+    *(
+        "src/emotrace/**/*.py",
+        "notebooks/*.ipynb",
+        "notebooks/parameter_sets/*.yaml",
+        "book/numbers.json",
+        "book/_ext/*.py",
+    ),
 )
 STRICT = ("-W", "-n", "--keep-going")  # warnings are errors, missing references are warnings, and all are listed
 
@@ -55,6 +63,7 @@ def main() -> int:
         print("book: after new results: python book/export_numbers.py, and reread what changed", file=sys.stderr)
         return 1
     drop_stale_cache(BUILD, digest_of_shown(ROOT))
+    write_pages()
     command = Path(sys.executable).with_name("jupyter-book")  # that of this environment, activated or not
     status = subprocess.call([command, "build", BOOK, *STRICT], cwd=ROOT)
     problems = check_book(ROOT / "_toc.yml", BUILD / "html")

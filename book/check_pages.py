@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 
 DISCLAIMER = "no evidence about people"
+BOOK = Path(__file__).resolve().parent
 LOOKED_UP = ("paper", "references", "api/")  # pages without a number of the phantom
+STUDIES = ("notebooks/", "sets/")  # pages that show figures and tables
 
 
 class Page(HTMLParser):
@@ -47,16 +49,21 @@ class Page(HTMLParser):
             self._words.append(data)
 
 
-def pages_of(toc: Path) -> list[str]:
-    """Names of the pages of a table of contents, without suffix, its root first, in the order of reading."""
+def pages_of(toc: Path, source: Path = BOOK) -> list[str]:
+    """Names of the pages of a table of contents, without suffix, its root first, in the order of reading.
+
+    ``source``: folder of the pages, where the patterns of the table are looked up.
+    """
     contents = yaml.safe_load(toc.read_text())
-    return [contents["root"], *_files(contents)]
+    return [contents["root"], *_files(contents, source)]
 
 
-def _files(node: dict[str, Any]) -> Iterator[str]:
+def _files(node: dict[str, Any], source: Path) -> Iterator[str]:
     for child in (child for kind in ("parts", "chapters", "sections") for child in node.get(kind, [])):
         yield from [child["file"]] if "file" in child else []
-        yield from _files(child)
+        pages = sorted(source.glob(child["glob"])) if "glob" in child else []
+        yield from (page.relative_to(source).with_suffix("").as_posix() for page in pages)
+        yield from _files(child, source)
 
 
 def check_page(name: str, html: str) -> list[str]:
@@ -67,7 +74,7 @@ def check_page(name: str, html: str) -> list[str]:
         problems.append(f'{name}: does not say that the phantom is "{DISCLAIMER}"')
     if "Traceback (most recent call last)" in page.text:
         problems.append(f"{name}: shows a traceback")
-    if name.startswith("notebooks/"):
+    if name.startswith(STUDIES):
         problems += [
             f"{name}: no {what}" for what, found in (("figure", page.images), ("table", page.tables)) if not found
         ]
@@ -86,7 +93,6 @@ def check_book(toc: Path, html: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    book = Path(__file__).resolve().parent
-    found = check_book(book.parent / "_toc.yml", book / "_build" / "html")
+    found = check_book(BOOK.parent / "_toc.yml", BOOK / "_build" / "html")
     print("\n".join(found) or "all pages are there")
     sys.exit(bool(found))
