@@ -1,4 +1,4 @@
-"""The figures of the experiments beside the table: layer probes, and changes by effects on the audio.
+"""The figures of the experiments beside the table: layer probes, changes by effects, the course of a training.
 
 Style, colours and width are those of `figures`.
 """
@@ -10,7 +10,19 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from emotrace.figures import DPI, EMOTION_NAMES, HEAD, PAIR_COLOUR, TEXT, WIDTH, Drawing
+from emotrace.figures import (
+    DPI,
+    EMOTION_COLOURS,
+    EMOTION_MARKERS,
+    EMOTION_NAMES,
+    HEAD,
+    MARKERS,
+    PAIR_COLOUR,
+    TEXT,
+    WIDTH,
+    Drawing,
+    row_colour,
+)
 
 OUTCOME_NAMES = EMOTION_NAMES | {"called_ang": "called\nangry"}
 CELL = 0.26  # inches for a line of numbers
@@ -18,6 +30,7 @@ PROBE_COLOURS = {"F0": "#0072B2", "energy": "#D55E00", "spectral tilt": "#E6A700
 PROBE_COLOURS |= {"emotion": "#D55E00", "speaker": "#0072B2"}  # never in one panel with the above
 PROBE_MARKERS = {"F0": "o", "energy": "^", "spectral tilt": "s", "phone": "D", "emotion": "^", "speaker": "o"}
 PROBE_HEIGHT = 2.4  # inches of a panel of probes
+COURSE_HEIGHT = 2.2  # inches of a panel over training steps
 
 
 def layer_figure(frame: pd.DataFrame) -> Drawing:
@@ -102,3 +115,45 @@ def _draw_changes(axes: Axes, part: pd.DataFrame, limit: float) -> None:
     axes.set(xlabel="", ylabel="")
     axes.set_xticklabels([OUTCOME_NAMES.get(name, name) for name in outcomes], rotation=0)
     axes.tick_params(axis="y", labelrotation=0)
+
+
+def course_figure(frame: pd.DataFrame, *, label: str, change: int | None = None) -> Drawing:
+    """What training does, over its steps: one line for each value of `line`, one panel for each value of `panel`.
+
+    Args:
+        frame: columns panel, line (an emotion, "uar" or a row, whose colour it has), step, estimate, low, high.
+        label: of the y axis, with its unit.
+        change: the step after which the recipe is another one, marked by a dotted line.
+
+    Raises:
+        ValueError: an empty frame, or an estimate that is not a number.
+    """
+    if frame.empty or not np.isfinite(frame["estimate"].to_numpy(float)).all():
+        raise ValueError(f"{label}: nothing to draw, or an estimate that is not a number")
+    parts = list(frame.groupby("panel", sort=False))
+    figure = Drawing(figsize=(WIDTH, 0.6 + COURSE_HEIGHT * len(parts)), dpi=DPI, layout="constrained")
+    panels = figure.subplots(len(parts), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for (title, part), axes in zip(parts, panels, strict=True):
+        _draw_course(axes, part)
+        axes.set(title=title, ylabel=label)
+        if change is not None:
+            axes.axvline(change, color="black", linestyle=":", linewidth=0.9)
+    panels[-1].set_xlabel("training step")
+    names = len(panels[0].get_legend_handles_labels()[1])
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(names, 3), frameon=False
+    )
+    return figure
+
+
+def _draw_course(axes: Axes, part: pd.DataFrame) -> None:
+    """Lines, with intervals beside each other where several stand at one step."""
+    lines = list(dict.fromkeys(part["line"]))
+    apart = 0.012 * (part["step"].max() - part["step"].min())
+    for number, name in enumerate(lines):
+        own = part[part["line"] == name].sort_values("step")
+        x = own["step"].to_numpy(float) + apart * (number - (len(lines) - 1) / 2)
+        colour = EMOTION_COLOURS.get(name) or row_colour(name)
+        marker = EMOTION_MARKERS.get(name) or MARKERS[number % len(MARKERS)]
+        axes.vlines(x, own["low"], own["high"], colors=colour, linewidth=1.2, alpha=0.6)
+        axes.plot(x, own["estimate"], color=colour, marker=marker, markersize=4, label=EMOTION_NAMES.get(name, name))

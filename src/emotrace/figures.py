@@ -79,7 +79,11 @@ def use_style() -> None:
 
 
 def row_colour(row: str) -> str:
-    """The colour of a row; one at another layer (none-T3) has that of its family (none-T6), a pair of rows has none."""
+    """The colour of a row; one at another layer (none-T3) has that of its family (none-T6), a pair of rows has none.
+
+    A unified vocoder's row has the colour of the same IR in two stages, but for the log-mel control.
+    """
+    row = row if row in ROW_COLOURS else row.removeprefix("unified-")
     family = row.rsplit("-T", 1)[0] if row.count("-T") == 1 else row
     return PAIR_COLOUR if "\n" in row else ROW_COLOURS.get(row) or ROW_COLOURS.get(family, PAIR_COLOUR)
 
