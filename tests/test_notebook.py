@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from emotrace import notebook
+from emotrace.study.controls import Gate, gate_table
 
 EMOTIONS = ("sad", "neu", "ang", "hap")
 SPEAKERS = {"f1": "1", "f2": "2", "m1": "1", "m2": "2"}
@@ -123,3 +124,12 @@ def test_confusions_only_of_rows_that_are_there(studies):
     shown = notebook.confusions_beside(studies, ["original", "none-T6"])
     assert list(shown) == ["original\nphantom"]
     assert shown["original\nphantom"].to_numpy().trace() == 32
+
+
+def test_gates_read_as_met_or_missed(studies, monkeypatch):
+    gates = [Gate("none-T3", "uar", 0.95, True), Gate("none-T3", "uar", 0.95, True, recogniser="ser_second")]
+    monkeypatch.setattr(notebook, "gate_table", lambda study: gate_table(study, gates))
+    shown = notebook.show_gates(studies).data
+    assert list(shown["gate"]) == ["missed, surely", "met, surely"]
+    assert [cell.split(" x original")[0] for cell in shown["measured"]] == ["0.88", "1.00"]
+    assert shown["of"][0].endswith("functionals + SVM</small>") and set(shown["speech"]) == {"phantom"}

@@ -13,6 +13,7 @@ from pandas.io.formats.style import Styler
 from emotrace.evaluation.bootstrap import Interval, bootstrap_interval
 from emotrace.evaluation.statistics import Mean
 from emotrace.study import Study
+from emotrace.study.controls import gate_table
 from emotrace.study.cues import cue_retention
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import get_profile
@@ -215,6 +216,21 @@ def show_table2(studies: Studies) -> Styler:
     shown = table2_display(table2_beside(studies))
     notes = "<br><small>" + shown.pop("source") + "<br>EER: " + shown.pop("attacker") + "</small>"
     return readable(shown.assign(row=shown["row"] + notes))
+
+
+def show_gates(studies: Studies) -> Styler:
+    """Whether recordings, controls and none-T1 are good enough to compare rows at all, for reading."""
+    table = gather(studies, gate_table)
+    values = table[["estimate", "low", "high", "unit"]].itertuples(index=False)
+    shown = pd.DataFrame({"row": table["row"], "speech": table["panel"].str.partition(" ")[0]})
+    heard = table["recogniser"].map(RECOGNISER_NAMES).fillna("")
+    shown["of"] = table["metric"] + ("<br><small>" + heard + "</small>").where(heard != "", "")
+    shown["measured"] = [f"{value:.2f} {unit} [{low:.2f}, {high:.2f}]" for value, low, high, unit in values]
+    shown["wanted"] = table["wanted"]
+    shown["gate"] = table["met"].map({True: "met", False: "missed"}) + table["surely"].map(
+        {True: ", surely", False: ""}
+    )
+    return readable(shown)
 
 
 def readable(table: pd.DataFrame) -> Styler:

@@ -121,15 +121,30 @@ def combination(parts: Sequence[Part], *, n: int = 1000, seed: int = 0, level: f
     Parts with other speakers, as of another corpus, are drawn independently. Raises MetricError as
     `bootstrap_interval` does.
     """
+    return _interval(np.asarray(sum(_terms(parts, n, seed))), level)
+
+
+def ratio(above: Part, below: Part, *, n: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
+    """Interval of one part divided by another, drawn as in `combination`.
+
+    Raises MetricError as `bootstrap_interval` does, and where too often nothing is to be divided by.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.divide(*_terms([above, below], n, seed))
+    return _interval(np.where(np.isfinite(values), values, np.nan), level)
+
+
+def _terms(parts: Sequence[Part], n: int, seed: int) -> list[np.ndarray]:
+    """Each part's values (N,), factor included; the first is that of the whole frame."""
     names: list[tuple[str, ...]] = []
-    total: np.ndarray | float = 0.0
+    terms = []
     for part in parts:
         speakers = tuple(Draws.of(part.frame, part.by, 1, seed).names)
         if speakers not in names:
             names.append(speakers)
         draws = Draws.of(part.frame, part.by, n, seed + names.index(speakers))
-        total = total + part.factor * _values(part.frame, part.statistic, draws)
-    return _interval(np.asarray(total), level)
+        terms.append(part.factor * _values(part.frame, part.statistic, draws))
+    return terms
 
 
 def _values(frame: pd.DataFrame, statistic: Statistic, draws: Draws) -> np.ndarray:
