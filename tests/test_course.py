@@ -29,5 +29,15 @@ def test_snapshots_come_in_the_order_of_their_steps_with_their_own_numbers(resul
     assert (line["estimate"], line["low"], line["high"]) == sad
 
 
+def test_words_count_where_every_step_transcribes_them(results):
+    """A step with all words wrong in utterances that another step does not transcribe."""
+    lines, last = results.utterances.copy(), "unified-none-T1"
+    others = lines["utterance"].str.endswith("-4")
+    lines.loc[others & (lines["row"] == last), "word_errors"] = 10
+    lines.loc[others & (lines["row"] == f"{last}@step300"), "word_errors"] = None
+    found = training_course(Results(lines, results.trials, ROWS), ["wer_emotional"])
+    assert found["estimate"].tolist() == [40, 30, 20]
+
+
 def test_a_study_without_unified_vocoders_has_no_course(results):
     assert training_course(Results(results.utterances, results.trials, ("original",)), ["uar"]).empty

@@ -7,7 +7,8 @@ import pytest
 from stand_in import make_corpus
 
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
-from emotrace.study.layout import Layout
+from emotrace.study.groups import GROUPS
+from emotrace.study.layout import ORIGINAL, Layout
 from emotrace.study.plan import CORE_SECONDS, corpora_table, make_plan
 from emotrace.study.profiles import (
     ALL_MEASURES,
@@ -91,15 +92,19 @@ def test_corpora_run_on_the_rows_they_name(layout):
 @pytest.mark.parametrize(("limit", "count"), [(None, 16), (0, 4), (1, 16)])
 def test_neutral_utterances_that_stand_in_for_read_speech_are_all_transcribed(layout, limit, count):
     data = layout.data(layout.profile.corpora[0].path)
-    chosen = replace(layout.profile.corpora[0], transcribed_per_cell=limit).transcribed(data)
+    chosen = replace(layout.profile.corpora[0], transcribed_per_cell=limit).transcribed(data, ORIGINAL)
     assert len(chosen) == count
     assert {u.id for u in data if u.emotion is Emotion.NEUTRAL} <= chosen
 
 
 def test_transcribed_utterances_are_spread_evenly_over_a_cell():
     utterances = tuple(Utterance(f"s-{n:02}", "s", "f", Path(f"{n}.flac"), "TEXT", Emotion.SAD) for n in range(8))
-    chosen = Corpus("emotional", Path(), ALL_MEASURES, transcribed_per_cell=3).transcribed(DataDir(Path(), utterances))
-    assert chosen == {"s-00", "s-02", "s-04"}
+    corpus, data = Corpus("emotional", Path(), ALL_MEASURES, transcribed_per_cell=3), DataDir(Path(), utterances)
+    assert corpus.transcribed(data, ORIGINAL) == {"s-00", "s-02", "s-04"}
+    seed = GROUPS["seeds"][-1]
+    assert corpus.transcribed(data, seed) == {"s-00", "s-02", "s-04"}
+    further = replace(corpus, transcribed_per_cell=None, further_per_cell=1)
+    assert len(further.transcribed(data, ORIGINAL)) == 8 and further.transcribed(data, seed) == {"s-00"}
 
 
 def test_every_path_and_row_of_every_profile_exists():

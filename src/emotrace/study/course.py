@@ -1,6 +1,7 @@
 """What a unified vocoder does to emotion in the course of its training (hypothesis H1): metrics at every snapshot."""
 
 from collections.abc import Iterable
+from copy import copy
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -22,20 +23,33 @@ def training_course(
 ) -> pd.DataFrame:
     """One line per unified vocoder, step and metric: columns row, step, metric, estimate, low, high.
 
-    Rates are in percent, kurtosis as `metric` says. Rows of the study that are no unified vocoder's are left out.
+    Rates are in percent, kurtosis as `metric` says. Rows of the study that are no unified vocoder's are left out. Words
+    count in the utterances that are transcribed at every step.
 
     Raises:
         TableError: an unknown metric, or a row without results for it.
     """
-    metrics = list(metrics)
+    metrics, snapshots = list(metrics), _snapshots(study.rows)
+    same = _same_words(study, [full_name for full_name, _, _ in snapshots])
     lines = [
         {"row": row, "step": step, "metric": name}
-        | metric_interval(study, full_name, name, recogniser=recogniser)._asdict()
-        for full_name, row, step in _snapshots(study.rows)
+        | metric_interval(same, full_name, name, recogniser=recogniser)._asdict()
+        for full_name, row, step in snapshots
         for name in metrics
     ]
     columns = ["row", "step", "metric", "estimate", "low", "high"]
     return pd.DataFrame(lines, columns=columns).sort_values(["row", "step"], kind="stable", ignore_index=True)
+
+
+def _same_words(study: "Study", rows: list[str]) -> "Study":
+    """The study without the transcripts of utterances that not all of the rows transcribe."""
+    transcribed = study.utterances.dropna(subset=["word_errors"])
+    counts = transcribed[transcribed["row"].isin(rows)].groupby(["corpus", "utterance"])["row"].nunique()
+    common = counts.index[counts == len(rows)]
+    own = pd.MultiIndex.from_frame(study.utterances[["corpus", "utterance"]])
+    found = copy(study)
+    found.utterances = study.utterances.assign(word_errors=study.utterances["word_errors"].where(own.isin(common)))
+    return found
 
 
 def _snapshots(names: Iterable[str]) -> list[tuple[str, str, int]]:

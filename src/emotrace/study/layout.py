@@ -176,7 +176,7 @@ class Layout:
             folder,
             self._measure_keys,
             corpus.measures_of(row),
-            corpus.transcribed(data),
+            corpus.transcribed(data, row),
             enrolment,
         )
 
@@ -208,5 +208,5 @@ def _codes() -> dict[str, str]:
 
 
 def _rules(corpus: Corpus, row: Row) -> dict[str, Any]:
-    rules = {"measures": sorted(corpus.measures_of(row)), "transcribed_per_cell": corpus.transcribed_per_cell}
+    rules = {"measures": sorted(corpus.measures_of(row)), "transcribed_per_cell": corpus.per_cell(row)}
     return rules | {"neutral_is_read": corpus.neutral_is_read}

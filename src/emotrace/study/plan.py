@@ -116,6 +116,6 @@ def _corpus_line(layout: Layout, corpus: Corpus) -> dict[str, object]:
         "utterances": len(data),
         "speakers": len(data.speakers),
         "audio_minutes": sum(map(_seconds, data)) / 60,
-        "transcribed": len(corpus.transcribed(data)),
+        "transcribed": len(corpus.transcribed(data, ORIGINAL)),
         "rows": "all" if corpus.rows is None else len(corpus.rows),
     }

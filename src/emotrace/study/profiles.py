@@ -59,6 +59,7 @@ class Corpus:
         rows: names of the rows run on it, at the studied layer; None for all.
         transcribed_per_cell: how many utterances per speaker and emotion are transcribed, evenly spread over the ids;
             None for all of them. Speech recognition is the slowest measure.
+        further_per_cell: the same for rows that are not in table II; None for as many as in those.
         neutral_is_read: the neutral utterances stand in for read speech, so all of them are transcribed.
     """
 
@@ -67,6 +68,7 @@ class Corpus:
     measures: frozenset[Measure]
     rows: tuple[str, ...] | None = None
     transcribed_per_cell: int | None = None
+    further_per_cell: int | None = None
     neutral_is_read: bool = False
 
     def includes(self, row: Row) -> bool:
@@ -78,16 +80,21 @@ class Corpus:
         """What is measured on ``row``: all but the words where it tries an effect on the recognisers of emotion."""
         return self.measures - {Measure.WORDS} if row.effect else self.measures
 
-    def transcribed(self, data: DataDir) -> frozenset[str]:
-        """Ids of the utterances whose words are recognised, by the rule of ``transcribed_per_cell``."""
+    def per_cell(self, row: Row) -> int | None:
+        """How many utterances of ``row`` per speaker and emotion are transcribed; None for all."""
+        in_table = self.further_per_cell is None or row in ALL_ROWS
+        return self.transcribed_per_cell if in_table else self.further_per_cell
+
+    def transcribed(self, data: DataDir, row: Row) -> frozenset[str]:
+        """Ids of the utterances of ``row`` whose words are recognised."""
         cells: dict[tuple[str, Emotion | None], list[str]] = defaultdict(list)
         for utterance in data if Measure.WORDS in self.measures else ():
             if utterance.text:
                 cells[utterance.speaker, utterance.emotion].append(utterance.id)
-        return frozenset(name for (_, emotion), names in cells.items() for name in self._spread(names, emotion))
+        limit = self.per_cell(row)
+        return frozenset(name for (_, emotion), names in cells.items() for name in self._spread(names, emotion, limit))
 
-    def _spread(self, names: list[str], emotion: Emotion | None) -> list[str]:
-        limit = self.transcribed_per_cell
+    def _spread(self, names: list[str], emotion: Emotion | None, limit: int | None) -> list[str]:
         if limit is None or (self.neutral_is_read and emotion is Emotion.NEUTRAL):
             return names
         return names[:: max(1, len(names) // max(limit, 1))][:limit]
@@ -189,7 +196,7 @@ def scale(root: Path = ROOT) -> Profile:
     return Profile(
         "scale",
         (
-            Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES),
+            Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES, further_per_cell=3),
             Corpus("read", data / "librispeech" / "test", READ_MEASURES),
         ),
         work=root / "work" / "scale",
