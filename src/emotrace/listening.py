@@ -13,7 +13,7 @@ from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.notebook import RECORDED, SPEECH, recorded_rows
 from emotrace.study import Study
 from emotrace.study.layout import Layout
-from emotrace.study.profiles import Corpus, Profile, get_profile, prepare
+from emotrace.study.profiles import Corpus, Profile, ProfileError, get_profile, prepare
 from emotrace.study.rows import Row
 from emotrace.study.runner import read_provenance, running
 from emotrace.study.synthesis import feature_tasks, needs_features
@@ -154,10 +154,16 @@ def render(
 
 
 def recorded_studies(room: Room, layer: int, seed: int) -> dict[str, Study]:
-    """Title -> what is recorded of the room's profile and of speech of people, for figures over all utterances."""
+    """Title -> what is recorded of the room's profile and of speech of people, for figures over all utterances.
+
+    Raises ProfileError where nothing is recorded.
+    """
     profile = room.layout.profile.name
     studies = {SPEECH.get(profile, profile): room.study} if room.study is not None else {}
     rows = list(room.study.rows) if room.study is not None else []
     recorded = recorded_rows(RECORDED, [], layer=layer, seed=seed) if profile != RECORDED else []
     recorded = [row for row in recorded if not rows or row in rows]
-    return studies | ({SPEECH[RECORDED]: Study(RECORDED, recorded, layer=layer, seed=seed)} if recorded else {})
+    studies |= {SPEECH[RECORDED]: Study(RECORDED, recorded, layer=layer, seed=seed)} if recorded else {}
+    if not studies:
+        raise ProfileError(f"no results are recorded: emotrace run --profile {profile}")
+    return studies

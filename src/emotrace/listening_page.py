@@ -13,7 +13,6 @@ from urllib.parse import quote
 import jinja2
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
 from emotrace.corpus.audio import SAMPLE_RATE, load_audio, save_audio
@@ -34,6 +33,13 @@ BOOK = ROOT / "book"
 STATIC = Path("_static") / "listening"  # of the book; its pages that are notebooks lie one folder deep
 SPEAKERS = {"none": "no speaker embedding", "ecapa": "ECAPA embedding", "gst": "GST embedding"}
 NOT_MEASURED = "not measured"
+
+
+class Html(str):
+    """A part of a page, which notebooks show as what it is."""
+
+    def _repr_html_(self) -> str:
+        return str(self)
 
 
 @dataclass(frozen=True)
@@ -177,21 +183,21 @@ def show_rows(room: Room) -> Styler:
     return readable(pd.DataFrame(lines))
 
 
-def show_cards(cards: Cards, emotion: str) -> HTML:
+def show_cards(cards: Cards, emotion: str) -> Html:
     """The players of one emotion, with captions, numbers and pictures."""
     own = cards.get(Emotion(emotion), [])
     if not own:
-        return HTML(f"<p>This speaker has no {EMOTION_NAMES[emotion]} utterance.</p>")
+        return Html(f"<p>This speaker has no {EMOTION_NAMES[emotion]} utterance.</p>")
     size = {"width": round(WIDTH * DPI), "height": round(HEIGHT * DPI)}
-    return HTML(_template().render(cards=own, emotion=EMOTION_NAMES[emotion], **size))
+    return Html(_template().render(cards=own, emotion=EMOTION_NAMES[emotion], **size))
 
 
-def show_weight(cards: Cards) -> HTML:
+def show_weight(cards: Cards) -> Html:
     """How many files the page refers to, and how large they are."""
     every = [card for own in cards.values() for card in own]
     audio, pictures = (sum(getattr(card, f"{kind}_bytes") for card in every) / 1e6 for kind in ("audio", "picture"))
     files = f"{len(every)} audio files ({audio:.1f} MB) and as many pictures ({pictures:.1f} MB)"
-    return HTML(f"<p>This page refers to {files}. Each is loaded when it is played or scrolled to.</p>")
+    return Html(f"<p>This page refers to {files}. Each is loaded when it is played or scrolled to.</p>")
 
 
 @cache
