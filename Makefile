@@ -68,5 +68,5 @@ lock: ## resolve requirements.txt again and write the lock files
 	$(COMPILE) requirements.txt -o requirements.lock
 	$(COMPILE) --no-deps requirements-nodeps.txt -o requirements-nodeps.lock
 
-clean: ## remove the environment, the built book and the phantom's results (not recorded ones)
-	rm -rf .venv book/_build book/sets work data/results/phantom
+clean: ## remove the environment, the built book with its audio, the phantom's results (not recorded ones)
+	rm -rf .venv book/_build book/sets book/_static/listening work data/results/phantom

@@ -1,9 +1,9 @@
 """Build the book, strictly: any warning, cell error, missing page or figure without alt text fails.
 
 `jupyter-book build book` alone builds the same pages. This script first empties the cache of executed notebooks when
-the results or the code behind them have changed, which jupyter-book cannot see, makes the pages of the named parameter
-sets (notebooks/parameter_sets), and checks all pages afterwards. It builds nothing while the numbers in the prose are
-not those of the recorded results.
+the results or the code behind them have changed, or files that a notebook made are gone, neither of which jupyter-book
+can see, makes the pages of the named parameter sets (notebooks/parameter_sets), and checks all pages afterwards. It
+builds nothing while the numbers in the prose are not those of the recorded results.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import export_numbers
-from check_pages import check_book
+from check_pages import check_book, files_of
 from check_prose import check_prose
 from parameter_sets import write_pages
 
@@ -23,14 +23,10 @@ ROOT = BOOK.parent
 BUILD = BOOK / "_build"
 SHOWN = (
     *("data/results/**/*.parquet", "data/results/**/*.json", "data/paper/*.csv", "data/models/scale/*/card.json"),
-    *(
-        "src/emotrace/**/*.py",
-        "notebooks/*.ipynb",
-        "notebooks/parameter_sets/*.yaml",
-        "book/numbers.json",
-        "book/_ext/*.py",
-    ),
+    *("src/emotrace/**/*.py", "notebooks/*.ipynb", "notebooks/parameter_sets/*.yaml"),
+    *("book/numbers.json", "book/_ext/*.py"),
 )
+GENERATED = "listening"  # folder of _static that a notebook fills
 STRICT = ("-W", "-n", "--keep-going")  # warnings are errors, missing references are warnings, and all are listed
 
 
@@ -51,6 +47,17 @@ def drop_stale_cache(build: Path, digest: str) -> None:
     mark.write_text(digest)
 
 
+def generated_is_gone(build: Path, static: Path) -> bool:
+    """Whether built pages refer to files that their notebooks made in ``static`` and that are no longer there.
+
+    An executed notebook comes from the cache and does not make them again.
+    """
+    html = build / "html"
+    made = html.resolve() / "_static" / GENERATED
+    wanted = {path for page in html.rglob("*.html") for path in files_of(page) if path.is_relative_to(made)}
+    return not all((static / GENERATED / path.relative_to(made)).is_file() for path in wanted)
+
+
 def disagreements() -> list[str]:
     """Where numbers.json differs from the results, and prose from numbers.json."""
     written = json.loads(export_numbers.NUMBERS.read_text())
@@ -62,6 +69,8 @@ def main() -> int:
         _tell(problems)
         print("book: after new results: python book/export_numbers.py, and reread what changed", file=sys.stderr)
         return 1
+    if generated_is_gone(BUILD, BOOK / "_static"):
+        shutil.rmtree(BUILD)
     drop_stale_cache(BUILD, digest_of_shown(ROOT))
     write_pages()
     command = Path(sys.executable).with_name("jupyter-book")  # that of this environment, activated or not

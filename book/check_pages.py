@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import yaml
 
 DISCLAIMER = "no evidence about people"
 BOOK = Path(__file__).resolve().parent
+LOADING = ("img", "audio", "video", "source")
 LOOKED_UP = ("paper", "references", "api/")  # pages without a number of the phantom
 STUDIES = ("notebooks/", "sets/")  # pages that show figures and tables
 
@@ -20,6 +22,7 @@ class Page(HTMLParser):
     Attributes:
         headings, tables: how many there are.
         images: the alt texts of the images, "" where there is none.
+        files: addresses of pictures and of what players play, those on other machines and inline ones left out.
         text: all visible text, white space collapsed.
     """
 
@@ -27,6 +30,7 @@ class Page(HTMLParser):
         super().__init__()
         self.headings = self.tables = 0
         self.images: list[str] = []
+        self.files: list[str] = []
         self._words: list[str] = []
         self._inside = 0
         self.feed(html)
@@ -38,6 +42,9 @@ class Page(HTMLParser):
             return
         self.headings += tag == "h1"
         self.tables += tag == "table"
+        source = dict(attributes).get("src")
+        if tag in LOADING and source and not urlsplit(source).scheme and not urlsplit(source).netloc:
+            self.files.append(source)
         if tag == "img":
             self.images.append((dict(attributes).get("alt") or "").strip())
 
@@ -83,12 +90,21 @@ def check_page(name: str, html: str) -> list[str]:
     return problems + ([f"{name}: {nameless} image(s) without alt text"] if nameless else [])
 
 
+def files_of(page: Path) -> list[Path]:
+    """Where the pictures and the audio of a built page should lie."""
+    return [(page.parent / unquote(urlsplit(source).path)).resolve() for source in Page(page.read_text()).files]
+
+
 def check_book(toc: Path, html: Path) -> list[str]:
     """Problems of all pages of a built book; empty when it is complete."""
     problems = []
     for name in pages_of(toc):
         path = html / f"{name}.html"
-        problems += check_page(name, path.read_text()) if path.is_file() else [f"{name}: {path} was not built"]
+        if not path.is_file():
+            problems.append(f"{name}: {path} was not built")
+            continue
+        problems += check_page(name, path.read_text())
+        problems += [f"{name}: no file {file}" for file in files_of(path) if not file.is_file()]
     return problems
 
 

@@ -25,6 +25,11 @@ def print_page(browser: str, page: Path, pdf: Path) -> None:
         raise RuntimeError(f"{browser} printed nothing of {page}")
 
 
+def for_paper(html: str) -> str:
+    """The single page lies beside _static, where notebooks, one folder deeper, say ``../_static``; nothing is lazy."""
+    return html.replace('="../_static/', '="_static/').replace(' loading="lazy"', "")
+
+
 def main() -> int:
     browser = find_browser()
     if browser is None:
@@ -33,6 +38,7 @@ def main() -> int:
     command = [Path(sys.executable).with_name("jupyter-book"), "build", BOOK, "--builder", "singlehtml"]
     if status := subprocess.call(command, cwd=BOOK.parent):
         return status
+    PAGE.write_text(for_paper(PAGE.read_text()))
     print_page(browser, PAGE, PDF)
     print(f"pdf: {PDF}")
     return 0

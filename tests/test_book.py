@@ -63,6 +63,41 @@ def test_contents_are_read_through_parts_and_sections(book, tmp_path):
     assert book["check_pages"].pages_of(toc) == ["a", "b", "c", "d"]
 
 
+PLAYERS = '<audio src="../_static/listening/a/x%20y.flac"></audio><audio><source src="../_static/listening/a/z.flac">'
+
+
+@pytest.fixture
+def built(tmp_path) -> Path:
+    """A book whose one notebook made two audio files, as jupyter-book leaves it: copied from _static."""
+    for static in (tmp_path / "_static", tmp_path / "_build" / "html" / "_static"):
+        (static / "listening" / "a").mkdir(parents=True)
+        for name in ("x y.flac", "z.flac"):
+            (static / "listening" / "a" / name).write_bytes(b"fLaC")
+    page = tmp_path / "_build" / "html" / "notebooks" / "room.html"
+    page.parent.mkdir()
+    page.write_text(GOOD.replace('src="a.png"', 'src="data:,"').replace("</article>", f"{PLAYERS}</audio></article>"))
+    (tmp_path / "_toc.yml").write_text("root: notebooks/room\n")
+    return tmp_path
+
+
+def test_a_player_without_its_file_is_a_problem(book, built):
+    check, html = book["check_pages"].check_book, built / "_build" / "html"
+    assert check(built / "_toc.yml", html) == []
+    for name in ("x y.flac", "z.flac"):
+        file = html / "_static" / "listening" / "a" / name
+        file.rename(built / name)
+        assert check(built / "_toc.yml", html) == [f"notebooks/room: no file {file}"]
+        (built / name).rename(file)
+
+
+def test_files_that_a_notebook_made_must_outlive_the_cache(book, built):
+    gone = book["build"].generated_is_gone
+    assert not gone(built / "_build", built / "_static")
+    (built / "_static" / "listening" / "a" / "z.flac").unlink()
+    assert gone(built / "_build", built / "_static")
+    assert not gone(built / "nothing built", built / "_static")
+
+
 def test_changed_results_empty_the_cache(book, tmp_path):
     build, results = book["build"], tmp_path / "data" / "results" / "phantom" / "original"
     results.mkdir(parents=True)

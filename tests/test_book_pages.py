@@ -157,6 +157,12 @@ def test_pdf_is_skipped_with_a_message_without_a_browser(monkeypatch, capsys):
     assert "skipped" in capsys.readouterr().out
 
 
+def test_pictures_that_notebooks_made_are_on_paper():
+    page = '<img src="../_static/listening/a/b.png" alt="F0" loading="lazy"><a href="../index.html">'
+    printed = load(BOOK / "pdf.py").for_paper(page)
+    assert printed == '<img src="_static/listening/a/b.png" alt="F0"><a href="../index.html">'
+
+
 def test_a_page_is_printed(tmp_path):
     pdf = load(BOOK / "pdf.py")
     if (browser := pdf.find_browser()) is None:

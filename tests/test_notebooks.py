@@ -9,9 +9,9 @@ from papermill.inspection import inspect_notebook
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-CLAIMS = "claims"  # shows every recorded row, so it has fewer parameters
-ALWAYS = {"seed": "int", "n_bootstrap": "int"}
-PARAMETERS = {"profile": "str", "rows": "list[str]", "layer": "int"} | ALWAYS
+ROWS = {"profile": "str", "rows": "list[str]", "layer": "int"}
+BOOTSTRAP = {"seed": "int", "n_bootstrap": "int"}
+PARAMETERS = {"claims": BOOTSTRAP, "listening_room": ROWS | {"seed": "int", "speaker": "str"}}  # of the others: all
 FIGURES = ("interval_figure(", "distribution_figure(", "emotion_figure(", "confusion_figure(")
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -20,8 +20,8 @@ def _code(path: Path) -> list:
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
-def test_one_notebook_per_hypothesis_and_one_for_the_claims():
-    assert [path.stem.partition("_")[0] for path in NOTEBOOKS] == [CLAIMS, "h1", "h2", "h3", "h4"]
+def test_one_notebook_per_hypothesis_one_for_the_claims_and_one_to_listen():
+    assert [path.stem.partition("_")[0] for path in NOTEBOOKS] == ["claims", "h1", "h2", "h3", "h4", "listening"]
 
 
 @every_notebook
@@ -43,7 +43,7 @@ def test_committed_without_outputs(path):
 @every_notebook
 def test_papermill_knows_type_and_help_of_every_parameter(path):
     found = inspect_notebook(str(path))
-    expected = ALWAYS if path.stem == CLAIMS else PARAMETERS
+    expected = PARAMETERS.get(path.stem, ROWS | BOOTSTRAP)
     assert {name: parameter["inferred_type_name"] for name, parameter in found.items()} == expected
     assert [name for name, parameter in found.items() if len(parameter["help"]) < 10] == []
 
