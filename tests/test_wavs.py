@@ -1,6 +1,7 @@
 """A folder of audio and a table of labels become a data directory; what is wrong with either is one message."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from emotrace.corpus.labels import read_labels
 from emotrace.corpus.protocol import folds_by_speaker, verification
 from emotrace.corpus.validate import validate
 from emotrace.corpus.wavs import import_wavs
+from emotrace.study.directories import _possible_measures
+from emotrace.study.profiles import Measure
 
 HEADER = "file,speaker,gender,emotion,text"
 NAMES = [f"{speaker}/{emotion} one.wav" for speaker in SPEAKERS for emotion in Emotion]
@@ -146,6 +149,15 @@ def test_a_quarter_of_a_speakers_utterances_is_enrolled(folder, tmp_path):
     single = [u for u in again if u.speaker != "s1" or u.id == "s1-sad_one1"]
     enrolment, trials = verification(single)
     assert {trial.speaker for trial in trials} == {"s3", "s4"} and len(enrolment) == 6
+
+
+def test_one_emotion_alone_is_not_recognised_but_the_rest_is_measured(folder, tmp_path):
+    lines = [re.sub("(sad|ang|hap),one", "neu,one", line) for line in LINES]
+    data, _ = import_wavs(folder, tmp_path / "data", write_labels(tmp_path / "l.csv", lines))
+    possible, notes = _possible_measures(data, data, None)
+    assert possible == {Measure.WORDS, Measure.SPEAKER, Measure.ACOUSTICS}
+    assert notes == ("no emotion recognition: one emotion only, so give --train DIR",)
+    assert Measure.EMOTION in _possible_measures(data, data, tmp_path)[0]
 
 
 def change(number: int, line: str):
