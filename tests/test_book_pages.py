@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -138,6 +139,13 @@ def test_buttons_name_the_folder_behind_the_link_and_what_opens_it(repository, s
 def test_docstrings_with_asterisks_and_final_underscores_are_no_markup():
     escape = load(BOOK / "_ext" / "docstrings.py").escape
     assert escape("f(*arguments), `*kept_`, result_for_rank_*") == r"f(\*arguments), `*kept_`, result_for_rank\_\*"
+
+
+def test_what_pages_make_becomes_part_of_the_book(tmp_path):
+    config = SimpleNamespace(html_extra_path=["own"])
+    load(BOOK / "_ext" / "made_files.py").offer(SimpleNamespace(confdir=str(tmp_path)), config)
+    assert config.html_extra_path == ["own", str(tmp_path / "_build" / "made")]
+    assert (tmp_path / "_build" / "made").is_dir()  # Sphinx warns of a folder that is not there
 
 
 def test_binder_installs_the_locked_requirements():

@@ -13,6 +13,7 @@
   addEventListener("load", () => {
     for (const button of document.querySelectorAll(".search-button-field")) button.removeAttribute("aria-label");
     for (const list of document.querySelectorAll(".citation-list[role=list]")) list.removeAttribute("role");
+    for (const fold of document.querySelectorAll("details.hide > summary")) fold.removeAttribute("aria-label");
     for (const button of document.querySelectorAll(".theme-switch-button")) {
       hideIcons(button);
       new MutationObserver(() => hideIcons(button)).observe(button, {childList: true, subtree: true});

@@ -173,7 +173,7 @@ def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Drawing:
     Args:
         confusions: title -> counts, true class (lines) x predicted class (columns).
     """
-    height = 0.5 + 2.2 * -(-len(confusions) // 2)
+    height = 0.8 + 2.2 * -(-len(confusions) // 2)
     figure = Drawing(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
     grid = figure.subplots(-(-len(confusions) // 2), 2, sharex=True, sharey=True, squeeze=False)
     for axes, (title, counts) in zip(grid.flat, confusions.items(), strict=False):

@@ -12,6 +12,8 @@ app = typer.Typer(
 
     The whole study on the embedded corpus: `emotrace run`, then `emotrace status`.
 
+    Your own audio: `emotrace import wavs FOLDER DIR --labels labels.csv` makes a data directory.
+
     Your own data directory: `emotrace validate DIR`, `emotrace anonymize DIR DIR_anon --row ECAPA-anon-T6`,
     `emotrace evaluate DIR DIR_anon`.
     """,

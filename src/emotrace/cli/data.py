@@ -13,11 +13,19 @@ def import_corpus(
     source: Annotated[
         Path,
         typer.Argument(
-            help="ravdess: folder or zip; librispeech: folder with SPEAKERS.TXT; libritts: folder with speakers.tsv; "
-            "iemocap: IEMOCAP_full_release; libri-test: VoicePrivacy 2024's data folder."
+            help="wavs: folder of WAV or FLAC files; ravdess: folder or zip; librispeech: folder with SPEAKERS.TXT; "
+            "libritts: folder with speakers.tsv; iemocap: IEMOCAP_full_release; libri-test: VoicePrivacy 2024's data "
+            "folder."
         ),
     ],
     target: Annotated[Path, typer.Argument(help="New folder; data directories are made in it, or it becomes one.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="wavs: CSV with columns file, speaker, gender and, where known, emotion, text, fold; by default "
+            "labels.csv in the folder."
+        ),
+    ] = None,
     trim: Annotated[bool, typer.Option(help="RAVDESS: cut leading and trailing silence.")] = True,
     excited: Annotated[bool, typer.Option(help="IEMOCAP: excitement counts as happy.")] = True,
     check_majority: Annotated[bool, typer.Option(help="IEMOCAP: recount the annotators' votes.")] = False,
@@ -25,11 +33,23 @@ def import_corpus(
     """Import a corpus as data directories: train/ and test/, the subsets of LibriTTS, or a single one.
 
     Example: `emotrace import ravdess Audio_Speech_Actors_01-24.zip corpora/ravdess`
+
+    Your own recordings, and what your system made of them under the same file names, go with one table of labels:
+
+    `emotrace import wavs original/ corpora/original --labels labels.csv`
+
+    `emotrace import wavs anonymised/ corpora/anonymised --labels labels.csv`
+
+    `emotrace evaluate corpora/original corpora/anonymised --report report.html`
+
+    The table has a line for each utterance, such as `anna/hello.wav,anna,f,hap,HELLO THERE` below the heading
+    `file,speaker,gender,emotion,text`. Emotions are sad, neu, ang, hap. Without a column fold, folds are made by
+    speaker; enrolment and trials of speakers with two utterances or more are made, too. Audio stays where it is.
     """
     with one_message():
         from emotrace.corpus.importers import import_corpus as import_by_name
 
-        options = {"trim": trim, "excited": excited, "check_majority": check_majority}
+        options = {"labels": labels, "trim": trim, "excited": excited, "check_majority": check_majority}
         made, remarks = import_by_name(corpus.value, source, target, **options)
     for data in made:
         typer.echo(f"{data.path}: {len(data)} utterances, {len(data.speakers)} speakers")

@@ -10,6 +10,7 @@ import typer
 
 
 class CorpusName(StrEnum):
+    WAVS = "wavs"
     RAVDESS = "ravdess"
     LIBRISPEECH = "librispeech"
     LIBRITTS = "libritts"

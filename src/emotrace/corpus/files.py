@@ -1,11 +1,13 @@
-"""Atomic writing: a file or folder is either complete under its name or absent."""
+"""Files: written atomically, so that a file or folder is either complete under its name or absent; and found."""
 
 import os
 import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
+
+AUDIO_SUFFIXES = (".wav", ".flac")  # in any case
 
 
 @contextmanager
@@ -48,3 +50,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file below `folder`, also behind links to folders elsewhere, which rglob would pass over."""
+    for place, _, names in os.walk(folder, followlinks=True):
+        yield from (Path(place, name) for name in names)
+
+
+def is_audio(path: PurePath) -> bool:
+    """Whether a file is audio by its name, and not what macOS archives shadow it by: "__MACOSX/.../._NAME"."""
+    return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith("._")

@@ -8,16 +8,27 @@ from emotrace.corpus.librispeech import import_librispeech
 from emotrace.corpus.libritts import import_libritts
 from emotrace.corpus.ravdess import import_ravdess
 from emotrace.corpus.vpc import join_vpc, read_vpc
+from emotrace.corpus.wavs import import_wavs
 
 
 def import_corpus(
-    name: str, source: Path, target: Path, *, trim: bool = True, excited: bool = True, check_majority: bool = False
+    name: str,
+    source: Path,
+    target: Path,
+    *,
+    labels: Path | None = None,
+    trim: bool = True,
+    excited: bool = True,
+    check_majority: bool = False,
 ) -> tuple[list[DataDir], list[str]]:
     """Import a corpus: the data directories that were made, and remarks for the user.
 
-    ``trim`` is for RAVDESS, ``excited`` and ``check_majority`` are for IEMOCAP. Raises KeyError for an unknown name,
-    otherwise as the importers.
+    ``labels`` is for wavs, ``trim`` for RAVDESS, ``excited`` and ``check_majority`` are for IEMOCAP. Raises KeyError
+    for an unknown name, otherwise as the importers.
     """
+    if name == "wavs":
+        data, remarks = import_wavs(source, target, labels)
+        return [data], remarks
     if name == "iemocap":
         happy = Happy.WITH_EXCITED if excited else Happy.ALONE
         data, report = import_iemocap(source, target, happy=happy, check_majority=check_majority)

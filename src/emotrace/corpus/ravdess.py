@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 import zipfile
 from collections import Counter
@@ -16,7 +15,8 @@ from tqdm import tqdm
 
 from emotrace.corpus.audio import SAMPLE_RATE, decode_audio, save_audio
 from emotrace.corpus.datadir import CorpusError, DataDir, Emotion, Trial, Utterance, write_datadir
-from emotrace.corpus.files import atomic_folder, write_text_atomic
+from emotrace.corpus.files import atomic_folder, files_below, is_audio, write_text_atomic
+from emotrace.corpus.protocol import same_gender_trials
 
 NAME = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(wav|flac)", re.IGNORECASE)
 EMOTIONS = {1: Emotion.NEUTRAL, 2: Emotion.NEUTRAL, 3: Emotion.HAPPY, 4: Emotion.SAD, 5: Emotion.ANGRY}
@@ -91,14 +91,7 @@ def verification(recordings: list[Recording]) -> tuple[list[str], list[Trial]]:
     """Enrolment utterances and same-gender trials of neutral and calm speech; the statements differ between them."""
     calm = sorted((r for r in recordings if EMOTIONS[r.emotion_code] is Emotion.NEUTRAL), key=lambda r: r.id)
     enrolment = [r for r in calm if r.statement == 1]
-    speakers = sorted({(r.speaker, r.gender) for r in enrolment})
-    trials = [
-        Trial(speaker, r.id, target=speaker == r.speaker)
-        for speaker, gender in speakers
-        for r in calm
-        if r.statement == 2 and r.gender == gender
-    ]
-    return [r.id for r in enrolment], trials
+    return [r.id for r in enrolment], same_gender_trials(enrolment, [r for r in calm if r.statement == 2])
 
 
 def _select(source: Path, recordings: list[Recording]) -> tuple[list[Recording], dict[str, int]]:
@@ -116,11 +109,8 @@ def _select(source: Path, recordings: list[Recording]) -> tuple[list[Recording],
 def _recordings(source: Path) -> Iterator[Recording]:
     """Every audio file of the folder or zip; CorpusError on a name that no RAVDESS speech recording has."""
     for name, read in _zip_files(source) if source.is_file() else _folder_files(source):
-        path = PurePosixPath(name)
-        # macOS archives shadow each file by one of the same suffix, "__MACOSX/.../._NAME".
-        if path.suffix.lower() not in (".wav", ".flac") or path.name.startswith("._"):
-            continue
-        yield _parse(source, path, read)
+        if is_audio(path := PurePosixPath(name)):
+            yield _parse(source, path, read)
 
 
 def _parse(source: Path, path: PurePosixPath, read: Callable[[], bytes]) -> Recording:
@@ -140,11 +130,8 @@ def _parse(source: Path, path: PurePosixPath, read: Callable[[], bytes]) -> Reco
 def _folder_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     if not source.is_dir():
         raise CorpusError(f"{source}: no such folder or zip file")
-    # rglob would pass over actors that are links to folders elsewhere.
-    for folder, _, names in os.walk(source, followlinks=True):
-        for name in names:
-            file = Path(folder, name)
-            yield file.relative_to(source).as_posix(), file.read_bytes
+    for file in files_below(source):
+        yield file.relative_to(source).as_posix(), file.read_bytes
 
 
 def _zip_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:

@@ -48,7 +48,7 @@ def require_usable_audio(data: DataDir, *, shortest: float = SHORTEST_SECONDS) -
     That is audio which is unreadable, empty, NaN, digital silence, or shorter than `shortest` seconds. Rate, channels
     and clipping are not held against it: `validate` names them.
     """
-    found = [f"audio of '{u.id}': {reason}" for u in data if (reason := _unusable(u.path, shortest))]
+    found = [f"audio of '{u.id}': {reason}" for u in data if (reason := unusable(u.path, shortest))]
     if found:
         more = f" (and {len(found) - 1} more utterances)" if len(found) > 1 else ""
         raise CorpusError(
@@ -57,7 +57,8 @@ def require_usable_audio(data: DataDir, *, shortest: float = SHORTEST_SECONDS) -
         )
 
 
-def _unusable(file: Path, shortest: float) -> str | None:
+def unusable(file: Path, shortest: float = SHORTEST_SECONDS) -> str | None:
+    """Why no model could take an audio file, naming it, as `require_usable_audio` judges; None if one could."""
     try:
         waveform = load_audio(file)
     except AudioError as error:

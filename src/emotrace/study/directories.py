@@ -180,7 +180,8 @@ def _possible_measures(
     emotions = [utterance for utterance in data if utterance.emotion]
     folds = len({utterance.fold for utterance in emotions}) > 1 and all(utterance.fold for utterance in emotions)
     trials = bool(data.trials and data.enrolment)
-    recognisable = bool(emotions) and (folds or training is not None)
+    several = len({utterance.emotion for utterance in emotions}) > 1
+    recognisable = bool(emotions) and (training is not None or (folds and several))
     wanted = {
         Measure.WORDS: any(utterance.text for utterance in data),
         Measure.SPEAKER: trials or recognisable,
@@ -191,7 +192,8 @@ def _possible_measures(
         "no EER: there are no trials or no enrolls file": not trials,
         "no WER: there is no text file": not wanted[Measure.WORDS],
         "no emotion recognition: there is no utt2emo file": not emotions,
-        "no emotion recognition: give spk2fold (two folds or more) or --train DIR": bool(emotions) and not recognisable,
+        "no emotion recognition: give spk2fold (two folds or more) or --train DIR": several and not recognisable,
+        "no emotion recognition: one emotion only, so give --train DIR": bool(emotions) and not (several or training),
         "no acoustics: audio durations differ by more than 0.1 s": not wanted[Measure.ACOUSTICS],
     }
     possible = frozenset(measure for measure, possible in wanted.items() if possible)
