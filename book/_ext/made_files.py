@@ -1,7 +1,8 @@
 """Sphinx extension: what executed pages write below _build/made becomes part of the built book, under the same names.
 
-A page may so link to a file that it has made, such as a report, and refer to audio instead of holding it. The folder stands
-beside the cache of executed pages and goes with it: a page that is not executed again finds its files where it left them.
+A page may so link to a file that it has made, such as a report, and refer to audio instead of holding it. The folder
+stands beside the cache of executed pages and goes with it: a page that is not executed again finds its files where it
+left them.
 """
 
 from pathlib import Path
