@@ -71,6 +71,14 @@ def test_the_error_of_f0_is_the_median_over_utterances(results):
         measured(Results(voiceless, results.trials, ROWS), Gate("log-mel", F0_ERROR, 3, relative=False))
 
 
+def test_where_there_is_nothing_to_divide_by_a_gate_is_undecided(results):
+    faultless = results.utterances.assign(word_errors=0)
+    table = gate_table(Results(faultless, results.trials, ROWS))
+    words = table[table["metric"].str.startswith("wer")]
+    assert len(words) == 5 and words["estimate"].isna().all() and set(words["met"]) == {None}
+    assert not words["surely"].any() and table["met"].notna().sum() == len(GATES) - 5
+
+
 def test_a_ratio_is_drawn_as_the_difference_is():
     """Above is a constant multiple in each speaker, so every draw has the same ratio though the parts vary."""
     rng = np.random.default_rng(1)

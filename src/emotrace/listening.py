@@ -12,7 +12,7 @@ from pathlib import Path
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.notebook import RECORDED, SPEECH, recorded_rows
 from emotrace.study import Study
-from emotrace.study.layout import Layout
+from emotrace.study.layout import ORIGINAL, Layout
 from emotrace.study.profiles import Corpus, Profile, ProfileError, get_profile, prepare
 from emotrace.study.rows import Row
 from emotrace.study.runner import read_provenance, running
@@ -83,7 +83,7 @@ def open_room(
     layout = Layout(profile, seed=seed)
     corpus = emotional_corpus(profile)
     data = layout.data(corpus.path)
-    utterances = choose(data, speaker, corpus.transcribed(data))
+    utterances = choose(data, speaker, corpus.transcribed(data, ORIGINAL))
     lacking = {row: missing for row in wanted if (missing := layout.missing_models([row]))}
     there = [row for row in wanted if row not in lacking]
     takes = render(layout, there, list(utterances.values()), jobs=jobs)

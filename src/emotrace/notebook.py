@@ -225,11 +225,13 @@ def show_gates(studies: Studies) -> Styler:
     shown = pd.DataFrame({"row": table["row"], "speech": table["panel"].str.partition(" ")[0]})
     heard = table["recogniser"].map(RECOGNISER_NAMES).fillna("")
     shown["of"] = table["metric"] + ("<br><small>" + heard + "</small>").where(heard != "", "")
-    shown["measured"] = [f"{value:.2f} {unit} [{low:.2f}, {high:.2f}]" for value, low, high, unit in values]
+    shown["measured"] = [
+        "undefined" if np.isnan(value) else f"{value:.2f} {unit} [{low:.2f}, {high:.2f}]"
+        for value, low, high, unit in values
+    ]
     shown["wanted"] = table["wanted"]
-    shown["gate"] = table["met"].map({True: "met", False: "missed"}) + table["surely"].map(
-        {True: ", surely", False: ""}
-    )
+    gate = table["met"].map({True: "met", False: "missed"}).fillna("undecided")
+    shown["gate"] = gate + table["surely"].map({True: ", surely", False: ""})
     return readable(shown)
 
 

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from emotrace.evaluation.bootstrap import Interval, Part, bootstrap_interval, ratio
+from emotrace.evaluation.metrics import MetricError
 from emotrace.evaluation.statistics import Quantile
 from emotrace.study.tables import TableError, metric, metric_interval, resampled
 
@@ -63,7 +65,9 @@ GATES = (
 
 def gate_table(study: "Study", gates: Iterable[Gate] = GATES) -> pd.DataFrame:
     """One line per gate whose rows the study has: row, metric, recogniser ("" where none), unit, estimate, low, high,
-    wanted, met (bool), surely (whether the whole interval is on that side).
+    wanted, met, surely (whether the whole interval is on that side).
+
+    Where too many draws have nothing to divide by, as no wrong word in the originals, numbers are NaN and met is None.
 
     Raises:
         TableError: a row without results for a metric.
@@ -72,8 +76,11 @@ def gate_table(study: "Study", gates: Iterable[Gate] = GATES) -> pd.DataFrame:
 
 
 def _line(study: "Study", gate: Gate) -> dict[str, object]:
-    found = measured(study, gate)
-    met = gate.met(found.estimate)
+    try:
+        found = measured(study, gate)
+    except MetricError:
+        found = Interval(np.nan, np.nan, np.nan)
+    met = None if np.isnan(found.estimate) else gate.met(found.estimate)
     return {
         "row": gate.row,
         "metric": gate.metric,
@@ -82,7 +89,7 @@ def _line(study: "Study", gate: Gate) -> dict[str, object]:
         **found._asdict(),
         "wanted": f"at {'least' if gate.at_least else 'most'} {gate.limit:g}",
         "met": met,
-        "surely": gate.met(found.low) == gate.met(found.high) == met,
+        "surely": met is not None and gate.met(found.low) == gate.met(found.high) == met,
     }
 
 
