@@ -18,7 +18,7 @@ from emotrace.study.provenance import ROOT
 from emotrace.vocoder.official import copy_synthesis, load_universal, normalise_peak, official_mel
 
 CORPUS = ROOT / "data" / "phantom" / "test"
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 Speech = dict[str, np.ndarray]  # utterance id -> (T,)
 
 
@@ -40,7 +40,7 @@ def fidelity(*, quick: bool = False) -> dict[str, dict[str, float]]:
 
 
 def _copies(originals: Speech, precision: str) -> Speech:
-    universal = load_universal(precision)
+    universal = load_universal(PRECISIONS[precision])
     return {name: copy_synthesis(torch.from_numpy(speech), universal).numpy() for name, speech in originals.items()}
 
 

@@ -16,7 +16,7 @@ from emotrace.vocoder.acoustic import AcousticConfig, AcousticModel
 
 @pytest.fixture(scope="module")
 def universal():
-    return official.load_universal("float32")
+    return official.load_universal()
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_copy_synthesis_keeps_length_spectrum_and_timing(universal, vowel):
 
 
 def test_bfloat16_sounds_like_float32(universal, vowel):
-    half = official.load_universal("bfloat16")
+    half = official.load_universal(torch.bfloat16)
     assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
     exact, rounded = (official.copy_synthesis(vowel, model) for model in (universal, half))
     original = official.official_mel(official.normalise_peak(vowel))
@@ -95,12 +95,9 @@ def test_bfloat16_sounds_like_float32(universal, vowel):
     assert (exact - rounded)[voiced].abs().mean() < 0.05
 
 
-def test_dtype_is_a_closed_choice(monkeypatch):
-    for supported, expected in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda supported=supported: supported)
-        assert official.inference_dtype("auto") == expected
-    with pytest.raises(ValueError, match="float16"):
-        official.inference_dtype("float16")
+def test_the_study_computes_in_float32_on_every_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert {p.dtype for p in official.load_universal().parameters()} == {torch.float32}
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,12 @@ from emotrace.study.runner import row_state
 from emotrace.study.synthesis import needs_features
 from emotrace.study.workers import Task
 
-# Core-seconds per second of audio, one thread of a 2-core x86-64 virtual machine with bfloat16 instructions; without
-# them the official HiFi-GAN, and with it "two-stage" and "copy", takes about twice as long.
+# Core-seconds per second of audio, one thread of a 2-core x86-64 virtual machine.
 CORE_SECONDS = {
     "features": 0.20,
     "effect": 0.01,
-    Route.COPY: 0.36,
-    Route.TWO_STAGE: 0.38,
+    Route.COPY: 0.63,
+    Route.TWO_STAGE: 0.65,
     Route.UNIFIED: 0.05,
     Measure.WORDS: 0.30,
     Measure.SPEAKER: 0.02,

@@ -34,21 +34,16 @@ def universal_weights() -> Path:
     return path
 
 
-def inference_dtype(name: str = "auto") -> torch.dtype:
-    """bfloat16 where the CPU computes it natively (half the time), else float32; or the one that is named."""
-    if name == "auto":
-        return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
-    if name not in ("float32", "bfloat16"):
-        raise ValueError(f"dtype must be auto, float32 or bfloat16, not {name!r}")
-    return getattr(torch, name)
+def load_universal(dtype: torch.dtype = torch.float32) -> FrozenHifiGan:
+    """The frozen generator (B, 80, M) -> (B, 1, 256 M) at 22.05 kHz, computing in ``dtype``.
 
-
-def load_universal(dtype: str = "auto") -> FrozenHifiGan:
-    """The frozen generator (B, 80, M) -> (B, 1, 256 M) at 22.05 kHz, computing in `dtype`."""
+    The study computes in float32 on every CPU, so that its predictions do not depend on who has bfloat16 instructions;
+    with them bfloat16 takes half the time.
+    """
     generator = HifiGan(UNIVERSAL)
     checkpoint = torch.load(universal_weights(), map_location="cpu", weights_only=True)
     generator.load_state_dict(checkpoint["generator"])
-    return FrozenHifiGan(generator, inference_dtype(dtype))
+    return FrozenHifiGan(generator, dtype)
 
 
 def official_mel(waveform: Tensor) -> Tensor:
