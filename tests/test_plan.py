@@ -107,10 +107,19 @@ def test_transcribed_utterances_are_spread_evenly_over_a_cell():
     assert len(further.transcribed(data, ORIGINAL)) == 8 and further.transcribed(data, seed) == {"s-00"}
 
 
+def test_rows_about_emotion_alone_are_not_run_on_read_speech():
+    read = {corpus.name: corpus for corpus in scale().corpora}["read"]
+    on_read = {name: [row.name for row in rows if read.includes(row)] for name, rows in GROUPS.items()}
+    assert on_read["attribution"] == ["original", "none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"]
+    assert on_read["effects"] == ["original", "none-T1", "ECAPA-anon-T12-soft"]
+    assert len(on_read["seeds"]) == 6 and all(map(read.includes, ALL_ROWS))
+
+
 def test_every_path_and_row_of_every_profile_exists():
     for make in PROFILES.values():
         profile = make()
         assert all(corpus.rows is None or profile.select(corpus.rows) for corpus in profile.corpora)
+        assert all(not corpus.skipped or profile.select(corpus.skipped) for corpus in profile.corpora)
         assert profile.selection.n_random <= profile.selection.n_farthest
     assert phantom().has_data()
     assert set(PROFILES) == {"phantom", "scale", "paper"}

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from emotrace.study.effects import EFFECTS
-from emotrace.study.rows import BASELINE_ROWS, EFFECT_MARK, VARIANT_MARK, Route, Row, hubert_row, select_rows
+from emotrace.study.rows import ALL_ROWS, BASELINE_ROWS, EFFECT_MARK, VARIANT_MARK, Route, Row, hubert_row, select_rows
 from emotrace.training.unified import SMALL
 
 SECOND_SEED = "seed1"
@@ -55,3 +55,5 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "seeds": (*TWICE, *(with_variant(row, SECOND_SEED) for row in TWICE)),
     "snapshots": tuple(kept for row in UNIFIED_ROWS for kept in snapshots(row)),
 }
+ABOUT_EMOTION = tuple(row.name for group in ("attribution", "effects") for row in GROUPS[group] if row not in ALL_ROWS)
+"""Names of the further rows whose experiments are about the recognised emotion alone."""

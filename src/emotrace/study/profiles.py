@@ -16,7 +16,7 @@ import torch
 from emotrace.corpus.datadir import DataDir, Emotion
 from emotrace.corpus.librispeech import import_librispeech
 from emotrace.corpus.ravdess import import_ravdess
-from emotrace.study.groups import GROUPS
+from emotrace.study.groups import ABOUT_EMOTION, GROUPS
 from emotrace.study.provenance import ROOT
 from emotrace.study.rows import ALL_ROWS, PAPER_ROWS, STUDIED_LAYER, Row, select_rows
 
@@ -57,6 +57,7 @@ class Corpus:
         path: the data directory with the originals.
         measures: what is measured on each utterance.
         rows: names of the rows run on it, at the studied layer; None for all.
+        skipped: names of the rows not run on it, whose experiment asks nothing of it.
         transcribed_per_cell: how many utterances per speaker and emotion are transcribed, evenly spread over the ids;
             None for all of them. Speech recognition is the slowest measure.
         further_per_cell: the same for rows that are not in table II; None for as many as in those.
@@ -67,12 +68,15 @@ class Corpus:
     path: Path
     measures: frozenset[Measure]
     rows: tuple[str, ...] | None = None
+    skipped: tuple[str, ...] = ()
     transcribed_per_cell: int | None = None
     further_per_cell: int | None = None
     neutral_is_read: bool = False
 
     def includes(self, row: Row) -> bool:
         """Whether ``row`` is run on this corpus, at whatever layer it is."""
+        if row.name in self.skipped:
+            return False
         layer = STUDIED_LAYER if row.ir is None else row.ir.layer
         return self.rows is None or row.name in {chosen.name for chosen in select_rows(self.rows, layer=layer)}
 
@@ -197,7 +201,7 @@ def scale(root: Path = ROOT) -> Profile:
         "scale",
         (
             Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES, further_per_cell=3),
-            Corpus("read", data / "librispeech" / "test", READ_MEASURES),
+            Corpus("read", data / "librispeech" / "test", READ_MEASURES, skipped=ABOUT_EMOTION),
         ),
         work=root / "work" / "scale",
         results=root / "data" / "results" / "scale",
