@@ -16,7 +16,7 @@ from emotrace.study import Study
 from emotrace.study.controls import gate_table
 from emotrace.study.cues import cue_retention
 from emotrace.study.layout import Layout
-from emotrace.study.profiles import get_profile
+from emotrace.study.profiles import Profile, get_profile
 from emotrace.study.runner import read_provenance
 from emotrace.study.tables import (
     COLUMNS,
@@ -59,9 +59,9 @@ def open_studies(profile: str, rows: Sequence[str], layer: int, seed: int, n_boo
     return studies
 
 
-def recorded_rows(profile: str, rows: Sequence[str], *, layer: int, seed: int) -> list[str]:
+def recorded_rows(profile: str | Profile, rows: Sequence[str], *, layer: int, seed: int) -> list[str]:
     """Names of the rows of a profile that have complete results on disk, in the order of table II."""
-    layout = Layout(get_profile(profile), seed=seed)
+    layout = Layout(profile if isinstance(profile, Profile) else get_profile(profile), seed=seed)
     wanted = layout.profile.select(list(rows) or None, layer=layer)
     return [row.name for row in wanted if read_provenance(layout, row) is not None]
 

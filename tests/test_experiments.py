@@ -1,0 +1,122 @@
+"""What notebooks show of the experiments: the numbers of the studies at hand, or how to make them."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from IPython.display import Markdown
+from test_tables import Results, utterance_lines
+
+from emotrace import experiments
+from emotrace.evaluation.acoustics import KURTOSIS_EDGES
+from emotrace.study.groups import GROUPS
+from emotrace.study.profiles import get_profile
+from emotrace.study.tables import metric_interval
+
+TITLE = "scale (acted and read speech of people)"
+
+
+def made_up(rows: list[str], wrong: dict[str, dict[str, str]], errors: dict[str, int]) -> dict[str, Results]:
+    """A study of these rows; what each calls an emotion, and how many of ten words it gets wrong."""
+    lines = [line for row in rows for line in utterance_lines(row, wrong.get(row, {}), errors.get(row, 1))]
+    utterances = pd.DataFrame(lines).assign(loudness_lufs=-20.0, kurtosis=8.0)
+    utterances["kurtosis_histogram"] = [[1] + [0] * (len(KURTOSIS_EDGES) - 2)] * len(utterances)
+    return {TITLE: Results(utterances, pd.DataFrame(), tuple(rows), n_bootstrap=50)}
+
+
+def rows_of(group: str) -> list[str]:
+    return [row.name for row in GROUPS[group]]
+
+
+def test_what_is_not_recorded_says_how_to_record_it(tmp_path, monkeypatch):
+    empty = replace(get_profile("scale"), results=tmp_path)
+    monkeypatch.setattr(experiments, "get_profile", lambda _: empty)
+    monkeypatch.setattr("emotrace.notebook.get_profile", lambda _: empty)
+    for experiment in (experiments.open_experiment("seeds", 50), experiments.open_level(50)):
+        assert experiment.studies == {}
+        shown = experiment.show(pytest.fail)
+        assert isinstance(shown, Markdown) and experiment.command in shown.data
+    assert "emotrace run --rows seeds --profile scale" in experiments.open_experiment("seeds", 50).command
+    assert "emotrace probe" in experiments.show_probes().data
+
+
+def test_the_shares_of_the_attribution_are_drawn_and_sum_to_the_total():
+    rows = rows_of("attribution")
+    studies = made_up(rows, {"ECAPA-anon-T12-soft": {"sad": "ang"}, "none-T12-soft": {"sad": "ang", "neu": "ang"}}, {})
+    table = experiments.attribution_table(studies).data
+    assert len(table) == 2 * 6 and set(table["speech"]) == {"scale"}
+    losses = [float(cell.partition("<br>")[0]) for cell in table["loss of UAR"]]
+    assert losses[5] == 5.0 and sum(losses[:5]) == pytest.approx(5.0, abs=0.26)
+    assert losses[6:] == [0] * 6
+    [axes] = experiments.attribution_figure(studies).axes
+    assert [label.get_text() for label in axes.get_yticklabels()][-1] == "total"
+
+
+def test_two_seeds_of_an_acoustic_model_are_compared_pair_by_pair():
+    rows = rows_of("seeds")
+    wrong = {"none-T1@seed1": {"sad": "ang"}}
+    table = experiments.model_seeds(made_up(rows, wrong, {"none-T1@seed1": 3})).data.set_index(["row", "of"])
+    assert table.loc[("none-T1", "uar"), ["seed 0", "seed 1"]].tolist() == ["100.0", "95.0"]
+    assert table.at[("none-T1", "uar"), "difference"].startswith("-5.0")
+    assert table.at[("none-T1", "wer_emotional"), "difference"].startswith("+20.0")
+    assert table.at[("ECAPA-orig-T12-soft", "uar"), "difference"].startswith("+0.0")
+
+
+def test_the_seeds_of_the_recognisers_stand_beside_each_other():
+    studies = made_up(["original"], {"original": {"sad": "ang"}}, {})
+    lines = studies[TITLE].utterances
+    columns = {f"{name}_seed{seed}": lines["emotion"] for name in ("ser", "ser_second") for seed in (1, 2)}
+    studies[TITLE].utterances = lines.assign(**columns)
+    table = experiments.recogniser_seeds(studies).data.set_index("recogniser")
+    assert table.loc["functionals + SVM", ["seed0", "seed1", "seed2", "sd"]].tolist() == [
+        "95.0",
+        "100.0",
+        "100.0",
+        "2.9",
+    ]
+    assert table.at["GE2E + SVM", "sd"] == "0.0"
+
+
+def test_the_effects_stand_beside_what_they_were_meant_to_do():
+    rows = rows_of("effects")
+    studies = made_up(rows, {"original~ripple": {"sad": "ang"}}, {})
+    table = experiments.manipulations(studies).data.set_index(["row", "effect"])
+    assert table.at[("original", "kurtosis-up"), "kurtosis"] == "1.00 (wanted 1.25)"
+    assert table.at[("original", "ripple"), "relabelled, functionals + SVM [%]"] == "5.0"
+    assert table.at[("original", "ripple"), "relabelled, GE2E + SVM [%]"] == "0.0"
+    assert [effect for row, effect in table.index if row == "original"] == [
+        row.partition("~")[2] for row in rows if row.startswith("original~")
+    ]
+    panels = [axes.get_title() for axes in experiments.effects_figure(studies).axes]
+    assert panels == ["original, scale", "none-T1, scale", "ECAPA-anon-T12-soft, scale"]
+
+
+def test_the_level_table_has_every_row_as_both_hear_it():
+    rows = ["original", "original~peak"]
+    deaf, hearing = (made_up(rows, wrong, {})[TITLE] for wrong in ({}, {"original~peak": {"sad": "ang"}}))
+    table = experiments.level_table({"scale: hears the level": hearing, "scale: hears no level": deaf}).data
+    cells = table.set_index(["row", "recogniser"])["uar"].str.partition("<br>")[0].to_dict()
+    assert cells[("original, peak", "scale: hears the level")] == "95.0"
+    assert cells[("original, peak", "scale: hears no level")] == "100.0"
+
+
+def test_the_course_has_a_panel_for_each_vocoder_and_the_numbers_of_its_rows():
+    rows = rows_of("snapshots")
+    studies = made_up(rows, {"unified-none-T1@step300": {"sad": "ang"}}, {"unified-none-T1@step300": 5})
+    panels = {axes.get_title(): axes for axes in experiments.course_recalls(studies).axes}
+    assert list(panels) == [
+        f"{name}, scale" for name in ("unified-ECAPA-orig-T12-soft", "unified-log-mel", "unified-none-T1")
+    ]
+    lines = {line.get_label(): line.get_ydata()[0] for line in panels["unified-none-T1, scale"].lines}
+    assert lines["sad"] == metric_interval(studies[TITLE], "unified-none-T1@step300", "sad").estimate == 80
+    emotional = experiments.course_words(with_read(studies)).axes[1]
+    assert emotional.get_title() == "emotional speech, scale"
+    assert max(line.get_ydata()[0] for line in emotional.lines if len(line.get_ydata()) > 2) == 50
+    assert experiments.course_kurtosis(studies).axes[0].get_title() == "emotional speech, scale"
+
+
+def with_read(studies: dict[str, Results]) -> dict[str, Results]:
+    """The same lines once more as read speech."""
+    study = studies[TITLE]
+    lines = study.utterances
+    return {TITLE: replace(study, utterances=pd.concat([lines, lines.assign(corpus="read")], ignore_index=True))}
