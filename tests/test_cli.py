@@ -14,7 +14,7 @@ from emotrace.cli import app
 from emotrace.corpus.datadir import DataDir, write_datadir
 from emotrace.official.registry import CHECKPOINTS
 
-COMMANDS = ("import", "fetch", "validate", "plan", "train", "anonymize", "evaluate", "run", "status")
+COMMANDS = ("import", "fetch", "validate", "plan", "train", "anonymize", "evaluate", "run", "reproduce", "status")
 
 
 def emotrace(*arguments: object, code: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""Commands for the study: plan, run, probe, status."""
+"""Commands for the study: plan, run, reproduce, probe, status."""
 
 import typer
 
@@ -75,6 +75,39 @@ def run(
         prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
         done = run_rows(layout, chosen, jobs=worker_count(jobs), scheduler=scheduler)
     typer.echo(f"{layout.profile.results}: ran {', '.join(done) or 'nothing, all rows are there'}")
+
+
+def reproduce(
+    profile: ProfileOption = ProfileName.PHANTOM,
+    rows: RowsOption = None,
+    layer: LayerOption = 6,
+    seed: SeedOption = 0,
+    jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
+    ravdess: RavdessOption = None,
+    librispeech: LibriSpeechOption = None,
+) -> None:
+    """Make recorded rows again from nothing, and say whether every prediction and every number is the same.
+
+    What was recorded stays as it is. Exit code 1 where a transcript or a recognised emotion differs, or a number of
+    table II by more than a millionth of a percentage point.
+
+    Example: `emotrace reproduce --profile scale --rows none-T1`
+    """
+    with one_message():
+        from emotrace.study.profiles import get_profile, prepare
+        from emotrace.study.reproduction import reproduce as make_again
+
+        layout, chosen = layout_and_rows(profile, rows, layer, seed)
+        prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
+        found = make_again(layout, chosen, jobs=worker_count(jobs), scheduler=scheduler)
+    for line in found:
+        typer.echo(
+            f"{line.row:22} {line.state:6} {line.different} of {line.predictions} predictions differ; largest "
+            f"difference: features {line.features:.1e} (relative), table II {line.metrics:.1e} points"
+        )
+    if not all(line.holds() for line in found):
+        raise typer.Exit(1)
 
 
 def probe(

@@ -1,0 +1,122 @@
+"""Recorded rows made again from nothing on this machine, and how far the two agree, utterance by utterance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from emotrace.evaluation.metrics import MetricError
+from emotrace.study.assembly import RECOGNISED, UTTERANCES
+from emotrace.study.layout import ORIGINAL, Layout
+from emotrace.study.profiles import Profile, ProfileError
+from emotrace.study.rows import STUDIED_LAYER, Row
+from emotrace.study.runner import read_provenance, row_state, run_rows
+from emotrace.study.study import Study
+from emotrace.study.tables import COLUMNS, TableError, metric_interval
+from emotrace.study.workers import DEFAULT_JOBS
+
+PREDICTIONS = ("hypothesis", *RECOGNISED)
+MEASURED = ("word_errors", "centroid_hz", "kurtosis", "loudness_lufs", "f0_mean_hz")
+KEYS = ["corpus", "utterance"]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A recorded row and the same row made again.
+
+    Attributes:
+        row: its name.
+        state: of the recorded row, "done" or "stale"; what is stale need not agree.
+        predictions: how many transcripts and recognised emotions (every recogniser and seed) both have.
+        different: how many of them differ.
+        features: largest relative difference of a measured feature of an utterance.
+        metrics: largest difference of a number of table II or of an end of its interval, in percentage points.
+    """
+
+    row: str
+    state: str
+    predictions: int
+    different: int
+    features: float
+    metrics: float
+
+    def holds(self, tolerance: float = 1e-6) -> bool:
+        """Whether every prediction is the same and no metric differs by more than ``tolerance`` percentage points."""
+        return self.different == 0 and self.metrics <= tolerance
+
+
+def apart(profile: Profile) -> Profile:
+    """The same profile with a place of its own for everything that is computed, so that nothing is taken over."""
+    folder = profile.work / "reproduction"
+    return replace(profile, work=folder / "work", results=folder / "results")
+
+
+def reproduce(
+    layout: Layout, rows: Sequence[Row], *, jobs: int = DEFAULT_JOBS, scheduler: str | None = None
+) -> list[Agreement]:
+    """Make recorded rows again, apart from everything computed before, and compare; killed, it resumes.
+
+    Raises:
+        ProfileError: a row is not recorded, or the data is not there.
+        ModelError: a row needs a model that is not there.
+    """
+    if missing := [row.name for row in rows if read_provenance(layout, row) is None]:
+        raise ProfileError(f"no results of {', '.join(missing)} are recorded, so there is nothing to compare with")
+    again = Layout(apart(layout.profile), seed=layout.seed, models=layout.models.folder, backends=layout.backends)
+    run_rows(again, tuple(dict.fromkeys((ORIGINAL, *rows))), jobs=jobs, scheduler=scheduler)
+    return [agreement(layout, again, row) for row in rows]
+
+
+def agreement(recorded: Layout, again: Layout, row: Row) -> Agreement:
+    """How far a row's results in two places agree. Raises ProfileError where they are not of the same utterances."""
+    first, second = (_utterances(layout.results(row)) for layout in (recorded, again))
+    if not first.index.equals(second.index):
+        raise ProfileError(f"{row.name}: the recorded utterances are not those of the data at hand")
+    labels = [column for column in PREDICTIONS if column in first and column in second]
+    pairs = [(first[name], second[name]) for name in labels]
+    return Agreement(
+        row.name,
+        row_state(recorded, row).state,
+        sum(int(one.notna().sum()) for one, _ in pairs),
+        sum(int((one.fillna("") != other.fillna("")).sum()) for one, other in pairs),
+        max(_relative(first[name], second[name]) for name in MEASURED),
+        _metrics(recorded, again, row),
+    )
+
+
+def _utterances(folder: Path) -> pd.DataFrame:
+    lines = pd.read_parquet(folder / "utterances.parquet").reindex(columns=UTTERANCES.names)
+    return lines.set_index(KEYS).sort_index()
+
+
+def _relative(first: pd.Series, second: pd.Series) -> float:
+    """Largest |second - first| / |first|; infinite where only one of the two is defined."""
+    one, other = (values.to_numpy(float) for values in (first, second))
+    if (np.isnan(one) != np.isnan(other)).any():
+        return float("inf")
+    defined = ~np.isnan(one)
+    if not defined.any():
+        return 0.0
+    scale = np.maximum(np.abs(one[defined]), 1e-12)
+    return float((np.abs(other[defined] - one[defined]) / np.where(one[defined] == 0, 1.0, scale)).max())
+
+
+def _metrics(recorded: Layout, again: Layout, row: Row) -> float:
+    """Largest difference of a number of table II or of an end of its interval."""
+    one, other = (_numbers(layout, row) for layout in (recorded, again))
+    return max(abs(one[name] - other[name]) for name in one)
+
+
+def _numbers(layout: Layout, row: Row) -> dict[str, float]:
+    own = replace(layout.profile, models=layout.models.folder, backends=layout.backends)
+    study = Study(own, [row.name], layer=STUDIED_LAYER if row.ir is None else row.ir.layer, seed=layout.seed)
+    numbers = {}
+    for name in COLUMNS:
+        try:
+            found = metric_interval(study, row.name, name)._asdict()
+        except (TableError, MetricError):  # not measured, or undefined with so few speakers
+            continue
+        numbers |= {f"{name} {part}": value for part, value in found.items()}
+    return numbers

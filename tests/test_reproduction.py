@@ -1,0 +1,70 @@
+"""Rows made again: equal where nothing changed, and every difference that is made by hand is found."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tiny_study import ROWS, make_tiny, tiny_layout
+
+from emotrace.study.layout import Layout
+from emotrace.study.profiles import ProfileError
+from emotrace.study.reproduction import agreement, reproduce
+from emotrace.study.runner import read_provenance, run_rows
+
+ANONYMISED = ROWS[1]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Layout:
+    folder = make_tiny(tmp_path_factory.mktemp("study"))
+    layout = tiny_layout(folder, folder)
+    run_rows(layout, ROWS)
+    return layout
+
+
+@pytest.fixture(scope="module")
+def again(recorded):
+    """What `reproduce` says, and the layout of what it made."""
+    found = reproduce(recorded, [ANONYMISED])
+    return found, tiny_layout(recorded.models.folder.parent, recorded.profile.work / "reproduction")
+
+
+def test_what_is_made_again_is_the_same_and_leaves_the_record_alone(recorded, again):
+    [line], copy = again
+    before = read_provenance(recorded, ANONYMISED)["recorded"]
+    assert (line.row, line.state, line.different, line.features, line.metrics) == ("ECAPA-anon-T6", "done", 0, 0.0, 0.0)
+    assert line.predictions == 4 + 6 * 16 and line.holds()
+    assert read_provenance(copy, ANONYMISED)["recorded"] >= before
+    assert any((copy.profile.work / "features").iterdir())
+
+
+def changed(recorded: Layout, folder: Path, **columns: object) -> Layout:
+    """The recorded results in another place, the first utterance's values of some columns replaced."""
+    copy = tiny_layout(recorded.models.folder.parent, folder)
+    shutil.copytree(recorded.profile.results, copy.profile.results)
+    file = copy.results(ANONYMISED) / "utterances.parquet"
+    lines = pd.read_parquet(file)
+    for name, value in columns.items():
+        lines.loc[lines.index[0], name] = value
+    lines.to_parquet(file)
+    return copy
+
+
+def test_a_changed_prediction_and_a_changed_feature_are_found(recorded, tmp_path):
+    lines = pd.read_parquet(recorded.results(ANONYMISED) / "utterances.parquet")
+    first = lines.iloc[0]
+    other = next(emotion for emotion in ("sad", "ang") if emotion != first["ser"])
+    found = agreement(recorded, changed(recorded, tmp_path, ser=other, kurtosis=1.5 * first["kurtosis"]), ANONYMISED)
+    assert found.different == 1 and not found.holds()
+    assert found.features == pytest.approx(0.5)
+    relabelled = agreement(recorded, changed(recorded, tmp_path / "again", ser_seed2="hap"), ANONYMISED)
+    assert relabelled.different == int(first["ser_seed2"] != "hap") and relabelled.metrics == 0
+
+
+def test_other_utterances_and_unrecorded_rows_are_refused(recorded, tmp_path):
+    with pytest.raises(ProfileError, match="not those of the data at hand"):
+        agreement(recorded, changed(recorded, tmp_path, utterance="nobody-sad"), ANONYMISED)
+    empty = tiny_layout(recorded.models.folder.parent, tmp_path / "empty")
+    with pytest.raises(ProfileError, match="no results of ECAPA-anon-T6 are recorded"):
+        reproduce(empty, [ANONYMISED])
