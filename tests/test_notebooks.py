@@ -13,6 +13,8 @@ ROWS = {"profile": "str", "rows": "list[str]", "layer": "int"}
 BOOTSTRAP = {"seed": "int", "n_bootstrap": "int"}
 PARAMETERS = {"claims": BOOTSTRAP, "listening_room": ROWS | {"seed": "int", "speaker": "str"}}  # of the others: all
 FIGURES = ("interval_figure(", "distribution_figure(", "emotion_figure(", "confusion_figure(")
+FIGURES += ("_figure)", "effects_figure(studies", ".show(course_", "show_probes()")
+SECTIONS = ("The claims", "What would change our mind", "Rerun it yourself", "Provenance")
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -61,6 +63,12 @@ def test_every_figure_cell_has_one_figure_with_alt_text(path):
 def test_says_that_the_phantom_is_no_evidence(path):
     prose = " ".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
     assert "no evidence about people" in " ".join(prose.split())
+
+
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem.startswith("h")], ids=lambda path: path.stem)
+def test_every_hypothesis_ends_with_what_a_doubter_needs(path):
+    headings = [line[3:] for line in path.with_suffix(".md").read_text().splitlines() if line.startswith("## ")]
+    assert tuple(headings[-len(SECTIONS) :]) == SECTIONS
 
 
 @every_notebook
