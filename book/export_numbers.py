@@ -5,7 +5,9 @@
 
 Pages write ``{{ scale.none_T1.uar }}``; `_ext/result_numbers.py` hands the entries to Sphinx. Of a row there are the
 columns of table II and, measured, what FURTHER names, each also as NAME_interval; ``minus_original`` holds differences.
-Hyphens in the names of rows become underscores. Reported numbers are as printed: ``{{ paper.none_T1.uar }}``.
+Hyphens in the names of rows become underscores. Reported numbers are as printed: ``{{ paper.none_T1.uar }}``. Further:
+``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
+recogniser's seed) and, where its rows are recorded, ``attribution.soft_units``.
 """
 
 import argparse
@@ -18,10 +20,13 @@ from typing import Any
 import pandas as pd
 
 from emotrace.corpus.files import write_text_atomic
-from emotrace.notebook import RECORDED, recorded_rows
+from emotrace.experiments import open_experiment
+from emotrace.notebook import RECORDED, SPEECH, recorded_rows
 from emotrace.study import Study
+from emotrace.study.attribution import attribution
 from emotrace.study.claims import CLAIMS, verdicts
-from emotrace.study.tables import COLUMNS, REPORTED, TableError, differences, metric_interval
+from emotrace.study.controls import gate_table
+from emotrace.study.tables import COLUMNS, REPORTED, TableError, differences, metric_interval, seed_spread
 
 NUMBERS = Path(__file__).resolve().with_name("numbers.json")
 SHARES = (*COLUMNS, "recall_spread", "sad_called_ang", "neu_called_ang", "hap_called_ang")
@@ -29,18 +34,23 @@ UNITS = dict.fromkeys(SHARES, " %") | {"recall_spread": " points"}
 UNITS |= {"centroid_hz": " Hz", "centroid_median": " Hz", "centroid_p99": " Hz", "loudness_median": " LUFS"}
 FURTHER = (*SHARES[len(COLUMNS) :], "centroid_hz", "kurtosis", "loudness_lufs", "centroid_median", "centroid_p99")
 FURTHER += ("kurtosis_median", "kurtosis_p99", "loudness_median")
+N_BOOTSTRAP = 1000
 COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang")
 
 Entries = dict[str, Any]
 
 
 def export(study: Study | None = None) -> Entries:
-    """All numbers: {"scale": {row: {name: text}}, "paper": {row: {name: text}}, "claims": {...}}."""
+    """All numbers: {"scale": {row: {name: text}}, "paper": {row: {name: text}}, "claims": {...}, ...}."""
+    lattice = None if study else open_experiment("attribution", N_BOOTSTRAP).studies.get(SPEECH[RECORDED])
     study = study or recorded_study()
     return {
         study.profile.name: {slug(row): measured(study, row) for row in study.rows},
         "paper": reported(),
         "claims": {line.claim: line.verdict for line in verdicts(study, CLAIMS).itertuples()},
+        "gates": gates(study),
+        "seeds": seeds(study),
+        "attribution": shares(lattice) if lattice else {},
     }
 
 
@@ -49,7 +59,7 @@ def recorded_study() -> Study:
     rows = recorded_rows(RECORDED, [], layer=6, seed=0)
     if not rows:
         raise FileNotFoundError(f"no rows of profile {RECORDED} are recorded in data/results")
-    return Study(RECORDED, rows)
+    return Study(RECORDED, rows, n_bootstrap=N_BOOTSTRAP)
 
 
 def measured(study: Study, row: str) -> Entries:
@@ -80,6 +90,38 @@ def reported() -> Entries:
     """The paper's table II, digits as printed."""
     table = pd.read_csv(REPORTED, index_col="row", dtype=str)
     return {slug(str(row)): {name: f"{line[name]} %" for name in COLUMNS} for row, line in table.iterrows()}
+
+
+def gates(study: Study) -> Entries:
+    """What each gate measured, by row and metric; of the second recogniser as METRIC_second."""
+    found: Entries = {}
+    for line in gate_table(study).itertuples():
+        name = line.metric + ("_second" if line.recogniser == "ser_second" else "")
+        found.setdefault(slug(line.row), {})[name] = f"{line.estimate:.2f} [{line.low:.2f}, {line.high:.2f}]"
+    return found
+
+
+def seeds(study: Study) -> Entries:
+    """UAR of each row by the seed of the recogniser, seeds 0, 1, 2; nothing of results from a time without seeds."""
+    try:
+        table = seed_spread(study)
+    except TableError:
+        return {}
+    found: Entries = {}
+    for line in table.itertuples():
+        name = "uar" + ("_second" if line.recogniser == "ser_second" else "")
+        found.setdefault(slug(line.row), {})[name] = f"{line.seed0:.1f}, {line.seed1:.1f} and {line.seed2:.1f} %"
+    return found
+
+
+def shares(lattice: Study) -> Entries:
+    """What each decision costs of UAR, by its name; of the second recogniser as NAME_second."""
+    found = {}
+    for recogniser, suffix in (("ser", ""), ("ser_second", "_second")):
+        for line in attribution(lattice, recogniser=recogniser).itertuples():
+            text = f"{line.loss:+.1f} points [{line.low:+.1f}, {line.high:+.1f}]"
+            found[line.decision.replace(" ", "_") + suffix] = text
+    return found
 
 
 def slug(row: str) -> str:
