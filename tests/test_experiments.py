@@ -9,6 +9,7 @@ from test_tables import Results, utterance_lines
 
 from emotrace import experiments
 from emotrace.evaluation.acoustics import KURTOSIS_EDGES
+from emotrace.study.cues import CUES
 from emotrace.study.groups import GROUPS
 from emotrace.study.profiles import get_profile
 from emotrace.study.tables import metric_interval
@@ -38,6 +39,13 @@ def test_what_is_not_recorded_says_how_to_record_it(tmp_path, monkeypatch):
         assert isinstance(shown, Markdown) and experiment.command in shown.data
     assert "emotrace run --rows seeds --profile scale" in experiments.open_experiment("seeds", 50).command
     assert "emotrace probe" in experiments.show_probes().data
+
+
+def test_speech_without_isolation_sets_has_no_cues_to_draw():
+    studies = made_up(["original", "none-T1"], {}, {})
+    measured = dict.fromkeys((cue.measured for cue in CUES), 1.0)
+    studies[TITLE].utterances = studies[TITLE].utterances.assign(**measured)
+    assert "no isolation sets" in experiments.show_cues(studies).data
 
 
 def test_the_shares_of_the_attribution_are_drawn_and_sum_to_the_total():

@@ -13,7 +13,7 @@ ROWS = {"profile": "str", "rows": "list[str]", "layer": "int"}
 BOOTSTRAP = {"seed": "int", "n_bootstrap": "int"}
 PARAMETERS = {"claims": BOOTSTRAP, "listening_room": ROWS | {"seed": "int", "speaker": "str"}}  # of the others: all
 FIGURES = ("interval_figure(", "distribution_figure(", "emotion_figure(", "confusion_figure(")
-FIGURES += ("_figure)", "effects_figure(studies", ".show(course_", "show_probes()")
+FIGURES += ("_figure)", "effects_figure(studies", ".show(course_", "show_probes()", "show_cues(")
 SECTIONS = ("The claims", "What would change our mind", "Rerun it yourself", "Provenance")
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

@@ -13,7 +13,7 @@ from pandas.io.formats.style import Styler
 
 from emotrace.experiment_figures import change_figure, course_figure, layer_figure
 from emotrace.figures import Drawing, interval_figure
-from emotrace.notebook import RECOGNISER_NAMES, SPEECH, Studies, gather, readable, recorded_rows
+from emotrace.notebook import RECOGNISER_NAMES, SPEECH, Studies, cues_beside, gather, readable, recorded_rows
 from emotrace.study import Study
 from emotrace.study.attribution import attribution
 from emotrace.study.course import training_course
@@ -76,6 +76,14 @@ def open_level(n_bootstrap: int, seed: int = 0) -> Experiment:
 def not_recorded(command: str) -> Markdown:
     """What stands in the place of a result that is not there."""
     return Markdown(f"*No results of this experiment are recorded. `{command}` makes them.*")
+
+
+def show_cues(studies: Studies) -> Drawing | Markdown:
+    """Share of each cue that a row leaves, on the isolation sets of the phantom; a sentence where there are none."""
+    cues = cues_beside(studies)
+    if cues.empty:
+        return Markdown("*This speech has no isolation sets: only the phantom's cues are known.*")
+    return interval_figure(cues, label="share of the cue that is left", hue="cue", zero=True)
 
 
 def show_probes() -> Drawing | Markdown:
