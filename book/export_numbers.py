@@ -102,13 +102,9 @@ def gates(study: Study) -> Entries:
 
 
 def seeds(study: Study) -> Entries:
-    """UAR of each row by the seed of the recogniser, seeds 0, 1, 2; nothing of results from a time without seeds."""
-    try:
-        table = seed_spread(study)
-    except TableError:
-        return {}
+    """UAR of each row by the seed of the recogniser, seeds 0, 1, 2."""
     found: Entries = {}
-    for line in table.itertuples():
+    for line in seed_spread(study).itertuples():
         name = "uar" + ("_second" if line.recogniser == "ser_second" else "")
         found.setdefault(slug(line.row), {})[name] = f"{line.seed0:.1f}, {line.seed1:.1f} and {line.seed2:.1f} %"
     return found

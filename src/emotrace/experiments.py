@@ -70,7 +70,7 @@ def open_level(n_bootstrap: int, seed: int = 0) -> Experiment:
             profile = level_profile(get_profile(name), hearing)
             if recorded_rows(profile, [], layer=6, seed=seed) == [row.name for row in profile.rows]:
                 studies[f"{name}: {HEARD[hearing]}"] = Study(profile, seed=seed, n_bootstrap=n_bootstrap)
-    return Experiment(studies, "emotrace run --profile scale --hearing as-recorded (and normalised)")
+    return Experiment(studies, " && ".join(f"emotrace run --profile scale --hearing {name}" for name in HEARINGS))
 
 
 def not_recorded(command: str) -> Markdown:
@@ -95,7 +95,7 @@ def show_probes() -> Drawing | Markdown:
 def course_recalls(studies: Studies) -> Drawing:
     """Recalls and UAR of every unified vocoder by its training step, first recogniser."""
     course = gather(studies, training_course, RECALLS)
-    course = course.assign(line=course["metric"], panel=course["row"] + _of(course))
+    course = course.assign(line=course["metric"], panel=course["row"] + ", " + _speech(course))
     return course_figure(course, label="recall [%]", change=SMALL.mel_only)
 
 
@@ -104,50 +104,52 @@ def course_words(studies: Studies) -> Drawing:
     course = gather(studies, training_course, ["wer_read", "wer_emotional"])
     kind = course["metric"].map({"wer_read": "read speech", "wer_emotional": "emotional speech"})
     return course_figure(
-        course.assign(line=course["row"], panel=kind + _of(course)), label="WER [%]", change=SMALL.mel_only
+        course.assign(line=course["row"], panel=kind + ", " + _speech(course)), label="WER [%]", change=SMALL.mel_only
     )
 
 
 def course_kurtosis(studies: Studies) -> Drawing:
     """Median spectral kurtosis over frames of every unified vocoder by its training step."""
     course = gather(studies, training_course, ["kurtosis_median"])
-    course = course.assign(line=course["row"], panel="emotional speech" + _of(course))
+    course = course.assign(line=course["row"], panel="emotional speech, " + _speech(course))
     return course_figure(course, label="spectral kurtosis", change=SMALL.mel_only)
 
 
-def _of(frame: pd.DataFrame) -> pd.Series:
-    """ ", scale": the profile that a panel's title begins with."""
-    return ", " + frame["panel"].str.partition(" ")[0]
+def _speech(frame: pd.DataFrame) -> pd.Series:
+    """The profile that a panel's title begins with."""
+    return frame["panel"].str.partition(" ")[0]
 
 
 def attribution_figure(studies: Studies) -> Drawing:
     """What each decision costs, both recognisers, in points of UAR."""
-    parts = [
-        gather(studies, attribution, recogniser=recogniser).assign(recogniser=name)
-        for recogniser, name in RECOGNISER_NAMES.items()
-    ]
-    shares = pd.concat(parts, ignore_index=True)
-    shares = shares.rename(columns={"loss": "estimate", "decision": "line"})
+    shares = _shares(studies).rename(columns={"decision": "line"})
     return interval_figure(shares, label="loss of UAR [points]", hue="recogniser", zero=True)
 
 
 def attribution_table(studies: Studies) -> Styler:
     """The shares of the loss with their intervals, and their range over the orders of the decisions."""
-    parts = [gather(studies, attribution, recogniser=name).assign(recogniser=name) for name in RECOGNISER_NAMES]
-    shares = pd.concat(parts, ignore_index=True)
+    shares = _shares(studies)
     shown = pd.DataFrame({"decision": shares["decision"], "what it is": shares["text"]})
-    shown["speech"] = shares["panel"].str.partition(" ")[0]
-    shown["recogniser"] = shares["recogniser"].map(RECOGNISER_NAMES)
-    shown["loss of UAR"] = _intervals(shares.rename(columns={"loss": "estimate"}))
+    shown["speech"], shown["recogniser"] = _speech(shares), shares["recogniser"]
+    shown["loss of UAR"] = _intervals(shares)
     orders = zip(shares["least"], shares["most"], strict=True)
     shown["over all orders"] = ["" if pd.isna(least) else f"{least:+.1f} to {most:+.1f}" for least, most in orders]
     return readable(shown)
 
 
+def _shares(studies: Studies) -> pd.DataFrame:
+    """The attribution of every study by both recognisers, the losses in the column estimate."""
+    parts = [
+        gather(studies, attribution, recogniser=recogniser).assign(recogniser=name)
+        for recogniser, name in RECOGNISER_NAMES.items()
+    ]
+    return pd.concat(parts, ignore_index=True).rename(columns={"loss": "estimate"})
+
+
 def recogniser_seeds(studies: Studies) -> Styler:
     """UAR by the sample that a recogniser learned from: seeds 0, 1 and 2."""
     spread = gather(studies, seed_spread)
-    shown = pd.DataFrame({"row": spread["row"], "speech": spread["panel"].str.partition(" ")[0]})
+    shown = pd.DataFrame({"row": spread["row"], "speech": _speech(spread)})
     shown["recogniser"] = spread["recogniser"].map(RECOGNISER_NAMES)
     for column in ("seed0", "seed1", "seed2", "sd"):
         shown[column] = [f"{value:.1f}" for value in spread[column]]
@@ -171,9 +173,7 @@ def model_seeds(studies: Studies) -> Styler:
 def effects_figure(studies: Studies, recogniser: str = "ser") -> Drawing:
     """Change of each recall, UAR and the share called angry by each effect, one panel for each row and speech."""
     changes = gather(studies, effect_changes, recogniser)
-    changes = changes.assign(
-        line=changes["effect"], panel=changes["row"] + ", " + changes["panel"].str.partition(" ")[0]
-    )
+    changes = changes.assign(line=changes["effect"], panel=changes["row"] + ", " + _speech(changes))
     return change_figure(changes)
 
 
@@ -187,16 +187,11 @@ def manipulations(studies: Studies) -> Styler:
         labels = gather(studies, relabelled, recogniser).set_index(keys)["estimate"]
         shown[f"relabelled, {name} [%]"] = labels.map("{:.1f}".format)
     shown = shown.loc[found[keys].drop_duplicates().itertuples(index=False, name=None)].reset_index()
-    return readable(shown.assign(panel=shown["panel"].str.partition(" ")[0]).rename(columns={"panel": "speech"}))
+    return readable(shown.assign(panel=_speech(shown)).rename(columns={"panel": "speech"}))
 
 
 def _wanted(median: float, wanted: float) -> str:
     return f"{median:.2f}" + ("" if pd.isna(wanted) else f" (wanted {wanted:.2f})")
-
-
-def level_figure(studies: Studies) -> Drawing:
-    """Change of recalls, UAR and the share called angry by the level alone, eGeMAPS + SVM with and without level."""
-    return effects_figure(studies)
 
 
 def level_table(studies: Studies) -> Styler:

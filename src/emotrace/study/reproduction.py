@@ -9,7 +9,7 @@ import pandas as pd
 
 from emotrace.evaluation.metrics import MetricError
 from emotrace.study.assembly import RECOGNISED, UTTERANCES
-from emotrace.study.layout import ORIGINAL, Layout
+from emotrace.study.layout import Layout
 from emotrace.study.profiles import Profile, ProfileError
 from emotrace.study.rows import STUDIED_LAYER, Row
 from emotrace.study.runner import read_provenance, row_state, run_rows
@@ -65,7 +65,7 @@ def reproduce(
     if missing := [row.name for row in rows if read_provenance(layout, row) is None]:
         raise ProfileError(f"no results of {', '.join(missing)} are recorded, so there is nothing to compare with")
     again = Layout(apart(layout.profile), seed=layout.seed, models=layout.models.folder, backends=layout.backends)
-    run_rows(again, tuple(dict.fromkeys((ORIGINAL, *rows))), jobs=jobs, scheduler=scheduler)
+    run_rows(again, rows, jobs=jobs, scheduler=scheduler)
     return [agreement(layout, again, row) for row in rows]
 
 
@@ -74,8 +74,7 @@ def agreement(recorded: Layout, again: Layout, row: Row) -> Agreement:
     first, second = (_utterances(layout.results(row)) for layout in (recorded, again))
     if not first.index.equals(second.index):
         raise ProfileError(f"{row.name}: the recorded utterances are not those of the data at hand")
-    labels = [column for column in PREDICTIONS if column in first and column in second]
-    pairs = [(first[name], second[name]) for name in labels]
+    pairs = [(first[name], second[name]) for name in PREDICTIONS]
     return Agreement(
         row.name,
         row_state(recorded, row).state,
@@ -92,15 +91,15 @@ def _utterances(folder: Path) -> pd.DataFrame:
 
 
 def _relative(first: pd.Series, second: pd.Series) -> float:
-    """Largest |second - first| / |first|; infinite where only one of the two is defined."""
+    """Largest |second - first| / |first|, or |second| where first is 0; infinite where only one is defined."""
     one, other = (values.to_numpy(float) for values in (first, second))
     if (np.isnan(one) != np.isnan(other)).any():
         return float("inf")
     defined = ~np.isnan(one)
     if not defined.any():
         return 0.0
-    scale = np.maximum(np.abs(one[defined]), 1e-12)
-    return float((np.abs(other[defined] - one[defined]) / np.where(one[defined] == 0, 1.0, scale)).max())
+    one, other = one[defined], other[defined]
+    return float((np.abs(other - one) / np.where(one == 0, 1.0, np.abs(one))).max())
 
 
 def _metrics(recorded: Layout, again: Layout, row: Row) -> float:
