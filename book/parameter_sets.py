@@ -8,6 +8,7 @@
 papermill puts the parameters in; the book executes the page, as any other. Alone: `python book/parameter_sets.py`.
 """
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from nbformat import NotebookNode
 BOOK = Path(__file__).resolve().parent
 NOTEBOOKS = BOOK.parent / "notebooks"
 FOLDER = BOOK / "sets"
+BESIDE = re.compile(r"\]\((?![a-z]+:|[#/.])")  # the beginning of a link to a file in the notebook's own folder
 FIELDS = {"title", "notebook", "why", "parameters"}
 
 
@@ -50,6 +52,7 @@ def _write_page(path: Path, notebooks: Path, folder: Path) -> Path:
         str(source), None, parameters=chosen["parameters"], prepare_only=True, progress_bar=False
     )
     _forget_the_making(notebook)
+    _keep_links(notebook)
     _introduce(notebook, chosen)
     nbformat.write(notebook, page)
     return page
@@ -71,6 +74,13 @@ def _forget_the_making(notebook: NotebookNode) -> None:
     for number, cell in enumerate(notebook.cells):
         cell.metadata.pop("papermill", None)
         cell.id = f"cell-{number}"
+
+
+def _keep_links(notebook: NotebookNode) -> None:
+    """Let links to the other notebooks, which are no longer in the same folder, lead there all the same."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = BESIDE.sub("](../notebooks/", cell.source)
 
 
 def _introduce(notebook: NotebookNode, chosen: dict[str, Any]) -> None:

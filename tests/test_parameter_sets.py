@@ -69,6 +69,16 @@ def test_a_page_has_its_own_heading_and_says_what_is_different(parameter_sets, n
     assert "[A study: how?](../notebooks/study) with `layer = 3`: to see." in first
 
 
+def test_links_lead_where_they_led_from_the_notebook(parameter_sets, notebooks, tmp_path):
+    links = "[next](other.ipynb), [first](../index), [above](#top), [far](https://example.org/a), [part](other#b)"
+    notebook = nbformat.read(notebooks / "study.ipynb", as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell(links))
+    nbformat.write(notebook, notebooks / "study.ipynb")
+    write_set(notebooks)
+    (page,) = parameter_sets.write_pages(notebooks, tmp_path / "sets")
+    assert nbformat.read(page, as_version=4).cells[-1].source == links.replace("(other", "(../notebooks/other")
+
+
 def test_pages_are_the_same_at_every_build_and_go_with_their_set(parameter_sets, notebooks, tmp_path):
     write_set(notebooks)
     write_set(notebooks, "other", parameters={"seed": 1})
