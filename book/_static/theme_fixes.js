@@ -1,5 +1,5 @@
 // Names and roles of the theme's elements that contradict what is seen (axe-core: label-content-name-mismatch,
-// svg-img-alt, aria-required-children). After loading, because the theme's own scripts set some of them, and again when
+// svg-img-alt, aria-required-children, summary-name). After loading, because the theme's own scripts set some of them, and again when
 // its icons are drawn.
 {
   const hideIcons = button => {
@@ -14,6 +14,9 @@
     for (const button of document.querySelectorAll(".search-button-field")) button.removeAttribute("aria-label");
     for (const list of document.querySelectorAll(".citation-list[role=list]")) list.removeAttribute("role");
     for (const fold of document.querySelectorAll("details.hide > summary")) fold.removeAttribute("aria-label");
+    for (const fold of document.querySelectorAll(".bd-sidenav details > summary")) {
+      fold.setAttribute("aria-label", `Pages below ${fold.closest("li").querySelector("a").textContent.trim()}`);
+    }
     for (const button of document.querySelectorAll(".theme-switch-button")) {
       hideIcons(button);
       new MutationObserver(() => hideIcons(button)).observe(button, {childList: true, subtree: true});
