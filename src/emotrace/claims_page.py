@@ -21,6 +21,7 @@ PAGES = {
 ANCHOR = "the-claims"  # of the section on each of those pages
 DRAWN = ("C1", "C2", "C3", "C4", "C5", "C6")  # their tests are all in percentage points
 LABEL = 28  # letters of a line of a label
+STATEMENTS = 'class="statements"'  # narrow first column, wide second one
 
 Recorded = Mapping[str, Study | None]
 
@@ -77,7 +78,7 @@ def overview(table: pd.DataFrame) -> Styler:
     for profile in _profiles(table):
         shown[profile] = list(claims[f"{profile}_verdict"].agg(lambda found: _claim_verdict(list(found))))
     shown["shown by"] = [link(name) for name in shown["claim"]]
-    return readable(shown)
+    return readable(shown).set_table_attributes(STATEMENTS)
 
 
 def details(table: pd.DataFrame, claim: str | None = None) -> Styler:
@@ -89,7 +90,7 @@ def details(table: pd.DataFrame, claim: str | None = None) -> Styler:
         cells = table[[profile, f"{profile}_low", f"{profile}_high"]].astype(float).itertuples(index=False)
         shown[profile] = [_cell(*cell) for cell in cells]
         shown[f"verdict, {profile}"] = table[f"{profile}_verdict"]
-    return readable(shown)
+    return readable(shown).set_table_attributes(STATEMENTS)
 
 
 def link(claim: str) -> str:

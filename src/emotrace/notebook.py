@@ -25,6 +25,7 @@ from emotrace.study.tables import (
     attackers_table,
     confusion_table,
     differences,
+    heading,
     recalls_table,
     table2,
     table2_display,
@@ -224,7 +225,7 @@ def show_gates(studies: Studies) -> Styler:
     values = table[["estimate", "low", "high", "unit"]].itertuples(index=False)
     shown = pd.DataFrame({"row": table["row"], "speech": table["panel"].str.partition(" ")[0]})
     heard = table["recogniser"].map(RECOGNISER_NAMES).fillna("")
-    shown["of"] = table["metric"] + ("<br><small>" + heard + "</small>").where(heard != "", "")
+    shown["of"] = table["metric"].map(heading) + ("<br><small>" + heard + "</small>").where(heard != "", "")
     shown["measured"] = [
         "undefined" if np.isnan(value) else f"{value:.2f} {unit} [{low:.2f}, {high:.2f}]"
         for value, low, high, unit in values

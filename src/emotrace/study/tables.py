@@ -125,12 +125,17 @@ def table_attacker(row: str) -> str:
 
 def table2_display(table: pd.DataFrame, *, digits: int = 1) -> pd.DataFrame:
     """The same lines for reading: each cell "estimate [low, high]" in percent, or the reported number alone."""
-    names = {"row": "row", "source": "source", "attacker": "attacker"} | {name: _heading(name) for name in COLUMNS}
     shown = table[["row", "source", "attacker"]].copy()
     for name in COLUMNS:
         bounds = (table.get(f"{name}{end}", pd.Series(index=table.index, dtype=float)) for end in ("_low", "_high"))
         shown[name] = [_cell(*values, digits) for values in zip(table[name], *bounds, strict=True)]
-    return shown.rename(columns=names)
+    return shown.rename(columns={name: f"{heading(name)} [%]" for name in COLUMNS})
+
+
+def heading(name: str) -> str:
+    """A metric's name as readers expect it, without its unit: "wer_read" is "WER read"."""
+    kind, _, what = name.partition("_")
+    return {"eer": f"EER {what.upper()}", "wer": f"WER {what}", "uar": "UAR", "f0": f"F0 {what}"}.get(kind, name)
 
 
 def recalls_table(study: "Study", recogniser: str = "ser") -> pd.DataFrame:
@@ -256,15 +261,6 @@ def _transcribed(study: "Study", row: str, kind: str) -> pd.DataFrame:
         return lines[lines["corpus"] == "emotional"]
     read = lines[lines["corpus"] == "read"]
     return lines[lines["emotion"] == Emotion.NEUTRAL.value] if read.empty else read
-
-
-def _heading(name: str) -> str:
-    kind, _, what = name.partition("_")
-    return {
-        "eer": f"EER {what.upper()} [%]",
-        "wer": f"WER {what} [%]",
-        "uar": "UAR [%]",
-    }.get(kind, f"{name} [%]")
 
 
 def _cell(estimate: float, low: float, high: float, digits: int) -> str:
