@@ -1,6 +1,7 @@
 """What makes a recorded result stale, and what does not."""
 
 import ast
+import subprocess
 
 import pytest
 
@@ -116,3 +117,26 @@ def test_differences_are_named():
 
 def test_the_environment_names_the_versions_that_computed():
     assert environment()["versions"]["torch"]
+
+
+def test_only_changed_code_makes_a_commit_dirty(tmp_path, monkeypatch):
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True)
+
+    for name in ("src/code.py", "data/results.csv"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("1\n")
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "all")
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    (tmp_path / "data" / "results.csv").write_text("2\n")
+    commit = environment()["git_commit"]
+    assert commit and not commit.endswith("-dirty")
+    (tmp_path / "src" / "code.py").write_text("2\n")
+    assert environment()["git_commit"] == f"{commit}-dirty"
+
+
+def test_without_a_repository_there_is_no_commit(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    assert environment()["git_commit"] is None

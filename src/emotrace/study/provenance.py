@@ -124,11 +124,16 @@ def _version(name: str) -> str | None:
 
 
 def _git_commit() -> str | None:
+    """The commit, "-dirty" where the code differs from it; results, which every run changes, do not count."""
     try:
-        answer = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+        commit = _git("rev-parse", "--short", "HEAD")
+        return f"{commit}-dirty" if commit and _git("status", "--porcelain", "src") else commit or None
     except OSError:
         return None
-    return answer.stdout.strip() or None
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
 
 def differences(recorded: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
