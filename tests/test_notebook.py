@@ -66,6 +66,22 @@ def test_the_papers_systems_stand_with_the_rows_of_their_representations(monkeyp
     assert list(table["uar"]) == [70.0, 71.06, 40.0, 42.78, 60.0, 64.78]
 
 
+def test_rows_stand_in_the_order_of_the_fullest_study(monkeypatch):
+    monkeypatch.setattr(notebook, "table2", lambda study: pd.DataFrame({"row": study.rows, "source": study.source}))
+    people = SimpleNamespace(rows=("original", "none-T1"), source="measured: scale")
+    phantom = SimpleNamespace(rows=("original", "none-T3", "none-T1"), source="measured: phantom")
+    table = notebook.table2_beside({"people": people, "phantom": phantom})
+    assert list(table["row"]) == ["original", "original", "none-T3", "none-T1", "none-T1"]
+    assert list(table["source"].str.removeprefix("measured: ")) == ["scale", "phantom", "phantom", "scale", "phantom"]
+
+
+def test_speech_of_people_comes_first(monkeypatch):
+    monkeypatch.setattr(notebook, "recorded_rows", lambda *arguments, **options: ["original"])
+    monkeypatch.setattr(notebook, "Study", lambda *, profile, **options: profile)
+    assert list(notebook.open_studies("phantom", [], 6, 0, 10).values()) == ["scale", "phantom"]
+    assert list(notebook.open_studies("scale", [], 6, 0, 10).values()) == ["scale"]
+
+
 def test_both_recognisers_by_default(studies):
     panels = set(notebook.recalls_beside(studies)["panel"])
     assert {panel.split("\n")[1] for panel in panels} == set(notebook.RECOGNISER_NAMES.values())

@@ -50,13 +50,14 @@ def open_studies(profile: str, rows: Sequence[str], layer: int, seed: int, n_boo
         n_bootstrap: draws of speakers for an interval.
 
     Returns:
-        Title of the panels -> study. The recorded study has those of the rows that were recorded, at the same layer.
+        Title of the panels -> study, speech of people first. The recorded study has those of the rows that were
+        recorded, at the same layer.
     """
     options = {"layer": layer, "seed": seed, "n_bootstrap": n_bootstrap}
     studies = {SPEECH.get(profile, profile): Study(profile=profile, rows=list(rows) or None, **options)}
     recorded = recorded_rows(RECORDED, rows, layer=layer, seed=seed)
     if profile != RECORDED and recorded:
-        studies[SPEECH[RECORDED]] = Study(profile=RECORDED, rows=recorded, **options)
+        studies = {SPEECH[RECORDED]: Study(profile=RECORDED, rows=recorded, **options)} | studies
     return studies
 
 
@@ -85,7 +86,8 @@ def table2_beside(studies: Studies) -> pd.DataFrame:
     The paper's B3, B4 and B5 stand with B3-IR, B4-IR and B5-IR, which are equivalents of their representations alone.
     """
     table = pd.concat([table2(study) for study in studies.values()]).drop_duplicates(["row", "source"])
-    shown = dict.fromkeys(row for study in studies.values() for row in study.rows)
+    fullest_first = sorted(studies.values(), key=lambda study: -len(study.rows))
+    shown = dict.fromkeys(row for study in fullest_first for row in study.rows)
     order = {row: place for place, row in enumerate(shown)}
     order |= {row.removesuffix("-IR"): place for row, place in order.items()}
     table = table[table["row"].isin(order)]
