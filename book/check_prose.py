@@ -7,7 +7,8 @@ A number is result-like when it is a percentage, a decimal, or a number of point
 - allowed_numbers.csv lists it for its page (or for all, "*"): kind "reported" with the same condition, kind "constant"
   for what is no result, such as the level of an interval.
 
-A page may state what its sentences rely on, as a comment: ``% holds: scale.none_T6.uar > scale.original.uar``.
+A page may state what its sentences rely on, as comments: ``% holds: scale.none_T6.uar > scale.original.uar``, and that
+an interval has both signs: ``% undecided: attribution.embedding``.
 """
 
 import json
@@ -27,6 +28,8 @@ RESULT = re.compile(
 )
 KEY = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 HOLDS = re.compile(r"^% holds: *(\S+) *([<>]) *(\S+) *$", re.MULTILINE)
+UNDECIDED = re.compile(r"^% undecided: *(\S+) *$", re.MULTILINE)
+INTERVAL = re.compile(r"\[([^,]+), ([^\]]+)\]")
 CODE = r"code|code-cell|code-block|image|literalinclude|math|mermaid|bibliography|toctree|figure|csv-table"
 _NO_PROSE = (
     re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
@@ -84,11 +87,22 @@ def unknown_keys(page: str, text: str, entries: dict[str, str]) -> list[str]:
 def broken_statements(page: str, text: str, entries: dict[str, str]) -> list[str]:
     """Problems: comparisons that a page relies on and that the numbers do not bear out."""
     compare = {"<": operator.lt, ">": operator.gt}
-    return [
+    compared = [
         f"{page}: no longer holds: {first} {sign} {second} ({entries.get(first, first)}, {entries.get(second, second)})"
         for first, sign, second in HOLDS.findall(text)
         if not compare[sign](_value(first, entries), _value(second, entries))
     ]
+    decided = [
+        f"{page}: no longer undecided: {name} ({entries[name]})"
+        for name in UNDECIDED.findall(text)
+        if not _has_both_signs(entries[name])
+    ]
+    return compared + decided
+
+
+def _has_both_signs(entry: str) -> bool:
+    low, high = map(float, INTERVAL.search(entry).groups())
+    return low < 0 < high
 
 
 def _value(name: str, entries: dict[str, str]) -> float:

@@ -85,6 +85,14 @@ def test_a_result_file_that_changes_by_one_percent_is_named_number_by_number(num
     assert "no longer holds: scale.none_T1.centroid_hz <" in problem
 
 
+def test_a_page_may_say_that_an_interval_has_both_signs(prose):
+    entries = {"a.zero": "+1.0 points [-0.8, +2.8]", "a.loss": "+5.5 points [+2.7, +8.3]"}
+    text = "% undecided: a.zero\n% undecided: a.loss\n"
+    assert prose.broken_statements("a.md", text, entries) == [
+        "a.md: no longer undecided: a.loss (+5.5 points [+2.7, +8.3])"
+    ]
+
+
 def test_one_percent_of_the_decisions_changes_recalls_and_their_differences(numbers, results):
     written = numbers.export(_study(results))
     path = results / "none-T1" / "utterances.parquet"
