@@ -7,7 +7,7 @@ Pages write ``{{ scale.none_T1.uar }}``; `_ext/result_numbers.py` hands the entr
 columns of table II and, measured, what FURTHER names, each also as NAME_interval; ``minus_original`` holds differences.
 Hyphens in the names of rows become underscores. Reported numbers are as printed: ``{{ paper.none_T1.uar }}``. Further:
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
-recogniser's seed) and, where its rows are recorded, ``attribution.soft_units``.
+recogniser's seed) and, where their rows are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from emotrace.study import Study
 from emotrace.study.attribution import attribution
 from emotrace.study.claims import CLAIMS, verdicts
 from emotrace.study.controls import gate_table
+from emotrace.study.model_seeds import model_spread
 from emotrace.study.tables import COLUMNS, REPORTED, TableError, differences, metric_interval, seed_spread
 
 NUMBERS = Path(__file__).resolve().with_name("numbers.json")
@@ -42,7 +43,7 @@ Entries = dict[str, Any]
 
 def export(study: Study | None = None) -> Entries:
     """All numbers: {"scale": {row: {name: text}}, "paper": {row: {name: text}}, "claims": {...}, ...}."""
-    lattice = None if study else open_experiment("attribution", N_BOOTSTRAP).studies.get(SPEECH[RECORDED])
+    lattice, twice = (None if study else recorded_experiment(group) for group in ("attribution", "seeds"))
     study = study or recorded_study()
     return {
         study.profile.name: {slug(row): measured(study, row) for row in study.rows},
@@ -51,6 +52,7 @@ def export(study: Study | None = None) -> Entries:
         "gates": gates(study),
         "seeds": seeds(study),
         "attribution": shares(lattice) if lattice else {},
+        "model_seeds": second_seeds(twice) if twice else {},
     }
 
 
@@ -60,6 +62,11 @@ def recorded_study() -> Study:
     if not rows:
         raise FileNotFoundError(f"no rows of profile {RECORDED} are recorded in data/results")
     return Study(RECORDED, rows, n_bootstrap=N_BOOTSTRAP)
+
+
+def recorded_experiment(group: str) -> Study | None:
+    """The recorded rows of a group; None where one of them is missing."""
+    return open_experiment(group, N_BOOTSTRAP).studies.get(SPEECH[RECORDED])
 
 
 def measured(study: Study, row: str) -> Entries:
@@ -117,6 +124,16 @@ def shares(lattice: Study) -> Entries:
         for line in attribution(lattice, recogniser=recogniser).itertuples():
             text = f"{line.loss:+.1f} points [{line.low:+.1f}, {line.high:+.1f}]"
             found[line.decision.replace(" ", "_") + suffix] = text
+    return found
+
+
+def second_seeds(twice: Study) -> Entries:
+    """Rows by two seeds of their acoustic model: METRIC as "seed 0 and seed 1", METRIC_difference with its interval."""
+    found: Entries = {}
+    for line in model_spread(twice).itertuples():
+        row = found.setdefault(slug(line.row), {})
+        row[line.metric] = f"{line.seed0:.1f} and {line.seed1:.1f} %"
+        row[f"{line.metric}_difference"] = f"{line.estimate:+.1f} points [{line.low:+.1f}, {line.high:+.1f}]"
     return found
 
 

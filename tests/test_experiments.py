@@ -63,11 +63,23 @@ def test_the_shares_of_the_attribution_are_drawn_and_sum_to_the_total():
 def test_two_seeds_of_an_acoustic_model_are_compared_pair_by_pair():
     rows = rows_of("seeds")
     wrong = {"none-T1@seed1": {"sad": "ang"}}
-    table = experiments.model_seeds(made_up(rows, wrong, {"none-T1@seed1": 3})).data.set_index(["row", "of"])
-    assert table.loc[("none-T1", "uar"), ["seed 0", "seed 1"]].tolist() == ["100.0", "95.0"]
-    assert table.at[("none-T1", "uar"), "difference"].startswith("-5.0")
-    assert table.at[("none-T1", "wer_emotional"), "difference"].startswith("+20.0")
-    assert table.at[("ECAPA-orig-T12-soft", "uar"), "difference"].startswith("+0.0")
+    studies = made_up(rows, wrong, {"none-T1@seed1": 3})
+    table = experiments.model_seeds(studies).data.set_index(["row", "of"])
+    difference = table["difference [points]"]
+    assert table.loc[("none-T1", "UAR"), ["seed0 [%]", "seed1 [%]"]].tolist() == ["100.0", "95.0"]
+    assert difference["none-T1", "UAR"].startswith("-5.0")
+    assert difference["none-T1", "WER emotional"].startswith("+20.0")
+    assert difference["ECAPA-orig-T12-soft", "UAR"].startswith("+0.0")
+
+
+def test_seeds_are_compared_on_words_that_both_transcribe():
+    studies = made_up(rows_of("seeds"), {}, {})
+    lines = studies[TITLE].utterances
+    further = lines["emotion"] != "neu"
+    lines.loc[further & (lines["row"] == "none-T1"), "word_errors"] = 10
+    lines.loc[further & (lines["row"] == "none-T1@seed1"), "word_errors"] = None
+    table = experiments.model_seeds(studies).data.set_index(["row", "of"])
+    assert table.loc[("none-T1", "WER emotional"), ["seed0 [%]", "seed1 [%]"]].tolist() == ["10.0", "10.0"]
 
 
 def test_the_seeds_of_the_recognisers_stand_beside_each_other():

@@ -18,18 +18,17 @@ from emotrace.study import Study
 from emotrace.study.attribution import attribution
 from emotrace.study.course import training_course
 from emotrace.study.effect_tables import effect_changes, manipulation_table, relabelled
-from emotrace.study.groups import SECOND_SEED
 from emotrace.study.level import HEARINGS, level_profile
+from emotrace.study.model_seeds import model_spread
 from emotrace.study.probing import probing_beside, read_probing_provenance
 from emotrace.study.profiles import get_profile
-from emotrace.study.rows import EFFECT_MARK, VARIANT_MARK
-from emotrace.study.tables import differences, metric_interval, seed_spread
+from emotrace.study.rows import EFFECT_MARK
+from emotrace.study.tables import heading, metric_interval, seed_spread
 from emotrace.training.unified import SMALL
 
 PROFILES = ("scale", "phantom")
 HEARD = {"as-recorded": "hears the level", "normalised": "hears no level"}
 RECALLS = ("sad", "neu", "ang", "hap", "uar")
-SPREAD = ("uar", "wer_read", "wer_emotional")  # of the seeds of an acoustic model
 
 Shown = TypeVar("Shown")
 
@@ -158,16 +157,11 @@ def recogniser_seeds(studies: Studies) -> Styler:
 
 def model_seeds(studies: Studies) -> Styler:
     """Rows whose acoustic model was trained from two seeds: both, and their paired difference."""
-    lines = []
-    for title, study in studies.items():
-        for first in (row for row in study.rows if VARIANT_MARK not in row):
-            again = f"{first}{VARIANT_MARK}{SECOND_SEED}"
-            for name in SPREAD:
-                values = [f"{metric_interval(study, row, name).estimate:.1f}" for row in (first, again)]
-                found = _intervals(differences(study, [(again, first)], name))[0]
-                line = {"row": first, "speech": title.partition(" ")[0], "of": name}
-                lines.append(line | dict(zip(("seed 0", "seed 1"), values, strict=True)) | {"difference": found})
-    return readable(pd.DataFrame(lines))
+    spread = gather(studies, model_spread)
+    shown = pd.DataFrame({"row": spread["row"], "speech": _speech(spread), "of": spread["metric"].map(heading)})
+    for seed in ("seed0", "seed1"):
+        shown[f"{seed} [%]"] = spread[seed].map("{:.1f}".format)
+    return readable(shown.assign(**{"difference [points]": _intervals(spread)}))
 
 
 def effects_figure(studies: Studies, recogniser: str = "ser") -> Drawing:

@@ -1,7 +1,6 @@
 """What a unified vocoder does to emotion in the course of its training (hypothesis H1): metrics at every snapshot."""
 
 from collections.abc import Iterable
-from copy import copy
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -9,7 +8,7 @@ import pandas as pd
 from emotrace.corpus.datadir import Emotion
 from emotrace.study.groups import UNIFIED_ROWS
 from emotrace.study.rows import VARIANT_MARK
-from emotrace.study.tables import metric_interval
+from emotrace.study.tables import metric_interval, same_words
 from emotrace.training.unified import SMALL
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def training_course(
         TableError: an unknown metric, or a row without results for it.
     """
     metrics, snapshots = list(metrics), _snapshots(study.rows)
-    same = _same_words(study, [full_name for full_name, _, _ in snapshots])
+    same = same_words(study, [full_name for full_name, _, _ in snapshots])
     lines = [
         {"row": row, "step": step, "metric": name}
         | metric_interval(same, full_name, name, recogniser=recogniser)._asdict()
@@ -39,17 +38,6 @@ def training_course(
     ]
     columns = ["row", "step", "metric", "estimate", "low", "high"]
     return pd.DataFrame(lines, columns=columns).sort_values(["row", "step"], kind="stable", ignore_index=True)
-
-
-def _same_words(study: "Study", rows: list[str]) -> "Study":
-    """The study without the transcripts of utterances that not all of the rows transcribe."""
-    transcribed = study.utterances.dropna(subset=["word_errors"])
-    counts = transcribed[transcribed["row"].isin(rows)].groupby(["corpus", "utterance"])["row"].nunique()
-    common = counts.index[counts == len(rows)]
-    own = pd.MultiIndex.from_frame(study.utterances[["corpus", "utterance"]])
-    found = copy(study)
-    found.utterances = study.utterances.assign(word_errors=study.utterances["word_errors"].where(own.isin(common)))
-    return found
 
 
 def _snapshots(names: Iterable[str]) -> list[tuple[str, str, int]]:

@@ -1,5 +1,6 @@
 """Further rows of the study, by experiment; they run when asked for: ``emotrace run --rows attribution``."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from emotrace.study.effects import EFFECTS
@@ -33,10 +34,14 @@ def lattice() -> tuple[Row, ...]:
     return (*select_rows(["original"]), *rows)
 
 
-def with_effects(row: Row) -> tuple[Row, ...]:
-    """A row and, after it, the row with every effect that can change it: synthesised audio fills the scale already."""
-    impossible = () if row.recorded else ("peak", "level-up")
-    return (row, *(with_effect(row, effect) for effect in EFFECTS if effect not in impossible))
+def with_effects(row: Row, effects: Iterable[str] = tuple(EFFECTS)) -> tuple[Row, ...]:
+    """A row and, after it, the row with each of these effects that its audio has room for.
+
+    Synthesised audio fills the scale already. The quietest recordings of RAVDESS would fall below the gate of
+    ITU-R BS.1770, -70 LUFS, and have no loudness any more.
+    """
+    impossible = ("level-down",) if row.recorded else ("peak", "level-up")
+    return (row, *(with_effect(row, effect) for effect in effects if effect not in impossible))
 
 
 def snapshots(row: Row) -> tuple[Row, ...]:

@@ -6,7 +6,8 @@ measurements are shared with the profile itself; only what depends on the recogn
 
 from dataclasses import replace
 
-from emotrace.study.groups import with_effect
+from emotrace.study.effects import LEVELS
+from emotrace.study.groups import with_effects
 from emotrace.study.profiles import Measure, Profile, ProfileError, get_profile
 from emotrace.study.rows import Row, select_rows
 from emotrace.study.study import Study
@@ -18,9 +19,8 @@ MEASURES = frozenset({Measure.EMOTION, Measure.SPEAKER, Measure.ACOUSTICS})
 
 def level_rows() -> tuple[Row, ...]:
     """Recordings and synthesised rows, at their own level and at others."""
-    original, *synthesised = select_rows(["original", "none-T1", "ECAPA-anon-T12-soft"])
-    changed = [with_effect(original, effect) for effect in ("peak", "level-up", "level-down")]
-    return (original, *changed, *(way for row in synthesised for way in (row, with_effect(row, "level-down"))))
+    rows = select_rows(["original", "none-T1", "ECAPA-anon-T12-soft"])
+    return tuple(changed for row in rows for changed in with_effects(row, ("peak", *LEVELS)))
 
 
 def level_profile(profile: Profile, hearing: str = "as-recorded") -> Profile:

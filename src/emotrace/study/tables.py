@@ -6,6 +6,7 @@ with a single speaker (the read one of profile scale) has none over speakers, so
 
 import re
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -211,6 +212,18 @@ def metric_interval(study: "Study", row: str, name: str, *, recogniser: str = "s
     if lines.empty:
         raise TableError(f"profile {study.profile.name}, row {row}: no results for {name}")
     return _interval(study, lines, chosen.statistic, chosen.factor)
+
+
+def same_words(study: "Study", rows: Iterable[str]) -> "Study":
+    """The study without the transcripts of utterances that not all of the rows transcribe."""
+    rows = list(rows)
+    transcribed = study.utterances.dropna(subset=["word_errors"])
+    counts = transcribed[transcribed["row"].isin(rows)].groupby(["corpus", "utterance"])["row"].nunique()
+    common = counts.index[counts == len(rows)]
+    own = pd.MultiIndex.from_frame(study.utterances[["corpus", "utterance"]])
+    found = copy(study)
+    found.utterances = study.utterances.assign(word_errors=study.utterances["word_errors"].where(own.isin(common)))
+    return found
 
 
 def trials_of(study: "Study", row: str, gender: str) -> pd.DataFrame:
