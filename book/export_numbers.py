@@ -7,11 +7,13 @@ Pages write ``{{ scale.none_T1.uar }}``; `_ext/result_numbers.py` hands the entr
 columns of table II and, measured, what FURTHER names, each also as NAME_interval; ``minus_original`` holds differences.
 Hyphens in the names of rows become underscores. Reported numbers are as printed: ``{{ paper.none_T1.uar }}``. Further:
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
-recogniser's seed) and, where their rows are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``.
+recogniser's seed) and, where they are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``,
+``probes.emotion.soft_units``, ``effects.original.kurtosis_up.called_ang`` and ``level.as_recorded.original.peak.uar``.
 """
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +22,16 @@ from typing import Any
 import pandas as pd
 
 from emotrace.corpus.files import write_text_atomic
-from emotrace.experiments import open_experiment
+from emotrace.experiments import HEARD, open_experiment, open_level
 from emotrace.notebook import RECORDED, SPEECH, recorded_rows
 from emotrace.study import Study
 from emotrace.study.attribution import attribution
 from emotrace.study.claims import CLAIMS, verdicts
 from emotrace.study.controls import gate_table
+from emotrace.study.effect_tables import effect_changes
 from emotrace.study.model_seeds import model_spread
+from emotrace.study.probing import read_probing, read_probing_provenance
+from emotrace.study.profiles import get_profile
 from emotrace.study.tables import COLUMNS, REPORTED, TableError, differences, metric_interval, seed_spread
 
 NUMBERS = Path(__file__).resolve().with_name("numbers.json")
@@ -43,7 +48,7 @@ Entries = dict[str, Any]
 
 def export(study: Study | None = None) -> Entries:
     """All numbers: {"scale": {row: {name: text}}, "paper": {row: {name: text}}, "claims": {...}, ...}."""
-    lattice, twice = (None if study else recorded_experiment(group) for group in ("attribution", "seeds"))
+    further = {} if study else experiments()
     study = study or recorded_study()
     return {
         study.profile.name: {slug(row): measured(study, row) for row in study.rows},
@@ -51,9 +56,7 @@ def export(study: Study | None = None) -> Entries:
         "claims": {line.claim: line.verdict for line in verdicts(study, CLAIMS).itertuples()},
         "gates": gates(study),
         "seeds": seeds(study),
-        "attribution": shares(lattice) if lattice else {},
-        "model_seeds": second_seeds(twice) if twice else {},
-    }
+    } | further
 
 
 def recorded_study() -> Study:
@@ -64,9 +67,23 @@ def recorded_study() -> Study:
     return Study(RECORDED, rows, n_bootstrap=N_BOOTSTRAP)
 
 
-def recorded_experiment(group: str) -> Study | None:
-    """The recorded rows of a group; None where one of them is missing."""
-    return open_experiment(group, N_BOOTSTRAP).studies.get(SPEECH[RECORDED])
+def experiments() -> Entries:
+    """What the recorded experiments beside the table found; those that lack a row are left out."""
+    opened = {name: open_experiment(group, N_BOOTSTRAP).studies for name, (group, _) in EXPERIMENTS.items()}
+    found = {
+        name: EXPERIMENTS[name][1](studies[SPEECH[RECORDED]])
+        for name, studies in opened.items()
+        if SPEECH[RECORDED] in studies
+    }
+    hearings = open_level(N_BOOTSTRAP).studies
+    level = {
+        name: effects(hearings[f"{RECORDED}: {heard}"])
+        for name, heard in HEARD.items()
+        if f"{RECORDED}: {heard}" in hearings
+    }
+    profile = get_profile(RECORDED)
+    probes = probed(read_probing(profile)) if read_probing_provenance(profile) else {}
+    return found | {"level": {slug(name): entries for name, entries in level.items()}, "probes": probes}
 
 
 def measured(study: Study, row: str) -> Entries:
@@ -123,7 +140,7 @@ def shares(lattice: Study) -> Entries:
     for recogniser, suffix in (("ser", ""), ("ser_second", "_second")):
         for line in attribution(lattice, recogniser=recogniser).itertuples():
             text = f"{line.loss:+.1f} points [{line.low:+.1f}, {line.high:+.1f}]"
-            found[line.decision.replace(" ", "_") + suffix] = text
+            found[slug(line.decision) + suffix] = text
     return found
 
 
@@ -137,9 +154,42 @@ def second_seeds(twice: Study) -> Entries:
     return found
 
 
-def slug(row: str) -> str:
-    """A row's name as templates can write it: "ECAPA_anon_T6"."""
-    return row.replace("-", "_").replace("~", "_").replace("@", "_")
+def effects(study: Study) -> Entries:
+    """Points by which each effect changes the recall of angry, the UAR and the share of others called angry.
+
+    Of the second recogniser as OUTCOME_second.
+    """
+    found: Entries = {}
+    for recogniser, suffix in (("ser", ""), ("ser_second", "_second")):
+        for line in effect_changes(study, recogniser).itertuples():
+            if line.outcome in ("ang", "uar", "called_ang"):
+                effect = found.setdefault(slug(line.row), {}).setdefault(slug(line.effect), {})
+                effect[line.outcome + suffix] = f"{line.estimate:+.1f} points [{line.low:+.1f}, {line.high:+.1f}]"
+    return found
+
+
+def probed(table: pd.DataFrame) -> Entries:
+    """What a probe reads from each representation: R2, or percent; of means over utterances as TARGET_mean."""
+    found: Entries = {}
+    for line in table.itertuples():
+        name = slug(line.target.lower()) + ("_mean" if line.probe.endswith("mean") else "")
+        values = (line.estimate, line.low, line.high)
+        share = line.score != "R2"
+        estimate, low, high = (f"{100 * value:.1f}" if share else f"{value:.2f}" for value in values)
+        found.setdefault(name, {})[slug(line.representation)] = f"{estimate}{' %' if share else ''} [{low}, {high}]"
+    return found
+
+
+EXPERIMENTS = {
+    "attribution": ("attribution", shares),
+    "model_seeds": ("seeds", second_seeds),
+    "effects": ("effects", effects),
+}  # entry -> group of rows, and what makes texts of them
+
+
+def slug(name: str) -> str:
+    """A name as templates can write it: "ECAPA_anon_T6"."""
+    return re.sub("[-~@ ]", "_", name)
 
 
 def flat(entries: Entries, before: str = "") -> dict[str, str]:
