@@ -114,10 +114,13 @@ def test_the_effects_stand_beside_what_they_were_meant_to_do():
 def test_the_level_table_has_every_row_as_both_hear_it():
     rows = ["original", "original~peak"]
     deaf, hearing = (made_up(rows, wrong, {})[TITLE] for wrong in ({}, {"original~peak": {"sad": "ang"}}))
-    table = experiments.level_table({"scale: hears the level": hearing, "scale: hears no level": deaf}).data
+    studies = {"scale: hears the level": hearing, "scale: hears no level": deaf}
+    table = experiments.level_table(studies).data
     cells = table.set_index(["row", "recogniser"])["uar"].str.partition("<br>")[0].to_dict()
     assert cells[("original, peak", "scale: hears the level")] == "95.0"
     assert cells[("original, peak", "scale: hears no level")] == "100.0"
+    panels = [axes.get_title() for axes in experiments.effects_figure(studies).axes]
+    assert panels == [f"original, {title}" for title in studies]
 
 
 def test_the_course_has_a_panel_for_each_vocoder_and_the_numbers_of_its_rows():

@@ -100,7 +100,7 @@ def change_figure(frame: pd.DataFrame, *, unit: str = "percentage points") -> Dr
     for (title, part), axes in zip(parts, panels, strict=True):
         _draw_changes(axes, part, limit)
         axes.set_title(title, fontsize=TEXT)
-    panels[-1].set_xlabel(f"change [{unit}]; * the interval excludes 0")
+    panels[-1].set_xlabel(f"change [{unit}]\n* the interval excludes 0")
     return figure
 
 

@@ -115,8 +115,8 @@ def course_kurtosis(studies: Studies) -> Drawing:
 
 
 def _speech(frame: pd.DataFrame) -> pd.Series:
-    """The profile that a panel's title begins with."""
-    return frame["panel"].str.partition(" ")[0]
+    """A panel's title without what it says in brackets: the profile, and what is heard of the level."""
+    return frame["panel"].str.partition(" (")[0]
 
 
 def attribution_figure(studies: Studies) -> Drawing:
@@ -193,10 +193,10 @@ def level_table(studies: Studies) -> Styler:
     lines = [
         {"row": row.replace(EFFECT_MARK, ", "), "recogniser": title}
         | {name: _interval(study, row, name) for name in ("uar", "ang")}
+        for row in next(iter(studies.values())).rows
         for title, study in studies.items()
-        for row in study.rows
     ]
-    return readable(pd.DataFrame(lines).sort_values("row", kind="stable"))
+    return readable(pd.DataFrame(lines))
 
 
 def _interval(study: Study, row: str, name: str) -> str:
