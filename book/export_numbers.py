@@ -139,7 +139,7 @@ def shares(lattice: Study) -> Entries:
     found = {}
     for recogniser, suffix in (("ser", ""), ("ser_second", "_second")):
         for line in attribution(lattice, recogniser=recogniser).itertuples():
-            text = f"{line.loss:+.1f} points [{line.low:+.1f}, {line.high:+.1f}]"
+            text = f"{line.loss:.1f} points [{line.low:.1f}, {line.high:.1f}]"
             found[slug(line.decision) + suffix] = text
     return found
 
