@@ -3,11 +3,14 @@
 ``--scheduler`` takes an address, tcp://host:8786, or the path of a scheduler file. This machine and the workers share
 the folders of corpora, models and work, and have the same code and libraries; both are checked on every worker.
 
-SLURM, by dask-jobqueue, in a Python that stays open on the login node:
+SLURM, by dask-jobqueue, in a Python that stays open on the login node::
+
     cluster = SLURMCluster(cores=1, processes=1, memory="6GB", walltime="12:00:00", interface="ib0")
     cluster.scale(jobs=40)
     print(cluster.scheduler_address)  # for --scheduler
-Kubernetes, by the dask operator, with an image that has emotrace and one ReadWriteMany volume in every pod:
+
+Kubernetes, by the dask operator, with an image that has emotrace and one ReadWriteMany volume in every pod::
+
     cluster = KubeCluster(custom_cluster_spec="emotrace.yaml", n_workers=40)
     print(cluster.scheduler_address)  # for --scheduler, in a pod that mounts the volume as well
 """
