@@ -80,12 +80,13 @@ def bare_numbers(page: str, text: str, allowed: pd.DataFrame, printed: set[str])
 
 
 def unknown_keys(page: str, text: str, entries: dict[str, str]) -> list[str]:
-    """Problems: substitutions that numbers.json does not have."""
-    return [f"{page}: no entry {key} in numbers.json" for key in KEY.findall(text) if key not in entries]
+    """Problems: what a page substitutes or says to be undecided and numbers.json does not have."""
+    used = KEY.findall(text) + UNDECIDED.findall(text)
+    return [f"{page}: no entry {key} in numbers.json" for key in used if key not in entries]
 
 
 def broken_statements(page: str, text: str, entries: dict[str, str]) -> list[str]:
-    """Problems: comparisons that a page relies on and that the numbers do not bear out."""
+    """Problems: comparisons and signs that a page relies on and that the numbers do not bear out."""
     compare = {"<": operator.lt, ">": operator.gt}
     compared = [
         f"{page}: no longer holds: {first} {sign} {second} ({entries.get(first, first)}, {entries.get(second, second)})"
@@ -95,7 +96,7 @@ def broken_statements(page: str, text: str, entries: dict[str, str]) -> list[str
     decided = [
         f"{page}: no longer undecided: {name} ({entries[name]})"
         for name in UNDECIDED.findall(text)
-        if not _has_both_signs(entries[name])
+        if name in entries and not _has_both_signs(entries[name])
     ]
     return compared + decided
 

@@ -15,20 +15,21 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from emotrace.corpus.files import write_text_atomic
-from emotrace.experiments import HEARD, open_experiment, open_level
+from emotrace.experiments import level_title, open_experiment, open_level
 from emotrace.notebook import RECORDED, SPEECH, recorded_rows
 from emotrace.study import Study
 from emotrace.study.attribution import attribution
 from emotrace.study.claims import CLAIMS, verdicts
 from emotrace.study.controls import gate_table
 from emotrace.study.effect_tables import effect_changes
+from emotrace.study.level import HEARINGS
 from emotrace.study.model_seeds import model_spread
 from emotrace.study.probing import read_probing, read_probing_provenance
 from emotrace.study.profiles import get_profile
@@ -41,6 +42,7 @@ UNITS |= {"centroid_hz": " Hz", "centroid_median": " Hz", "centroid_p99": " Hz",
 FURTHER = (*SHARES[len(COLUMNS) :], "centroid_hz", "kurtosis", "loudness_lufs", "centroid_median", "centroid_p99")
 FURTHER += ("kurtosis_median", "kurtosis_p99", "loudness_median")
 N_BOOTSTRAP = 1000
+SUFFIXES = {"ser": "", "ser_second": "_second"}  # of an entry, by recogniser
 COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang")
 
 Entries = dict[str, Any]
@@ -68,22 +70,21 @@ def recorded_study() -> Study:
 
 
 def experiments() -> Entries:
-    """What the recorded experiments beside the table found; those that lack a row are left out."""
-    opened = {name: open_experiment(group, N_BOOTSTRAP).studies for name, (group, _) in EXPERIMENTS.items()}
-    found = {
-        name: EXPERIMENTS[name][1](studies[SPEECH[RECORDED]])
-        for name, studies in opened.items()
-        if SPEECH[RECORDED] in studies
-    }
+    """What the recorded experiments beside the table found; {} for one that lacks a row."""
+    found: Entries = {}
+    for name, group, texts in (
+        ("attribution", "attribution", shares),
+        ("model_seeds", "seeds", second_seeds),
+        ("effects", "effects", effects),
+    ):
+        study = open_experiment(group, N_BOOTSTRAP).studies.get(SPEECH[RECORDED])
+        found[name] = texts(study) if study else {}
     hearings = open_level(N_BOOTSTRAP).studies
-    level = {
-        name: effects(hearings[f"{RECORDED}: {heard}"])
-        for name, heard in HEARD.items()
-        if f"{RECORDED}: {heard}" in hearings
-    }
+    heard = {slug(hearing): hearings.get(level_title(RECORDED, hearing)) for hearing in HEARINGS}
+    found["level"] = {hearing: effects(study) for hearing, study in heard.items() if study}
     profile = get_profile(RECORDED)
-    probes = probed(read_probing(profile)) if read_probing_provenance(profile) else {}
-    return found | {"level": {slug(name): entries for name, entries in level.items()}, "probes": probes}
+    found["probes"] = probed(read_probing(profile)) if read_probing_provenance(profile) else {}
+    return found
 
 
 def measured(study: Study, row: str) -> Entries:
@@ -96,7 +97,7 @@ def measured(study: Study, row: str) -> Entries:
             continue
         unit = UNITS.get(name, "")
         found[name] = f"{estimate:.1f}{unit}"
-        found[f"{name}_interval"] = f"{estimate:.1f}{unit} [{low:.1f}, {high:.1f}]"
+        found[f"{name}_interval"] = interval((estimate, low, high), unit)
     return found | {"minus_original": dict(_differences(study, row)) if row != "original" else {}}
 
 
@@ -107,7 +108,7 @@ def _differences(study: Study, row: str) -> Iterator[tuple[str, str]]:
         except TableError:
             continue
         yield name, f"{line['estimate']:+.1f} points"
-        yield f"{name}_interval", f"{line['estimate']:+.1f} points [{line['low']:+.1f}, {line['high']:+.1f}]"
+        yield f"{name}_interval", interval(line[["estimate", "low", "high"]], " points", "+.1f")
 
 
 def reported() -> Entries:
@@ -120,8 +121,8 @@ def gates(study: Study) -> Entries:
     """What each gate measured, by row and metric; of the second recogniser as METRIC_second."""
     found: Entries = {}
     for line in gate_table(study).itertuples():
-        name = line.metric + ("_second" if line.recogniser == "ser_second" else "")
-        found.setdefault(slug(line.row), {})[name] = f"{line.estimate:.2f} [{line.low:.2f}, {line.high:.2f}]"
+        name = line.metric + SUFFIXES.get(line.recogniser, "")
+        found.setdefault(slug(line.row), {})[name] = interval((line.estimate, line.low, line.high), form=".2f")
     return found
 
 
@@ -129,7 +130,7 @@ def seeds(study: Study) -> Entries:
     """UAR of each row by the seed of the recogniser, seeds 0, 1, 2."""
     found: Entries = {}
     for line in seed_spread(study).itertuples():
-        name = "uar" + ("_second" if line.recogniser == "ser_second" else "")
+        name = "uar" + SUFFIXES[line.recogniser]
         found.setdefault(slug(line.row), {})[name] = f"{line.seed0:.1f}, {line.seed1:.1f} and {line.seed2:.1f} %"
     return found
 
@@ -137,10 +138,9 @@ def seeds(study: Study) -> Entries:
 def shares(lattice: Study) -> Entries:
     """What each decision costs of UAR, by its name; of the second recogniser as NAME_second."""
     found = {}
-    for recogniser, suffix in (("ser", ""), ("ser_second", "_second")):
+    for recogniser, suffix in SUFFIXES.items():
         for line in attribution(lattice, recogniser=recogniser).itertuples():
-            text = f"{line.loss:.1f} points [{line.low:.1f}, {line.high:.1f}]"
-            found[slug(line.decision) + suffix] = text
+            found[slug(line.decision) + suffix] = interval((line.loss, line.low, line.high), " points")
     return found
 
 
@@ -150,7 +150,7 @@ def second_seeds(twice: Study) -> Entries:
     for line in model_spread(twice).itertuples():
         row = found.setdefault(slug(line.row), {})
         row[line.metric] = f"{line.seed0:.1f} and {line.seed1:.1f} %"
-        row[f"{line.metric}_difference"] = f"{line.estimate:+.1f} points [{line.low:+.1f}, {line.high:+.1f}]"
+        row[f"{line.metric}_difference"] = interval((line.estimate, line.low, line.high), " points", "+.1f")
     return found
 
 
@@ -160,11 +160,11 @@ def effects(study: Study) -> Entries:
     Of the second recogniser as OUTCOME_second.
     """
     found: Entries = {}
-    for recogniser, suffix in (("ser", ""), ("ser_second", "_second")):
+    for recogniser, suffix in SUFFIXES.items():
         for line in effect_changes(study, recogniser).itertuples():
             if line.outcome in ("ang", "uar", "called_ang"):
                 effect = found.setdefault(slug(line.row), {}).setdefault(slug(line.effect), {})
-                effect[line.outcome + suffix] = f"{line.estimate:+.1f} points [{line.low:+.1f}, {line.high:+.1f}]"
+                effect[line.outcome + suffix] = interval((line.estimate, line.low, line.high), " points", "+.1f")
     return found
 
 
@@ -174,17 +174,15 @@ def probed(table: pd.DataFrame) -> Entries:
     for line in table.itertuples():
         name = slug(line.target.lower()) + ("_mean" if line.probe.endswith("mean") else "")
         values = (line.estimate, line.low, line.high)
-        share = line.score != "R2"
-        estimate, low, high = (f"{100 * value:.1f}" if share else f"{value:.2f}" for value in values)
-        found.setdefault(name, {})[slug(line.representation)] = f"{estimate}{' %' if share else ''} [{low}, {high}]"
+        text = interval(values, form=".2f") if line.score == "R2" else interval([100 * v for v in values], " %")
+        found.setdefault(name, {})[slug(line.representation)] = text
     return found
 
 
-EXPERIMENTS = {
-    "attribution": ("attribution", shares),
-    "model_seeds": ("seeds", second_seeds),
-    "effects": ("effects", effects),
-}  # entry -> group of rows, and what makes texts of them
+def interval(values: Iterable[float], unit: str = "", form: str = ".1f") -> str:
+    """An estimate and the ends of its interval: "55.0 % [50.0, 59.7]"."""
+    estimate, low, high = (format(value, form) for value in values)
+    return f"{estimate}{unit} [{low}, {high}]"
 
 
 def slug(name: str) -> str:

@@ -1,6 +1,7 @@
 """What the pages of the book are made from: diagrams, bibliography, API pages, links into the repository, Binder."""
 
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+
+from emotrace.models import Models
 
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
@@ -139,6 +142,11 @@ def test_buttons_name_the_folder_behind_the_link_and_what_opens_it(repository, s
 def test_docstrings_with_asterisks_and_final_underscores_are_no_markup():
     escape = load(BOOK / "_ext" / "docstrings.py").escape
     assert escape("f(*arguments), `*kept_`, result_for_rank_*") == r"f(\*arguments), `*kept_`, result_for_rank\_\*"
+
+
+def test_signatures_show_no_folder_of_the_machine_that_builds():
+    shown = load(BOOK / "_ext" / "docstrings.py").relative_paths(str(inspect.signature(Models)))
+    assert str(ROOT) not in shown and "folder: pathlib.Path = Path('data/models/scale')" in shown
 
 
 def test_what_pages_make_becomes_part_of_the_book(tmp_path):

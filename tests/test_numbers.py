@@ -91,6 +91,7 @@ def test_a_page_may_say_that_an_interval_has_both_signs(prose):
     assert prose.broken_statements("a.md", text, entries) == [
         "a.md: no longer undecided: a.loss (+5.5 points [+2.7, +8.3])"
     ]
+    assert prose.unknown_keys("a.md", "% undecided: a.gone\n", entries) == ["a.md: no entry a.gone in numbers.json"]
 
 
 def test_one_percent_of_the_decisions_changes_recalls_and_their_differences(numbers, results):

@@ -68,8 +68,13 @@ def open_level(n_bootstrap: int, seed: int = 0) -> Experiment:
         for hearing in HEARINGS:
             profile = level_profile(get_profile(name), hearing)
             if recorded_rows(profile, [], layer=6, seed=seed) == [row.name for row in profile.rows]:
-                studies[f"{name}: {HEARD[hearing]}"] = Study(profile, seed=seed, n_bootstrap=n_bootstrap)
+                studies[level_title(name, hearing)] = Study(profile, seed=seed, n_bootstrap=n_bootstrap)
     return Experiment(studies, " && ".join(f"emotrace run --profile scale --hearing {name}" for name in HEARINGS))
+
+
+def level_title(profile: str, hearing: str) -> str:
+    """Title of a study of the level experiment, such as "scale: hears no level"."""
+    return f"{profile}: {HEARD[hearing]}"
 
 
 def not_recorded(command: str) -> Markdown:

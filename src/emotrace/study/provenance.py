@@ -126,10 +126,10 @@ def _version(name: str) -> str | None:
 def _git_commit() -> str | None:
     """The commit, "-dirty" where the code differs from it; results, which every run changes, do not count."""
     try:
-        commit = _git("rev-parse", "--short", "HEAD")
-        return f"{commit}-dirty" if commit and _git("status", "--porcelain", "src") else commit or None
-    except OSError:
+        commit, changes = _git("rev-parse", "--short", "HEAD"), _git("status", "--porcelain", "src")
+    except OSError:  # no git
         return None
+    return (f"{commit}-dirty" if changes else commit) or None  # both are empty without a repository
 
 
 def _git(*arguments: str) -> str:
