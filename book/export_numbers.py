@@ -8,6 +8,7 @@ columns of table II and, measured, what FURTHER names, each also as NAME_interva
 Hyphens in the names of rows become underscores. Reported numbers are as printed: ``{{ paper.none_T1.uar }}``. Further:
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
 recogniser's seed) and, where they are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``,
+``course.unified_none_T1.step300.uar``, ``course.unified_none_T1.discriminators.uar`` (what they change),
 ``probes.emotion.soft_units``, ``effects.original.kurtosis_up.called_ang`` and ``level.as_recorded.original.peak.uar``.
 """
 
@@ -28,6 +29,7 @@ from emotrace.study import Study
 from emotrace.study.attribution import attribution
 from emotrace.study.claims import CLAIMS, verdicts
 from emotrace.study.controls import gate_table
+from emotrace.study.course import CHANGE_METRICS, adversarial_change, training_course
 from emotrace.study.effect_tables import effect_changes
 from emotrace.study.level import HEARINGS
 from emotrace.study.model_seeds import model_spread
@@ -43,6 +45,7 @@ FURTHER = (*SHARES[len(COLUMNS) :], "centroid_hz", "kurtosis", "loudness_lufs", 
 FURTHER += ("kurtosis_median", "kurtosis_p99", "loudness_median")
 N_BOOTSTRAP = 1000
 SUFFIXES = {"ser": "", "ser_second": "_second"}  # of an entry, by recogniser
+HEARD = ("uar", "recall_spread", "sad", "neu", "ang", "hap")  # what depends on the recogniser
 COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang")
 
 Entries = dict[str, Any]
@@ -76,6 +79,7 @@ def experiments() -> Entries:
         ("attribution", "attribution", shares),
         ("model_seeds", "seeds", second_seeds),
         ("effects", "effects", effects),
+        ("course", "snapshots", course),
     ):
         study = open_experiment(group, N_BOOTSTRAP).studies.get(SPEECH[RECORDED])
         found[name] = texts(study) if study else {}
@@ -151,6 +155,25 @@ def second_seeds(twice: Study) -> Entries:
         row = found.setdefault(slug(line.row), {})
         row[line.metric] = f"{line.seed0:.1f} and {line.seed1:.1f} %"
         row[f"{line.metric}_difference"] = interval((line.estimate, line.low, line.high), " points", "+.1f")
+    return found
+
+
+def course(snapshots: Study) -> Entries:
+    """Unified vocoders: METRIC at each step, and under "discriminators" the change by the steps with them.
+
+    Of the second recogniser as METRIC_second.
+    """
+    found: Entries = {}
+    for (recogniser, suffix), metrics in zip(SUFFIXES.items(), (CHANGE_METRICS, HEARD), strict=True):
+        at_steps = training_course(snapshots, metrics, recogniser=recogniser)
+        changes = adversarial_change(snapshots, metrics, recogniser=recogniser)
+        at_steps["entry"], changes["entry"] = "step" + at_steps["step"].astype(str), "discriminators"
+        for line in pd.concat([at_steps, changes]).itertuples():
+            unit, form = UNITS.get(line.metric, ""), ".1f"
+            if line.entry == "discriminators":
+                unit, form = unit and " points", "+.1f"
+            entry = found.setdefault(slug(line.row), {}).setdefault(line.entry, {})
+            entry[line.metric + suffix] = interval((line.estimate, line.low, line.high), unit, form)
     return found
 
 

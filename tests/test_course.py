@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from test_tables import Results, utterance_lines
 
-from emotrace.study.course import training_course
+from emotrace.study.course import adversarial_change, training_course
 from emotrace.study.tables import metric_interval
 from emotrace.training.unified import SMALL
 
@@ -41,3 +41,17 @@ def test_words_count_where_every_step_transcribes_them(results):
 
 def test_a_study_without_unified_vocoders_has_no_course(results):
     assert training_course(Results(results.utterances, results.trials, ("original",)), ["uar"]).empty
+
+
+def test_the_change_by_the_discriminators_is_that_of_the_end_and_the_snapshot_before_them(results):
+    """At the end sad is called angry in one utterance of five, before not at all."""
+    rows = ("unified-none-T1", f"unified-none-T1@step{SMALL.mel_only}", "unified-log-mel")
+    lines = [
+        line
+        for row, wrong in zip(rows, ({"sad": "ang"}, {}, {}), strict=True)
+        for line in utterance_lines(row, wrong, 1)
+    ]
+    found = adversarial_change(Results(pd.DataFrame(lines), pd.DataFrame(), rows), ["sad", "uar", "hap"])
+    assert found[["row", "metric"]].to_numpy().tolist() == [["unified-none-T1", name] for name in ("sad", "uar", "hap")]
+    assert found["estimate"].tolist() == pytest.approx([-20, -5, 0])
+    assert adversarial_change(Results(results.utterances, results.trials, ROWS)).empty, "no such snapshot"

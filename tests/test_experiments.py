@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from IPython.display import Markdown
@@ -143,3 +144,16 @@ def with_read(studies: dict[str, Results]) -> dict[str, Results]:
     study = studies[TITLE]
     lines = study.utterances
     return {TITLE: replace(study, utterances=pd.concat([lines, lines.assign(corpus="read")], ignore_index=True))}
+
+
+def test_what_the_discriminators_change_stands_by_metric_and_vocoder():
+    studies = with_read(made_up(rows_of("snapshots"), {"unified-none-T1": {"sad": "ang"}}, {"unified-none-T1": 3}))
+    table = experiments.discriminator_table(studies).data.set_index(["of", "recogniser"])
+    assert len(table) == 9 + 6 and list(table.columns[1:]) == [
+        f"unified-{row}" for row in ("log-mel", "none-T1", "ECAPA-orig-T12-soft")
+    ]
+    cells = table["unified-none-T1"].str.partition("<br>")[0]
+    assert cells["sad", "functionals + SVM"] == "-20.0" and cells["sad", "GE2E + SVM"] == "+0.0"
+    assert cells["recall spread", "functionals + SVM"] == f"{np.std([80, 100, 100, 100]):+.1f}"
+    assert cells["WER emotional", ""] == cells["WER read", ""] == "+20.0"
+    assert table.loc["UAR", "unified-log-mel"].str.startswith("+0.0").all()

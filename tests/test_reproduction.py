@@ -1,6 +1,8 @@
 """Rows made again: equal where nothing changed, and every difference that is made by hand is found."""
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +11,7 @@ from tiny_study import ROWS, make_tiny, tiny_layout
 
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import ProfileError
-from emotrace.study.reproduction import agreement, reproduce
+from emotrace.study.reproduction import agreement, keep, read_reproductions, reproduce
 from emotrace.study.runner import read_provenance, run_rows
 
 ANONYMISED = ROWS[1]
@@ -68,3 +70,22 @@ def test_other_utterances_and_unrecorded_rows_are_refused(recorded, tmp_path):
     empty = tiny_layout(recorded.models.folder.parent, tmp_path / "empty")
     with pytest.raises(ProfileError, match="no results of ECAPA-anon-T6 are recorded"):
         reproduce(empty, [ANONYMISED])
+
+
+def test_what_was_found_is_kept_until_the_row_is_recorded_anew(recorded, again):
+    found, _ = again
+    assert read_reproductions(recorded, ROWS).empty
+    path = keep(recorded, [ANONYMISED], found)
+    [line] = read_reproductions(recorded, ROWS).to_dict("records")
+    assert (line["row"], line["verdict"], line["predictions"]) == ("ECAPA-anon-T6", "same", found[0].predictions)
+    assert line["recorded"] <= line["made_again"] and "Linux" in line["machine"]
+
+    keep(recorded, [ANONYMISED], [replace(found[0], different=1)])
+    assert len(pd.read_csv(path)) == 1, "a row has one line"
+    assert read_reproductions(recorded, ROWS)["verdict"].item() == "differs"
+
+    file = recorded.results(ANONYMISED) / "provenance.json"
+    own = json.loads(file.read_text())
+    file.write_text(json.dumps(own | {"recorded": "2000-01-01T00:00:00Z"}))
+    assert read_reproductions(recorded, ROWS)["verdict"].item() == "outdated"
+    file.write_text(json.dumps(own))

@@ -16,7 +16,7 @@ from emotrace.figures import Drawing, interval_figure
 from emotrace.notebook import RECOGNISER_NAMES, SPEECH, Studies, cues_beside, gather, readable, recorded_rows
 from emotrace.study import Study
 from emotrace.study.attribution import attribution
-from emotrace.study.course import training_course
+from emotrace.study.course import CHANGE_METRICS, adversarial_change, training_course
 from emotrace.study.effect_tables import effect_changes, manipulation_table, relabelled
 from emotrace.study.level import HEARINGS, level_profile
 from emotrace.study.model_seeds import model_spread
@@ -117,6 +117,19 @@ def course_kurtosis(studies: Studies) -> Drawing:
     course = gather(studies, training_course, ["kurtosis_median"])
     course = course.assign(line=course["row"], panel="emotional speech, " + _speech(course))
     return course_figure(course, label="spectral kurtosis", change=SMALL.mel_only)
+
+
+def discriminator_table(studies: Studies) -> Styler:
+    """What the steps with discriminators change: a line for each metric and recogniser, a column for each vocoder."""
+    heard = (*RECALLS, "recall_spread")
+    first, second = (
+        gather(studies, adversarial_change, metrics, recogniser=recogniser).assign(recogniser=name)
+        for metrics, (recogniser, name) in zip((CHANGE_METRICS, heard), RECOGNISER_NAMES.items(), strict=True)
+    )
+    first["recogniser"] = first["recogniser"].where(first["metric"].isin(heard), "")
+    table = pd.concat([first, second])
+    table = table.assign(speech=_speech(table), of=table["metric"].map(heading), change=_intervals(table))
+    return readable(table.set_index(["speech", "of", "recogniser", "row"])["change"].unstack(sort=False).reset_index())
 
 
 def _speech(frame: pd.DataFrame) -> pd.Series:

@@ -1,5 +1,7 @@
 """Commands for the study: plan, run, reproduce, probe, status."""
 
+from typing import Annotated
+
 import typer
 
 from emotrace.cli.options import (
@@ -86,21 +88,25 @@ def reproduce(
     scheduler: SchedulerOption = None,
     ravdess: RavdessOption = None,
     librispeech: LibriSpeechOption = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Write it to reproductions.csv beside the results.")] = False,
 ) -> None:
     """Make recorded rows again from nothing, and say whether every prediction and every number is the same.
 
-    What was recorded stays as it is. Exit code 1 where a transcript or a recognised emotion differs, or a number of
-    table II by more than a millionth of a percentage point.
+    What was recorded stays as it is. Stopped, the same command goes on. Exit code 1 where a transcript or a recognised
+    emotion differs, or a number of table II by more than a millionth of a percentage point.
 
     Example: `emotrace reproduce --profile scale --rows none-T1`
     """
     with one_message():
         from emotrace.study.profiles import get_profile, prepare
+        from emotrace.study.reproduction import keep as keep_found
         from emotrace.study.reproduction import reproduce as make_again
 
         layout, chosen = layout_and_rows(profile, rows, layer, seed)
         prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
         found = make_again(layout, chosen, jobs=worker_count(jobs), scheduler=scheduler)
+        if keep:
+            keep_found(layout, chosen, found)
     for line in found:
         typer.echo(
             f"{line.row:22} {line.state:6} {line.different} of {line.predictions} predictions differ; largest "

@@ -8,13 +8,15 @@ import pandas as pd
 from emotrace.corpus.datadir import Emotion
 from emotrace.study.groups import UNIFIED_ROWS
 from emotrace.study.rows import VARIANT_MARK
-from emotrace.study.tables import metric_interval, same_words
+from emotrace.study.tables import differences, metric_interval, same_words
 from emotrace.training.unified import SMALL
 
 if TYPE_CHECKING:
     from emotrace.study.study import Study
 
 COURSE_METRICS = ("uar", *(emotion.value for emotion in Emotion), "wer_read", "wer_emotional", "kurtosis_median")
+CHANGE_METRICS = ("uar", "recall_spread", *COURSE_METRICS[1:])
+BEFORE_DISCRIMINATORS = f"{VARIANT_MARK}step{SMALL.mel_only}"
 
 
 def training_course(
@@ -38,6 +40,27 @@ def training_course(
     ]
     columns = ["row", "step", "metric", "estimate", "low", "high"]
     return pd.DataFrame(lines, columns=columns).sort_values(["row", "step"], kind="stable", ignore_index=True)
+
+
+def adversarial_change(
+    study: "Study", metrics: Iterable[str] = CHANGE_METRICS, *, recogniser: str = "ser"
+) -> pd.DataFrame:
+    """What the steps with discriminators change: one line per unified vocoder and metric.
+
+    Columns row, metric, estimate, low, high: the paired difference of the vocoder at its end and at its snapshot before
+    the discriminators; rates in percentage points. Vocoders without that snapshot are left out. Words count in the
+    utterances that both transcribe.
+
+    Raises:
+        TableError: an unknown metric.
+    """
+    pairs = [(row.name, row.name + BEFORE_DISCRIMINATORS) for row in UNIFIED_ROWS]
+    pairs = [pair for pair in pairs if set(pair) <= set(study.rows)]
+    parts = [
+        differences(same_words(study, pair), [pair], name, recogniser=recogniser) for pair in pairs for name in metrics
+    ]
+    found = pd.concat(parts, ignore_index=True).rename(columns={"first": "row"}) if parts else pd.DataFrame()
+    return found.reindex(columns=["row", "metric", "estimate", "low", "high"])
 
 
 def _snapshots(names: Iterable[str]) -> list[tuple[str, str, int]]:

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = Path(os.environ.get("EMOTRACE_ROOT", PACKAGE.parents[1]))
 
@@ -111,7 +113,7 @@ def environment() -> dict[str, Any]:
     return {
         "git_commit": _git_commit(),
         "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
+        "machine": f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "versions": {name: _version(name) for name in VERSIONED},
     }
 

@@ -1,12 +1,14 @@
 """Recorded rows made again from nothing on this machine, and how far the two agree, utterance by utterance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from emotrace.corpus.files import write_text_atomic
 from emotrace.evaluation.metrics import MetricError
 from emotrace.study.assembly import RECOGNISED, UTTERANCES
 from emotrace.study.layout import Layout
@@ -20,6 +22,8 @@ from emotrace.study.workers import DEFAULT_JOBS
 PREDICTIONS = ("hypothesis", *RECOGNISED)
 MEASURED = ("word_errors", "centroid_hz", "kurtosis", "loudness_lufs", "f0_mean_hz")
 KEYS = ["corpus", "utterance"]
+KEPT = "reproductions.csv"
+TOLERANCE = 1e-6  # percentage points
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,9 @@ class Agreement:
     features: float
     metrics: float
 
-    def holds(self, tolerance: float = 1e-6) -> bool:
-        """Whether every prediction is the same and no metric differs by more than ``tolerance`` percentage points."""
-        return self.different == 0 and self.metrics <= tolerance
+    def holds(self) -> bool:
+        """Whether every prediction is the same and no metric differs by more than a millionth of a percentage point."""
+        return self.different == 0 and self.metrics <= TOLERANCE
 
 
 def apart(profile: Profile) -> Profile:
@@ -64,9 +68,58 @@ def reproduce(
     """
     if missing := [row.name for row in rows if read_provenance(layout, row) is None]:
         raise ProfileError(f"no results of {', '.join(missing)} are recorded, so there is nothing to compare with")
-    again = Layout(apart(layout.profile), seed=layout.seed, models=layout.models.folder, backends=layout.backends)
+    again = _layout_apart(layout)
     run_rows(again, rows, jobs=jobs, scheduler=scheduler)
     return [agreement(layout, again, row) for row in rows]
+
+
+def _layout_apart(layout: Layout) -> Layout:
+    return Layout(apart(layout.profile), seed=layout.seed, models=layout.models.folder, backends=layout.backends)
+
+
+def keep(layout: Layout, rows: Sequence[Row], found: Sequence[Agreement]) -> Path:
+    """Put what `reproduce` found of some rows into ``reproductions.csv`` beside the results, for others to read.
+
+    A row has one line: what was found last. Beside the fields of `Agreement` it says which results were compared
+    (``recorded``, a time), and of their second making time, git commit, machine and minutes of its last call.
+    """
+    again, path = _layout_apart(layout), layout.profile.results / KEPT
+    lines = {line["row"]: line for line in _kept(path)}
+    for row, line in zip(rows, found, strict=True):
+        name = layout.results(row).name
+        lines[name] = asdict(line) | {"row": name} | _circumstances(layout, again, row)
+    write_text_atomic(path, pd.DataFrame(list(lines.values())).to_csv(index=False))
+    return path
+
+
+def read_reproductions(layout: Layout, rows: Sequence[Row]) -> pd.DataFrame:
+    """One line for each row made again, as `keep` wrote it, and ``verdict``: "same", "differs", or "outdated".
+
+    Outdated: the row's results have been recorded anew since. Empty where no row was made again.
+    """
+    names, found = {layout.results(row).name: row for row in rows}, []
+    for line in _kept(layout.profile.results / KEPT):
+        if row := names.get(line["row"]):
+            now = read_provenance(layout, row)
+            same = line["different"] == 0 and line["metrics"] <= TOLERANCE
+            current = now is not None and now["recorded"] == line["recorded"]
+            found.append(line | {"verdict": ("same" if same else "differs") if current else "outdated"})
+    return pd.DataFrame(found)
+
+
+def _kept(path: Path) -> list[dict[str, Any]]:
+    return pd.read_csv(path).to_dict("records") if path.exists() else []
+
+
+def _circumstances(layout: Layout, again: Layout, row: Row) -> dict[str, Any]:
+    first, second = (read_provenance(each, row) for each in (layout, again))
+    return {
+        "recorded": first["recorded"],
+        "made_again": second["recorded"],
+        "commit": second["environment"]["git_commit"],
+        "machine": second["environment"]["machine"],
+        "minutes": round(second["wall_seconds_of_last_call"] / 60, 1),
+    }
 
 
 def agreement(recorded: Layout, again: Layout, row: Row) -> Agreement:

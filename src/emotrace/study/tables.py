@@ -136,7 +136,8 @@ def table2_display(table: pd.DataFrame, *, digits: int = 1) -> pd.DataFrame:
 def heading(name: str) -> str:
     """A metric's name as readers expect it, without its unit: "wer_read" is "WER read"."""
     kind, _, what = name.partition("_")
-    return {"eer": f"EER {what.upper()}", "wer": f"WER {what}", "uar": "UAR", "f0": f"F0 {what}"}.get(kind, name)
+    known = {"eer": f"EER {what.upper()}", "wer": f"WER {what}", "uar": "UAR", "f0": f"F0 {what}"}
+    return known.get(kind, name.replace("_", " "))
 
 
 def recalls_table(study: "Study", recogniser: str = "ser") -> pd.DataFrame:
