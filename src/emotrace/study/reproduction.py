@@ -1,7 +1,7 @@
 """Recorded rows made again from nothing on this machine, and how far the two agree, utterance by utterance."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,9 @@ class Agreement:
         return self.different == 0 and self.metrics <= TOLERANCE
 
 
+FOUND = tuple(field.name for field in fields(Agreement))
+
+
 def apart(profile: Profile) -> Profile:
     """The same profile with a place of its own for everything that is computed, so that nothing is taken over."""
     folder = profile.work / "reproduction"
@@ -95,16 +98,16 @@ def keep(layout: Layout, rows: Sequence[Row], found: Sequence[Agreement]) -> Pat
 def read_reproductions(layout: Layout, rows: Sequence[Row]) -> pd.DataFrame:
     """One line for each row made again, as `keep` wrote it, and ``verdict``: "same", "differs", or "outdated".
 
-    Outdated: the row's results have been recorded anew since. Empty where no row was made again.
+    Outdated: the row's results have been recorded anew since. Without lines where no row was made again.
     """
-    names, found = {layout.results(row).name: row for row in rows}, []
+    wanted, found = {layout.results(row).name: row for row in rows}, []
     for line in _kept(layout.profile.results / KEPT):
-        if row := names.get(line["row"]):
+        if row := wanted.get(line["row"]):
             now = read_provenance(layout, row)
-            same = line["different"] == 0 and line["metrics"] <= TOLERANCE
             current = now is not None and now["recorded"] == line["recorded"]
+            same = Agreement(**{name: line[name] for name in FOUND}).holds()
             found.append(line | {"verdict": ("same" if same else "differs") if current else "outdated"})
-    return pd.DataFrame(found)
+    return pd.DataFrame(found, columns=[*FOUND, "recorded", "made_again", "commit", "machine", "minutes", "verdict"])
 
 
 def _kept(path: Path) -> list[dict[str, Any]]:
