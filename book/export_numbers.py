@@ -9,7 +9,8 @@ Hyphens in the names of rows become underscores. Reported numbers are as printed
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
 recogniser's seed) and, where they are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``,
 ``course.unified_none_T1.step300.uar``, ``course.unified_none_T1.discriminators.uar`` (what they change),
-``probes.emotion.soft_units``, ``effects.original.kurtosis_up.called_ang`` and ``level.as_recorded.original.peak.uar``.
+``learning_curve.official_control.kept.speakers12``, ``probes.emotion.soft_units``,
+``effects.original.kurtosis_up.called_ang`` and ``level.as_recorded.original.peak.uar``.
 """
 
 import argparse
@@ -31,10 +32,11 @@ from emotrace.study.claims import CLAIMS, verdicts
 from emotrace.study.controls import gate_table
 from emotrace.study.course import CHANGE_METRICS, adversarial_change, training_course
 from emotrace.study.effect_tables import effect_changes
+from emotrace.study.learning_curve import curve_record, learning_curve
 from emotrace.study.level import HEARINGS
 from emotrace.study.model_seeds import model_spread
 from emotrace.study.probing import read_probing, read_probing_provenance
-from emotrace.study.profiles import get_profile
+from emotrace.study.profiles import Profile, get_profile
 from emotrace.study.tables import COLUMNS, REPORTED, TableError, differences, metric_interval, seed_spread
 
 NUMBERS = Path(__file__).resolve().with_name("numbers.json")
@@ -87,6 +89,7 @@ def experiments() -> Entries:
     heard = {slug(hearing): hearings.get(level_title(RECORDED, hearing)) for hearing in HEARINGS}
     found["level"] = {hearing: effects(study) for hearing, study in heard.items() if study}
     profile = get_profile(RECORDED)
+    found["learning_curve"] = learned(profile) if curve_record(profile).read_provenance() else {}
     found["probes"] = probed(read_probing(profile)) if read_probing_provenance(profile) else {}
     return found
 
@@ -188,6 +191,16 @@ def effects(study: Study) -> Entries:
             if line.outcome in ("ang", "uar", "called_ang"):
                 effect = found.setdefault(slug(line.row), {}).setdefault(slug(line.effect), {})
                 effect[line.outcome + suffix] = interval((line.estimate, line.low, line.high), " points", "+.1f")
+    return found
+
+
+def learned(profile: Profile) -> Entries:
+    """The learning curve, e.g. official_control.kept.speakers12; of the second recogniser as METRIC_second."""
+    found: Entries = {}
+    for line in learning_curve(profile, n_bootstrap=N_BOOTSTRAP).itertuples():
+        row = found.setdefault(slug(line.row), {}).setdefault(line.metric + SUFFIXES[line.recogniser], {})
+        unit, form = (" %", ".1f") if line.metric == "uar" else ("", ".2f")
+        row[f"speakers{line.speakers}"] = interval((line.estimate, line.low, line.high), unit, form)
     return found
 
 

@@ -53,7 +53,6 @@ from emotrace.study.probe_features import (
 )
 from emotrace.study.probe_plan import TARGETS, Material, Probe, Split, read_lines
 from emotrace.study.probing import (
-    PROVENANCE,
     RESULTS,
     Probing,
     probing_beside,
@@ -390,7 +389,7 @@ def test_a_killed_run_ends_with_the_same_bytes(shared, finished, tmp_path):
     _wait_for_files(tmp_path / "work" / "probing", 24, process)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert not (tmp_path / "results" / PROVENANCE).exists()
+    assert not (tmp_path / "results" / "probing.json").exists()
     left = {path: path.stat().st_mtime_ns for path in (tmp_path / "work" / "probing").rglob("*.safetensors")}
     layout = run_labels(shared, tmp_path)
     assert (tmp_path / "results" / RESULTS).read_bytes() == (finished.profile.results / RESULTS).read_bytes()
@@ -418,9 +417,9 @@ def test_the_results_have_every_representation_and_say_what_the_intervals_are_ov
 
 
 def test_nothing_is_probed_twice(shared, finished):
-    before = (finished.profile.results / PROVENANCE).stat().st_mtime_ns
+    before = (finished.profile.results / "probing.json").stat().st_mtime_ns
     assert run_probing(finished, n_bootstrap=20) is False
-    assert (finished.profile.results / PROVENANCE).stat().st_mtime_ns == before
+    assert (finished.profile.results / "probing.json").stat().st_mtime_ns == before
 
 
 def test_probing_is_stale_for_the_reason_that_changed(shared, finished, tmp_path, monkeypatch):
@@ -463,7 +462,7 @@ def test_what_is_recorded_is_judged_without_the_data(finished, tmp_path):
 
 
 def test_provenance_says_what_the_results_depend_on(finished):
-    recorded = json.loads((finished.profile.results / PROVENANCE).read_text())
+    recorded = json.loads((finished.profile.results / "probing.json").read_text())
     assert set(recorded["identity"]["models"]) == {"hubert", "soft", "ecapa", "gst"}
     assert set(recorded["identity"]["data"]) == {"emotional"}
     assert recorded["environment"]["versions"]["scikit-learn"]

@@ -117,13 +117,22 @@ def _draw_changes(axes: Axes, part: pd.DataFrame, limit: float) -> None:
     axes.tick_params(axis="y", labelrotation=0)
 
 
-def course_figure(frame: pd.DataFrame, *, label: str, change: int | None = None) -> Drawing:
-    """What training does, over its steps: one line for each value of `line`, one panel for each value of `panel`.
+def course_figure(
+    frame: pd.DataFrame,
+    *,
+    label: str,
+    over: str = "training step",
+    change: int | None = None,
+    limit: float | None = None,
+) -> Drawing:
+    """What training does: one line for each value of `line`, one panel for each value of `panel`.
 
     Args:
         frame: columns panel, line (an emotion, "uar" or a row, whose colour it has), step, estimate, low, high.
         label: of the y axis, with its unit.
+        over: what the column step counts.
         change: the step after which the recipe is another one, marked by a dotted line.
+        limit: a value that is wanted, marked by a dotted line.
 
     Raises:
         ValueError: an empty frame, or an estimate that is not a number.
@@ -138,7 +147,9 @@ def course_figure(frame: pd.DataFrame, *, label: str, change: int | None = None)
         axes.set(title=title, ylabel=label)
         if change is not None:
             axes.axvline(change, color="black", linestyle=":", linewidth=0.9)
-    panels[-1].set_xlabel("training step")
+        if limit is not None:
+            axes.axhline(limit, color="black", linestyle=":", linewidth=0.9)
+    panels[-1].set_xlabel(over)
     names = len(panels[0].get_legend_handles_labels()[1])
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(names, 3), frameon=False

@@ -16,8 +16,10 @@ from emotrace.figures import Drawing, interval_figure
 from emotrace.notebook import RECOGNISER_NAMES, SPEECH, Studies, cues_beside, gather, readable, recorded_rows
 from emotrace.study import Study
 from emotrace.study.attribution import attribution
+from emotrace.study.controls import CONTROL_KEEPS
 from emotrace.study.course import CHANGE_METRICS, adversarial_change, training_course
 from emotrace.study.effect_tables import effect_changes, manipulation_table, relabelled
+from emotrace.study.learning_curve import curve_record, learning_curve
 from emotrace.study.level import HEARINGS, level_profile
 from emotrace.study.model_seeds import model_spread
 from emotrace.study.probing import probing_beside, read_probing_provenance
@@ -94,6 +96,18 @@ def show_probes() -> Drawing | Markdown:
     """The probes of every profile that has results, or how to make them."""
     profiles = [profile for name in PROFILES if read_probing_provenance(profile := get_profile(name)) is not None]
     return layer_figure(probing_beside(profiles)) if profiles else not_recorded("emotrace probe --profile scale")
+
+
+def show_learning_curve(metric: str, n_bootstrap: int) -> Drawing | Markdown:
+    """The recognisers' UAR ("uar"), or what the controls keep of it ("kept"), by the speakers that they learn from."""
+    profile = get_profile("scale")
+    if curve_record(profile).read_provenance() is None:
+        return not_recorded("emotrace learning-curve --profile scale")
+    curve = learning_curve(profile, n_bootstrap=n_bootstrap)
+    curve = curve[curve["metric"] == metric].rename(columns={"row": "line", "speakers": "step"})
+    curve["panel"] = curve["recogniser"].map(RECOGNISER_NAMES) + ", scale"
+    label, limit = {"uar": ("UAR [%]", None), "kept": ("share of the\nrecordings' UAR", CONTROL_KEEPS)}[metric]
+    return course_figure(curve, label=label, over="speakers that the recogniser learned from", limit=limit)
 
 
 def course_recalls(studies: Studies) -> Drawing:

@@ -1,4 +1,4 @@
-"""Commands for the study: plan, run, reproduce, probe, status."""
+"""Commands for the study: plan, run, reproduce, probe, learning-curve, status."""
 
 from typing import Annotated
 
@@ -141,6 +141,33 @@ def probe(
     best = table.loc[table.groupby(["probe", "target"], sort=False)["estimate"].idxmax()]
     shown = best[["target", "probe", "representation", "score", "estimate", "low", "high", "baseline"]]
     typer.echo(shown.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
+
+
+def learning_curve(
+    profile: ProfileOption = ProfileName.SCALE,
+    jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
+    ravdess: RavdessOption = None,
+    librispeech: LibriSpeechOption = None,
+) -> None:
+    """Train the recognisers of emotion on fewer speakers: would more of them close the gap of a control?
+
+    Example: `emotrace learning-curve --profile scale`
+    """
+    with one_message():
+        from emotrace.study.layout import Layout
+        from emotrace.study.learning_curve import learning_curve as read_curve
+        from emotrace.study.learning_curve import run_learning_curve
+        from emotrace.study.profiles import get_profile, prepare
+
+        own = get_profile(profile)
+        prepare(own, ravdess=ravdess, librispeech=librispeech)
+        done = run_learning_curve(Layout(own), jobs=worker_count(jobs), scheduler=scheduler)
+        table = read_curve(own)
+    typer.echo(
+        f"{own.results}: {'recorded' if done else 'recorded already'}; uar [%], and kept of the recordings' UAR:"
+    )
+    typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
 
 
 def status(

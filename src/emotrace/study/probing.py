@@ -4,7 +4,6 @@ The results, data/results/<profile>/probing.csv, have one line per representatio
 says what they were made with.
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -22,12 +21,13 @@ from emotrace.study.layout import Layout
 from emotrace.study.probe_features import REPRESENTATIONS, probe_feature_task
 from emotrace.study.probe_plan import TARGETS, Material, Split, assembled, probe_task
 from emotrace.study.profiles import Profile, ProfileError
-from emotrace.study.provenance import CodeChangedError, circumstances, code_version, differences, digest
+from emotrace.study.provenance import CodeChangedError, code_version, digest
+from emotrace.study.record import Record
 from emotrace.study.runner import RowState, running
 from emotrace.study.synthesis import FRONT_END_MODELS
 from emotrace.study.workers import DEFAULT_JOBS, Task
 
-RESULTS, PROVENANCE = "probing.csv", "probing.json"
+RESULTS = "probing.csv"
 FEATURE_CODE = (
     *("corpus/audio.py", "representation", "models.py", "weights.py", "training/phones.py"),
     *("evaluation/signal.py", "evaluation/frame_targets.py", "study/probe_features.py"),
@@ -176,7 +176,11 @@ def run_probing(
         workers.run(probing.feature_tasks(), "layers of every utterance")
         tasks = probing.probe_tasks()
         workers.run(tasks, "probes")
-        _record(probing, assembled(tasks), time.monotonic() - started)
+    probing.require_unchanged_code()
+    text, own = assembled(tasks).round(DIGITS).to_csv(index=False), layout.profile
+    _record(own).write(
+        lambda path: write_text_atomic(path, text), own.name, probing.identity(), time.monotonic() - started
+    )
     return True
 
 
@@ -189,8 +193,7 @@ def probing_state(layout: Layout, *, n_bootstrap: int = 1000) -> RowState:
     recorded = read_probing_provenance(layout.profile)
     if recorded is not None:
         known = None if probing.has_data() else recorded["identity"]["data"]
-        reasons = tuple(differences(recorded["identity"], probing.identity(data=known)))
-        return RowState("probing", "stale" if reasons else "done", reasons)
+        return _record(layout.profile).state(probing.identity(data=known))
     if not probing.has_data() or probing.missing_models():
         return RowState("probing", "missing")
     tasks = [*probing.feature_tasks(), *probing.probe_tasks()]
@@ -225,23 +228,11 @@ def probing_beside(profiles: Sequence[Profile]) -> pd.DataFrame:
 
 def read_probing_provenance(profile: Profile) -> dict[str, Any] | None:
     """What the recorded results were made with; None where they are absent or incomplete."""
-    if not all((profile.results / name).is_file() for name in (RESULTS, PROVENANCE)):
-        return None
-    return json.loads((profile.results / PROVENANCE).read_text())
+    return _record(profile).read_provenance()
 
 
-def _record(probing: Probing, table: pd.DataFrame, seconds: float) -> None:
-    """Write the results; the provenance last, because it declares them valid."""
-    probing.require_unchanged_code()
-    folder = probing.layout.profile.results
-    (folder / PROVENANCE).unlink(missing_ok=True)
-    write_text_atomic(folder / RESULTS, table.round(DIGITS).to_csv(index=False))
-    provenance = {
-        "profile": probing.layout.profile.name,
-        "identity": probing.identity(),
-        **circumstances(seconds),
-    }
-    write_text_atomic(folder / PROVENANCE, json.dumps(provenance, indent=2) + "\n")
+def _record(profile: Profile) -> Record:
+    return Record(profile.results / RESULTS)
 
 
 def _parts(profile: Profile) -> dict[str, Path]:

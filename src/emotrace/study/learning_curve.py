@@ -1,0 +1,211 @@
+"""The learning curve of the recognisers of emotion: UAR by the number of speakers that they learn from.
+
+A control whose gate is missed may have lost emotion, or its recogniser, trained on few voices, minds what no listener
+would. Whether more voices close the gap between the recordings and the control says which it is.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from emotrace.corpus.datadir import DataDir, Utterance
+from emotrace.evaluation.bootstrap import Interval, Part, bootstrap_interval, ratio
+from emotrace.evaluation.ser import Features, trained_on
+from emotrace.evaluation.statistics import Recall
+from emotrace.study.assembly import RECOGNISERS, read_parquet, write_parquet
+from emotrace.study.layout import Layout
+from emotrace.study.measure import Version, measure_tasks
+from emotrace.study.profiles import Measure, Profile, ProfileError
+from emotrace.study.provenance import code_version, digest
+from emotrace.study.recognisers import emotion_recogniser
+from emotrace.study.record import Record
+from emotrace.study.rows import Row, select_rows
+from emotrace.study.runner import require, running
+from emotrace.study.workers import DEFAULT_JOBS, Task
+
+ROWS = ("original", "official-control", "log-mel")
+DRAWS = 8  # of speakers, for each number of them
+SOURCES = dict(zip(RECOGNISERS, (Measure.EMOTION, Measure.SPEAKER), strict=True))
+PREDICTED = "predicted"
+_KEYS = ("row", "recogniser", "utterance", "speaker", "emotion", "fold", PREDICTED)
+LINES = pa.schema({**dict.fromkeys(_KEYS, pa.string()), "speakers": pa.int32(), "draw": pa.int32()})
+
+
+def curve_profile(profile: Profile) -> Profile:
+    """The emotional corpora of a profile, and of its rows those of the curve; places are the profile's own.
+
+    Raises ProfileError where the recognisers do not learn from other speakers than those of the corpus.
+    """
+    if profile.ser_training is None:
+        raise ProfileError(
+            f"profile {profile.name}: its recognisers of emotion learn from the corpus itself, fold by fold, or come "
+            "trained; a learning curve takes a set of other speakers, as profile scale has"
+        )
+    measures = frozenset(SOURCES.values())
+    corpora = (corpus for corpus in profile.corpora if Measure.EMOTION in corpus.measures)
+    corpora = tuple(replace(corpus, measures=corpus.measures & measures) for corpus in corpora)
+    return replace(profile, corpora=corpora, rows=select_rows(ROWS), groups={})
+
+
+def curve_record(profile: Profile) -> Record:
+    """The recorded curve: learning_curve.parquet, one line per row, recogniser, draw of speakers and utterance."""
+    return Record(profile.results / "learning_curve.parquet")
+
+
+def speaker_draws(data: DataDir) -> list[tuple[frozenset[str], ...]]:
+    """For 2, 4, 6, ... speakers, as many women as men, DRAWS draws of them without replacement; of all of them one.
+
+    Raises ValueError where women and men are not equally many.
+    """
+    genders = [sorted({u.speaker for u in data if u.gender == gender}) for gender in ("f", "m")]
+    if len({len(names) for names in genders}) > 1:
+        raise ValueError(f"training speakers: {' and '.join(str(len(names)) for names in genders)} of each gender")
+    most = len(genders[0])
+    return [tuple(_draw(genders, n, number) for number in range(DRAWS if n < most else 1)) for n in range(1, most + 1)]
+
+
+def _draw(genders: Sequence[Sequence[str]], n: int, number: int) -> frozenset[str]:
+    rng = np.random.default_rng([n, number])
+    return frozenset(name for names in genders for name in rng.choice(names, size=n, replace=False).tolist())
+
+
+def run_learning_curve(layout: Layout, *, jobs: int = DEFAULT_JOBS, scheduler: str | None = None) -> bool:
+    """Record the learning curve of a layout's profile where it is missing or stale; whether anything was done.
+
+    Killed, it resumes.
+
+    Raises:
+        ProfileError: the recognisers learn from no other speakers, or the data is not there, or another process runs.
+        ModelError: a model is not there. TaskError: an utterance or a recogniser failed.
+        CodeChangedError: the code was edited meanwhile.
+    """
+    own = _own(layout)
+    if curve_state(layout) == "done":
+        return False
+    started, rows = time.monotonic(), own.profile.rows
+    require(own, rows)
+    with running(own, jobs, scheduler) as workers:
+        workers.run(own.feature_tasks(rows), "features")
+        for row in rows:
+            workers.run(own.base_tasks(row), f"{row.name}: originals")
+            workers.run(own.synthesis_tasks(row), f"{row.name}: synthesis")
+            workers.run(_measure_tasks(own, row), f"{row.name}: measurement")
+        tasks = _learning_tasks(own)
+        workers.run(tasks, "learning curve")
+    own.require_unchanged_code()
+    lines = pd.concat([read_parquet(task.output) for task in tasks])
+    save = partial(write_parquet, lines=lines, schema=LINES)
+    curve_record(layout.profile).write(save, layout.profile.name, _identity(own), time.monotonic() - started)
+    return True
+
+
+def curve_state(layout: Layout) -> str:
+    """ "done", "stale" or "missing"; without the data, what is recorded is judged by everything else."""
+    own, record = _own(layout), curve_record(layout.profile)
+    recorded = record.read_provenance()
+    if recorded is None:
+        return "missing"
+    known = None if own.profile.has_data() else recorded["identity"]["rows"]
+    return record.state(_identity(own, known)).state
+
+
+def _own(layout: Layout) -> Layout:
+    own = curve_profile(layout.profile)
+    return Layout(own, seed=layout.seed, models=layout.models.folder, backends=layout.backends)
+
+
+def _identity(own: Layout, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """All that the curve depends on; ``known`` identities of the rows give the data hashes where there is no data."""
+    data = {row: identity["data"] for row, identity in (known or {}).items()}
+    rows = {row.name: own.identity(row, data=data.get(row.name)) for row in own.profile.rows}
+    return {"rows": rows, "draws": DRAWS, "code": code_version(["study/learning_curve.py"])}
+
+
+def _measure_tasks(own: Layout, row: Row) -> list[Task]:
+    versions = (own.version(row, corpus) for corpus in own.corpora(row))
+    return [task for version in versions for task in measure_tasks(version, own.backends, SOURCES.values())]
+
+
+def _learning_tasks(own: Layout) -> list[Task]:
+    """One task for each recogniser and number of speakers."""
+    folder = own.profile.work / "learning-curve" / digest(_identity(own))[:16]
+    training, backends = own.training_version(), own.backends
+    versions = tuple(own.version(row, corpus) for row in own.profile.rows for corpus in own.corpora(row))
+    tasks = []
+    for (name, measure), backend in zip(SOURCES.items(), (backends.ser, backends.ser_second), strict=True):
+        for draws in speaker_draws(training.original):
+            output = folder / f"{name}-{len(draws[0])}.parquet"
+            arguments = (name, measure, backend, backends.device, training, versions, draws)
+            tasks.append(Task(f"{name} of {len(draws[0])} speakers", output, learn, arguments))
+    return tasks
+
+
+def learn(
+    output: Path,
+    name: str,
+    measure: Measure,
+    backend: str,
+    device: str,
+    training: Version,
+    versions: Sequence[Version],
+    draws: Sequence[frozenset[str]],
+) -> None:
+    """Train a recogniser on the originals of each draw of speakers and write what it says of every version."""
+    recogniser, originals = emotion_recogniser(backend, device), _features(training, measure)
+    tested = [(version, _labelled(version.original), _features(version, measure)) for version in versions]
+    lines = []
+    for number, speakers in enumerate(draws):
+        train = [utterance for utterance in _labelled(training.original) if utterance.speaker in speakers]
+        for version, utterances, features in tested:
+            said = trained_on(recogniser, train, originals, utterances, features)
+            point = {"row": version.row, "recogniser": name, "speakers": len(speakers), "draw": number}
+            lines += [point | _line(utterance, said[utterance.id]) for utterance in utterances]
+    write_parquet(output, pd.DataFrame(lines), LINES)
+
+
+def _labelled(data: DataDir) -> list[Utterance]:
+    return [utterance for utterance in data if utterance.emotion is not None]
+
+
+def _features(version: Version, measure: Measure) -> Features:
+    return {name: np.array(vector) for name, vector in version.read(measure).items()}
+
+
+def _line(utterance: Utterance, predicted: str) -> dict[str, str | None]:
+    line = {name: getattr(utterance, name) for name in ("speaker", "emotion", "fold")}
+    return line | {"utterance": utterance.id, PREDICTED: predicted}
+
+
+def learning_curve(profile: Profile, *, n_bootstrap: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """UAR by the number of training speakers, mean over their draws, with intervals over the test speakers.
+
+    Returns columns row, recogniser, speakers, metric, estimate, low, high: of every row "uar" in percent, and of the
+    controls "kept", the share of the recordings' UAR, over the same draws of test speakers.
+
+    Raises ProfileError where no curve is recorded.
+    """
+    record = curve_record(profile)
+    if record.read_provenance() is None:
+        raise ProfileError(
+            f"no learning curve of profile {profile.name} is recorded; run: emotrace learning-curve "
+            f"--profile {profile.name}"
+        )
+    lines = read_parquet(record.table)
+    points = {key: part for key, part in lines.groupby(["row", "recogniser", "speakers"])}
+    options, found = {"n": n_bootstrap, "seed": seed}, []
+    for (row, recogniser, speakers), part in sorted(points.items(), key=lambda point: ROWS.index(point[0][0])):
+        point = {"row": row, "recogniser": recogniser, "speakers": speakers}
+        uar = Interval(*(100 * value for value in bootstrap_interval(part, Recall(PREDICTED), **options)))
+        found.append(point | {"metric": "uar"} | uar._asdict())
+        if row != ROWS[0]:
+            original = points[ROWS[0], recogniser, speakers]
+            kept = ratio(*(Part(1.0, each, Recall(PREDICTED)) for each in (part, original)), **options)
+            found.append(point | {"metric": "kept"} | kept._asdict())
+    return pd.DataFrame(found)
