@@ -30,7 +30,7 @@ from emotrace.study import Study
 from emotrace.study.attribution import attribution
 from emotrace.study.claims import CLAIMS, verdicts
 from emotrace.study.controls import gate_table
-from emotrace.study.course import CHANGE_METRICS, adversarial_change, training_course
+from emotrace.study.course import COURSE_METRICS, HEARD, adversarial_change, training_course
 from emotrace.study.effect_tables import effect_changes
 from emotrace.study.learning_curve import curve_record, learning_curve
 from emotrace.study.level import HEARINGS
@@ -47,7 +47,6 @@ FURTHER = (*SHARES[len(COLUMNS) :], "centroid_hz", "kurtosis", "loudness_lufs", 
 FURTHER += ("kurtosis_median", "kurtosis_p99", "loudness_median")
 N_BOOTSTRAP = 1000
 SUFFIXES = {"ser": "", "ser_second": "_second"}  # of an entry, by recogniser
-HEARD = ("uar", "recall_spread", "sad", "neu", "ang", "hap")  # what depends on the recogniser
 COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang")
 
 Entries = dict[str, Any]
@@ -105,7 +104,18 @@ def measured(study: Study, row: str) -> Entries:
         unit = UNITS.get(name, "")
         found[name] = f"{estimate:.1f}{unit}"
         found[f"{name}_interval"] = interval((estimate, low, high), unit)
+    found |= dict(_second(study, row))
     return found | {"minus_original": dict(_differences(study, row)) if row != "original" else {}}
+
+
+def _second(study: Study, row: str) -> Iterator[tuple[str, str]]:
+    """What the second recogniser hears, with intervals, as METRIC_second."""
+    for name in HEARD:
+        try:
+            found = metric_interval(study, row, name, recogniser="ser_second")
+        except TableError:
+            continue
+        yield f"{name}_second", interval(found, UNITS[name])
 
 
 def _differences(study: Study, row: str) -> Iterator[tuple[str, str]]:
@@ -167,14 +177,14 @@ def course(snapshots: Study) -> Entries:
     Of the second recogniser as METRIC_second.
     """
     found: Entries = {}
-    for (recogniser, suffix), metrics in zip(SUFFIXES.items(), (CHANGE_METRICS, HEARD), strict=True):
+    for (recogniser, suffix), metrics in zip(SUFFIXES.items(), (COURSE_METRICS, HEARD), strict=True):
         at_steps = training_course(snapshots, metrics, recogniser=recogniser)
         changes = adversarial_change(snapshots, metrics, recogniser=recogniser)
         at_steps["entry"], changes["entry"] = "step" + at_steps["step"].astype(str), "discriminators"
         for line in pd.concat([at_steps, changes]).itertuples():
             unit, form = UNITS.get(line.metric, ""), ".1f"
             if line.entry == "discriminators":
-                unit, form = unit and " points", "+.1f"
+                unit, form = " points" if unit == " %" else unit, "+.1f"
             entry = found.setdefault(slug(line.row), {}).setdefault(line.entry, {})
             entry[line.metric + suffix] = interval((line.estimate, line.low, line.high), unit, form)
     return found

@@ -9,7 +9,7 @@ from IPython.display import Markdown
 from test_tables import Results, utterance_lines
 
 from emotrace import experiments
-from emotrace.evaluation.acoustics import KURTOSIS_EDGES
+from emotrace.evaluation.acoustics import CENTROID_EDGES, KURTOSIS_EDGES
 from emotrace.study.cues import CUES
 from emotrace.study.groups import GROUPS
 from emotrace.study.profiles import get_profile
@@ -22,6 +22,7 @@ def made_up(rows: list[str], wrong: dict[str, dict[str, str]], errors: dict[str,
     """A study of these rows; what each calls an emotion, and how many of ten words it gets wrong."""
     lines = [line for row in rows for line in utterance_lines(row, wrong.get(row, {}), errors.get(row, 1))]
     utterances = pd.DataFrame(lines).assign(loudness_lufs=-20.0, kurtosis=8.0)
+    utterances["centroid_histogram"] = [[1] + [0] * (len(CENTROID_EDGES) - 2)] * len(utterances)
     utterances["kurtosis_histogram"] = [[1] + [0] * (len(KURTOSIS_EDGES) - 2)] * len(utterances)
     return {TITLE: Results(utterances, pd.DataFrame(), tuple(rows), n_bootstrap=50)}
 
@@ -149,7 +150,7 @@ def with_read(studies: dict[str, Results]) -> dict[str, Results]:
 def test_what_the_discriminators_change_stands_by_metric_and_vocoder():
     studies = with_read(made_up(rows_of("snapshots"), {"unified-none-T1": {"sad": "ang"}}, {"unified-none-T1": 3}))
     table = experiments.discriminator_table(studies).data.set_index(["of", "recogniser"])
-    assert len(table) == 9 + 6 and list(table.columns[1:]) == [
+    assert len(table) == 11 + 7 and list(table.columns[1:]) == [
         f"unified-{row}" for row in ("log-mel", "none-T1", "ECAPA-orig-T12-soft")
     ]
     cells = table["unified-none-T1"].str.partition("<br>")[0]

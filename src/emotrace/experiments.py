@@ -17,7 +17,7 @@ from emotrace.notebook import RECOGNISER_NAMES, SPEECH, Studies, cues_beside, ga
 from emotrace.study import Study
 from emotrace.study.attribution import attribution
 from emotrace.study.controls import CONTROL_KEEPS
-from emotrace.study.course import CHANGE_METRICS, adversarial_change, training_course
+from emotrace.study.course import COURSE_METRICS, HEARD, adversarial_change, training_course
 from emotrace.study.effect_tables import effect_changes, manipulation_table, relabelled
 from emotrace.study.learning_curve import curve_record, learning_curve
 from emotrace.study.level import HEARINGS, level_profile
@@ -29,7 +29,7 @@ from emotrace.study.tables import heading, metric_interval, seed_spread
 from emotrace.training.unified import SMALL
 
 PROFILES = ("scale", "phantom")
-HEARD = {"as-recorded": "hears the level", "normalised": "hears no level"}
+LEVEL_HEARD = {"as-recorded": "hears the level", "normalised": "hears no level"}
 RECALLS = ("sad", "neu", "ang", "hap", "uar")
 
 Shown = TypeVar("Shown")
@@ -76,7 +76,7 @@ def open_level(n_bootstrap: int, seed: int = 0) -> Experiment:
 
 def level_title(profile: str, hearing: str) -> str:
     """Title of a study of the level experiment, such as "scale: hears no level"."""
-    return f"{profile}: {HEARD[hearing]}"
+    return f"{profile}: {LEVEL_HEARD[hearing]}"
 
 
 def not_recorded(command: str) -> Markdown:
@@ -126,21 +126,34 @@ def course_words(studies: Studies) -> Drawing:
     )
 
 
+def course_centroid(studies: Studies) -> Drawing:
+    """Median spectral centroid over frames of every unified vocoder by its training step."""
+    return _course_of_rows(studies, "centroid_median", "spectral centroid [Hz]")
+
+
 def course_kurtosis(studies: Studies) -> Drawing:
     """Median spectral kurtosis over frames of every unified vocoder by its training step."""
-    course = gather(studies, training_course, ["kurtosis_median"])
+    return _course_of_rows(studies, "kurtosis_median", "spectral kurtosis")
+
+
+def course_called_angry(studies: Studies) -> Drawing:
+    """Share of neutral utterances called angry by every unified vocoder's training step, first recogniser."""
+    return _course_of_rows(studies, "neu_called_ang", "neutral called angry [%]")
+
+
+def _course_of_rows(studies: Studies, metric: str, label: str) -> Drawing:
+    course = gather(studies, training_course, [metric])
     course = course.assign(line=course["row"], panel="emotional speech, " + _speech(course))
-    return course_figure(course, label="spectral kurtosis", change=SMALL.mel_only)
+    return course_figure(course, label=label, change=SMALL.mel_only)
 
 
 def discriminator_table(studies: Studies) -> Styler:
     """What the steps with discriminators change: a line for each metric and recogniser, a column for each vocoder."""
-    heard = (*RECALLS, "recall_spread")
     first, second = (
         gather(studies, adversarial_change, metrics, recogniser=recogniser).assign(recogniser=name)
-        for metrics, (recogniser, name) in zip((CHANGE_METRICS, heard), RECOGNISER_NAMES.items(), strict=True)
+        for metrics, (recogniser, name) in zip((COURSE_METRICS, HEARD), RECOGNISER_NAMES.items(), strict=True)
     )
-    first["recogniser"] = first["recogniser"].where(first["metric"].isin(heard), "")
+    first["recogniser"] = first["recogniser"].where(first["metric"].isin(HEARD), "")
     table = pd.concat([first, second])
     table = table.assign(speech=_speech(table), of=table["metric"].map(heading), change=_intervals(table))
     return readable(table.set_index(["speech", "of", "recogniser", "row"])["change"].unstack(sort=False).reset_index())

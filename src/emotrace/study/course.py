@@ -14,8 +14,9 @@ from emotrace.training.unified import SMALL
 if TYPE_CHECKING:
     from emotrace.study.study import Study
 
-COURSE_METRICS = ("uar", *(emotion.value for emotion in Emotion), "wer_read", "wer_emotional", "kurtosis_median")
-CHANGE_METRICS = ("uar", "recall_spread", *COURSE_METRICS[1:])
+HEARD = ("uar", *(emotion.value for emotion in Emotion), "recall_spread", "neu_called_ang")
+"""Metrics that depend on a recogniser of emotion."""
+COURSE_METRICS = (*HEARD, "wer_read", "wer_emotional", "centroid_median", "kurtosis_median")
 BEFORE_DISCRIMINATORS = f"{VARIANT_MARK}step{SMALL.mel_only}"
 
 
@@ -24,7 +25,7 @@ def training_course(
 ) -> pd.DataFrame:
     """One line per unified vocoder, step and metric: columns row, step, metric, estimate, low, high.
 
-    Rates are in percent, kurtosis as `metric` says. Rows of the study that are no unified vocoder's are left out. Words
+    Rates are in percent, the centroid in Hz. Rows of the study that are no unified vocoder's are left out. Words
     count in the utterances that are transcribed at every step.
 
     Raises:
@@ -43,7 +44,7 @@ def training_course(
 
 
 def adversarial_change(
-    study: "Study", metrics: Iterable[str] = CHANGE_METRICS, *, recogniser: str = "ser"
+    study: "Study", metrics: Iterable[str] = COURSE_METRICS, *, recogniser: str = "ser"
 ) -> pd.DataFrame:
     """What the steps with discriminators change: one line per unified vocoder and metric.
 
