@@ -130,7 +130,7 @@ def test_the_course_has_a_panel_for_each_vocoder_and_the_numbers_of_its_rows():
     studies = made_up(rows, {"unified-none-T1@step300": {"sad": "ang"}}, {"unified-none-T1@step300": 5})
     panels = {axes.get_title(): axes for axes in experiments.course_recalls(studies).axes}
     assert list(panels) == [
-        f"{name}, scale" for name in ("unified-ECAPA-orig-T12-soft", "unified-log-mel", "unified-none-T1")
+        f"{name}, scale" for name in ("unified-log-mel", "unified-none-T1", "unified-ECAPA-orig-T12-soft")
     ]
     lines = {line.get_label(): line.get_ydata()[0] for line in panels["unified-none-T1, scale"].lines}
     assert lines["sad"] == metric_interval(studies[TITLE], "unified-none-T1@step300", "sad").estimate == 80
@@ -138,6 +138,9 @@ def test_the_course_has_a_panel_for_each_vocoder_and_the_numbers_of_its_rows():
     assert emotional.get_title() == "emotional speech, scale"
     assert max(line.get_ydata()[0] for line in emotional.lines if len(line.get_ydata()) > 2) == 50
     assert experiments.course_kurtosis(studies).axes[0].get_title() == "emotional speech, scale"
+    angry = experiments.course_called_angry(made_up(rows, {"unified-none-T1@step300": {"neu": "ang"}}, {})).axes
+    assert [axes.get_title() for axes in angry] == ["functionals + SVM, scale", "GE2E + SVM, scale"]
+    assert [max(max(line.get_ydata()) for line in axes.lines[:3]) for axes in angry] == [20, 0]
 
 
 def with_read(studies: dict[str, Results]) -> dict[str, Results]:

@@ -31,6 +31,7 @@ PROBE_COLOURS |= {"emotion": "#D55E00", "speaker": "#0072B2"}  # never in one pa
 PROBE_MARKERS = {"F0": "o", "energy": "^", "spectral tilt": "s", "phone": "D", "emotion": "^", "speaker": "o"}
 PROBE_HEIGHT = 2.4  # inches of a panel of probes
 COURSE_HEIGHT = 2.2  # inches of a panel over training steps
+LEGEND_WIDTH = 54  # letters in a line of a legend
 
 
 def layer_figure(frame: pd.DataFrame) -> Drawing:
@@ -150,10 +151,9 @@ def course_figure(
         if limit is not None:
             axes.axhline(limit, color="black", linestyle=":", linewidth=0.9)
     panels[-1].set_xlabel(over)
-    names = len(panels[0].get_legend_handles_labels()[1])
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(names, 3), frameon=False
-    )
+    handles, names = panels[0].get_legend_handles_labels()
+    columns = max(1, min(3, len(names), LEGEND_WIDTH // (max(map(len, names)) + 6)))
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False)
     return figure
 
 

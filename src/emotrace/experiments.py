@@ -137,8 +137,12 @@ def course_kurtosis(studies: Studies) -> Drawing:
 
 
 def course_called_angry(studies: Studies) -> Drawing:
-    """Share of neutral utterances called angry by every unified vocoder's training step, first recogniser."""
-    return _course_of_rows(studies, "neu_called_ang", "neutral called angry [%]")
+    """Share of neutral utterances that each recogniser calls angry by every unified vocoder's training step."""
+    parts = []
+    for recogniser, name in RECOGNISER_NAMES.items():
+        course = gather(studies, training_course, ["neu_called_ang"], recogniser=recogniser)
+        parts.append(course.assign(line=course["row"], panel=name + ", " + _speech(course)))
+    return course_figure(pd.concat(parts), label="neutral\ncalled angry [%]", change=SMALL.mel_only)
 
 
 def _course_of_rows(studies: Studies, metric: str, label: str) -> Drawing:

@@ -39,8 +39,7 @@ def training_course(
         for full_name, row, step in snapshots
         for name in metrics
     ]
-    columns = ["row", "step", "metric", "estimate", "low", "high"]
-    return pd.DataFrame(lines, columns=columns).sort_values(["row", "step"], kind="stable", ignore_index=True)
+    return pd.DataFrame(lines, columns=["row", "step", "metric", "estimate", "low", "high"])
 
 
 def adversarial_change(
@@ -65,7 +64,8 @@ def adversarial_change(
 
 
 def _snapshots(names: Iterable[str]) -> list[tuple[str, str, int]]:
-    """Name of each unified row, the vocoder's own name, and the step."""
-    vocoders = {row.name for row in UNIFIED_ROWS}
+    """Name of each unified row, the vocoder's own name, and the step; vocoder by vocoder, in the order of the steps."""
+    vocoders = [row.name for row in UNIFIED_ROWS]
     parts = [(name, *name.partition(f"{VARIANT_MARK}step")) for name in names]
-    return [(name, row, int(step or SMALL.steps)) for name, row, _, step in parts if row in vocoders]
+    found = [(name, row, int(step or SMALL.steps)) for name, row, _, step in parts if row in vocoders]
+    return sorted(found, key=lambda snapshot: (vocoders.index(snapshot[1]), snapshot[2]))
