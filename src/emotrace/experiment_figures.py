@@ -31,7 +31,7 @@ PROBE_COLOURS |= {"emotion": "#D55E00", "speaker": "#0072B2"}  # never in one pa
 PROBE_MARKERS = {"F0": "o", "energy": "^", "spectral tilt": "s", "phone": "D", "emotion": "^", "speaker": "o"}
 PROBE_HEIGHT = 2.4  # inches of a panel of probes
 COURSE_HEIGHT = 2.2  # inches of a panel over training steps
-LEGEND_WIDTH = 54  # letters in a line of a legend
+LEGEND_WIDTH, LEGEND_LINE = 54, 0.2  # letters in a line of a legend, and its height in inches
 
 
 def layer_figure(frame: pd.DataFrame) -> Drawing:
@@ -140,8 +140,10 @@ def course_figure(
     """
     if frame.empty or not np.isfinite(frame["estimate"].to_numpy(float)).all():
         raise ValueError(f"{label}: nothing to draw, or an estimate that is not a number")
-    parts = list(frame.groupby("panel", sort=False))
-    figure = Drawing(figsize=(WIDTH, 0.6 + COURSE_HEIGHT * len(parts)), dpi=DPI, layout="constrained")
+    parts, names = list(frame.groupby("panel", sort=False)), list(map(str, dict.fromkeys(frame["line"])))
+    columns = max(1, min(3, len(names), LEGEND_WIDTH // (max(map(len, names)) + 6)))
+    height = 0.4 + COURSE_HEIGHT * len(parts) + LEGEND_LINE * -(-len(names) // columns)
+    figure = Drawing(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
     panels = figure.subplots(len(parts), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for (title, part), axes in zip(parts, panels, strict=True):
         _draw_course(axes, part)
@@ -151,9 +153,8 @@ def course_figure(
         if limit is not None:
             axes.axhline(limit, color="black", linestyle=":", linewidth=0.9)
     panels[-1].set_xlabel(over)
-    handles, names = panels[0].get_legend_handles_labels()
-    columns = max(1, min(3, len(names), LEGEND_WIDTH // (max(map(len, names)) + 6)))
-    figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False)
+    legend = panels[0].get_legend_handles_labels()
+    figure.legend(*legend, loc="outside lower center", ncols=columns, frameon=False)
     return figure
 
 
