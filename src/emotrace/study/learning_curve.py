@@ -107,7 +107,7 @@ def run_learning_curve(layout: Layout, *, jobs: int = DEFAULT_JOBS, scheduler: s
 
 
 def curve_state(layout: Layout) -> str:
-    """ "done", "stale" or "missing"; without the data, what is recorded is judged by everything else."""
+    """One of "done", "stale" and "missing"; without the data, what is recorded is judged by everything else."""
     own, record = _own(layout), curve_record(layout.profile)
     recorded = record.read_provenance()
     if recorded is None:

@@ -35,7 +35,7 @@ class Record:
         write_text_atomic(self.provenance, json.dumps(provenance, indent=2) + "\n")
 
     def state(self, expected: Mapping[str, Any]) -> RowState | None:
-        """ "done", or "stale" with what differs from the ``expected`` identity; None where nothing is recorded."""
+        """Done, or stale with what differs from the ``expected`` identity; None where nothing is recorded."""
         recorded = self.read_provenance()
         if recorded is None:
             return None
