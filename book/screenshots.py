@@ -4,6 +4,7 @@ Needs Chromium (Debian: apt-get install chromium). A frame of the wanted width s
 headless window is never narrower than some 500 pixels; media queries inside the frame see the frame's width.
 """
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -39,11 +40,15 @@ def screenshot(browser: str, page: Path, picture: Path, width: int, height: int 
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Take a screenshot of every built page, as a laptop and a phone show it."
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=BOOK / "_build" / "screenshots", help="of the pictures")
+    folder = parser.parse_args().folder.resolve()
     browser = find_browser()
     if browser is None:
         print("no Chromium found: no screenshots", file=sys.stderr)
         return 1
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else BOOK / "_build" / "screenshots").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     for name in pages_of(BOOK.parent / "_toc.yml"):
         for width in WIDTHS:
