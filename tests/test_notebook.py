@@ -131,6 +131,18 @@ def test_order_of_the_medians(studies):
     assert set(table["kurtosis"]) == {"ang > hap > neu > sad"}
 
 
+def test_medians_stand_beside_the_utterances_that_have_none(studies):
+    lines = notebook.utterances_beside(studies)
+    lines["speech_frames"] = [0] + [7] * (len(lines) - 1)
+    lines["f0_voiced"] = [0, 0] + [5] * (len(lines) - 2)
+    table = notebook.medians_beside(lines, ["kurtosis"]).data
+    assert table["utterances"].astype(int).sum() == len(lines)
+    assert table["without speech"].tolist() == ["1"] + ["0"] * (len(table) - 1)
+    assert table["without F0"].tolist() == ["2"] + ["0"] * (len(table) - 1)
+    first = lines[(lines["row"] == table.at[0, "row"]) & (lines["panel"] == table.at[0, "speech"])]
+    assert table.at[0, "kurtosis"] == f"{first['kurtosis'].median():.1f}"
+
+
 def test_cells_are_broken_before_the_interval():
     shown = notebook.readable(pd.DataFrame({"sad [%]": ["50.0 [40.0, 60.0]", "3.42"]})).data
     assert list(shown["sad [%]"]) == ["50.0<br><small>[40.0, 60.0]</small>", "3.42"]
