@@ -8,7 +8,7 @@ import pytest
 from IPython.display import Markdown
 from test_tables import Results, utterance_lines
 
-from emotrace import experiments
+from emotrace import experiments, training_experiments
 from emotrace.evaluation.acoustics import CENTROID_EDGES, KURTOSIS_EDGES
 from emotrace.study.cues import CUES
 from emotrace.study.groups import GROUPS
@@ -128,17 +128,19 @@ def test_the_level_table_has_every_row_as_both_hear_it():
 def test_the_course_has_a_panel_for_each_vocoder_and_the_numbers_of_its_rows():
     rows = rows_of("snapshots")
     studies = made_up(rows, {"unified-none-T1@step300": {"sad": "ang"}}, {"unified-none-T1@step300": 5})
-    panels = {axes.get_title(): axes for axes in experiments.course_recalls(studies).axes}
+    panels = {axes.get_title(): axes for axes in training_experiments.course_recalls(studies).axes}
     assert list(panels) == [
         f"{name}, scale" for name in ("unified-log-mel", "unified-none-T1", "unified-ECAPA-orig-T12-soft")
     ]
     lines = {line.get_label(): line.get_ydata()[0] for line in panels["unified-none-T1, scale"].lines}
     assert lines["sad"] == metric_interval(studies[TITLE], "unified-none-T1@step300", "sad").estimate == 80
-    emotional = experiments.course_words(with_read(studies)).axes[1]
+    emotional = training_experiments.course_words(with_read(studies)).axes[1]
     assert emotional.get_title() == "emotional speech, scale"
     assert max(line.get_ydata()[0] for line in emotional.lines if len(line.get_ydata()) > 2) == 50
-    assert experiments.course_kurtosis(studies).axes[0].get_title() == "emotional speech, scale"
-    angry = experiments.course_called_angry(made_up(rows, {"unified-none-T1@step300": {"neu": "ang"}}, {})).axes
+    assert training_experiments.course_kurtosis(studies).axes[0].get_title() == "emotional speech, scale"
+    angry = training_experiments.course_called_angry(
+        made_up(rows, {"unified-none-T1@step300": {"neu": "ang"}}, {})
+    ).axes
     assert [axes.get_title() for axes in angry] == ["functionals + SVM, scale", "GE2E + SVM, scale"]
     assert [max(max(line.get_ydata()) for line in axes.lines[:3]) for axes in angry] == [20, 0]
 
@@ -152,7 +154,7 @@ def with_read(studies: dict[str, Results]) -> dict[str, Results]:
 
 def test_what_the_discriminators_change_stands_by_metric_and_vocoder():
     studies = with_read(made_up(rows_of("snapshots"), {"unified-none-T1": {"sad": "ang"}}, {"unified-none-T1": 3}))
-    table = experiments.discriminator_table(studies).data.set_index(["of", "recogniser"])
+    table = training_experiments.discriminator_table(studies).data.set_index(["of", "recogniser"])
     assert len(table) == 11 + 7 and list(table.columns[1:]) == [
         f"unified-{row}" for row in ("log-mel", "none-T1", "ECAPA-orig-T12-soft")
     ]

@@ -11,7 +11,7 @@ from tiny_study import ROWS, make_tiny, tiny_layout
 
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import ProfileError
-from emotrace.study.reproduction import agreement, keep, read_reproductions, reproduce
+from emotrace.study.reproduction import agreement, keep_agreements, read_reproductions, reproduce
 from emotrace.study.runner import read_provenance, run_rows
 
 ANONYMISED = ROWS[1]
@@ -75,12 +75,12 @@ def test_other_utterances_and_unrecorded_rows_are_refused(recorded, tmp_path):
 def test_what_was_found_is_kept_until_the_row_is_recorded_anew(recorded, again):
     found, _ = again
     assert read_reproductions(recorded, ROWS).empty
-    path = keep(recorded, [ANONYMISED], found)
+    path = keep_agreements(recorded, [ANONYMISED], found)
     [line] = read_reproductions(recorded, ROWS).to_dict("records")
     assert (line["row"], line["verdict"], line["predictions"]) == ("ECAPA-anon-T6", "same", found[0].predictions)
     assert line["recorded"] <= line["made_again"] and "Linux" in line["machine"]
 
-    keep(recorded, [ANONYMISED], [replace(found[0], different=1)])
+    keep_agreements(recorded, [ANONYMISED], [replace(found[0], different=1)])
     assert len(pd.read_csv(path)) == 1, "a row has one line"
     assert read_reproductions(recorded, ROWS)["verdict"].item() == "differs"
 

@@ -11,26 +11,21 @@ import pandas as pd
 from IPython.display import Markdown
 from pandas.io.formats.style import Styler
 
-from emotrace.experiment_figures import change_figure, course_figure, layer_figure
+from emotrace.experiment_figures import change_figure, layer_figure
 from emotrace.figures import Drawing, interval_figure
 from emotrace.notebook import RECOGNISER_NAMES, SPEECH, Studies, cues_beside, gather, readable, recorded_rows
 from emotrace.study import Study
 from emotrace.study.attribution import attribution
-from emotrace.study.controls import CONTROL_KEEPS
-from emotrace.study.course import COURSE_METRICS, HEARD, adversarial_change, training_course
 from emotrace.study.effect_tables import effect_changes, manipulation_table, relabelled
-from emotrace.study.learning_curve import curve_record, learning_curve
 from emotrace.study.level import HEARINGS, level_profile
 from emotrace.study.model_seeds import model_spread
 from emotrace.study.probing import probing_beside, read_probing_provenance
 from emotrace.study.profiles import get_profile
 from emotrace.study.rows import EFFECT_MARK
 from emotrace.study.tables import heading, metric_interval, seed_spread
-from emotrace.training.unified import SMALL
 
 PROFILES = ("scale", "phantom")
-LEVEL_HEARD = {"as-recorded": "hears the level", "normalised": "hears no level"}
-RECALLS = ("sad", "neu", "ang", "hap", "uar")
+HEARD = {"as-recorded": "hears the level", "normalised": "hears no level"}
 
 Shown = TypeVar("Shown")
 
@@ -76,7 +71,7 @@ def open_level(n_bootstrap: int, seed: int = 0) -> Experiment:
 
 def level_title(profile: str, hearing: str) -> str:
     """Title of a study of the level experiment, such as "scale: hears no level"."""
-    return f"{profile}: {LEVEL_HEARD[hearing]}"
+    return f"{profile}: {HEARD[hearing]}"
 
 
 def not_recorded(command: str) -> Markdown:
@@ -98,72 +93,7 @@ def show_probes() -> Drawing | Markdown:
     return layer_figure(probing_beside(profiles)) if profiles else not_recorded("emotrace probe --profile scale")
 
 
-def show_learning_curve(metric: str, n_bootstrap: int) -> Drawing | Markdown:
-    """The recognisers' UAR ("uar"), or what the controls keep of it ("kept"), by the speakers that they learn from."""
-    profile = get_profile("scale")
-    if curve_record(profile).read_provenance() is None:
-        return not_recorded("emotrace learning-curve --profile scale")
-    curve = learning_curve(profile, n_bootstrap=n_bootstrap)
-    curve = curve[curve["metric"] == metric].rename(columns={"row": "line", "speakers": "step"})
-    curve["panel"] = curve["recogniser"].map(RECOGNISER_NAMES) + ", scale"
-    label, limit = {"uar": ("UAR [%]", None), "kept": ("share of the\nrecordings' UAR", CONTROL_KEEPS)}[metric]
-    return course_figure(curve, label=label, over="speakers that the recogniser learned from", limit=limit)
-
-
-def course_recalls(studies: Studies) -> Drawing:
-    """Recalls and UAR of every unified vocoder by its training step, first recogniser."""
-    course = gather(studies, training_course, RECALLS)
-    course = course.assign(line=course["metric"], panel=course["row"] + ", " + _speech(course))
-    return course_figure(course, label="recall [%]", change=SMALL.mel_only)
-
-
-def course_words(studies: Studies) -> Drawing:
-    """Word error rates of every unified vocoder by its training step."""
-    course = gather(studies, training_course, ["wer_read", "wer_emotional"])
-    kind = course["metric"].map({"wer_read": "read speech", "wer_emotional": "emotional speech"})
-    return course_figure(
-        course.assign(line=course["row"], panel=kind + ", " + _speech(course)), label="WER [%]", change=SMALL.mel_only
-    )
-
-
-def course_centroid(studies: Studies) -> Drawing:
-    """Median spectral centroid over frames of every unified vocoder by its training step."""
-    return _course_of_rows(studies, "centroid_median", "spectral centroid [Hz]")
-
-
-def course_kurtosis(studies: Studies) -> Drawing:
-    """Median spectral kurtosis over frames of every unified vocoder by its training step."""
-    return _course_of_rows(studies, "kurtosis_median", "spectral kurtosis")
-
-
-def course_called_angry(studies: Studies) -> Drawing:
-    """Share of neutral utterances that each recogniser calls angry by every unified vocoder's training step."""
-    parts = []
-    for recogniser, name in RECOGNISER_NAMES.items():
-        course = gather(studies, training_course, ["neu_called_ang"], recogniser=recogniser)
-        parts.append(course.assign(line=course["row"], panel=name + ", " + _speech(course)))
-    return course_figure(pd.concat(parts), label="neutral\ncalled angry [%]", change=SMALL.mel_only)
-
-
-def _course_of_rows(studies: Studies, metric: str, label: str) -> Drawing:
-    course = gather(studies, training_course, [metric])
-    course = course.assign(line=course["row"], panel="emotional speech, " + _speech(course))
-    return course_figure(course, label=label, change=SMALL.mel_only)
-
-
-def discriminator_table(studies: Studies) -> Styler:
-    """What the steps with discriminators change: a line for each metric and recogniser, a column for each vocoder."""
-    first, second = (
-        gather(studies, adversarial_change, metrics, recogniser=recogniser).assign(recogniser=name)
-        for metrics, (recogniser, name) in zip((COURSE_METRICS, HEARD), RECOGNISER_NAMES.items(), strict=True)
-    )
-    first["recogniser"] = first["recogniser"].where(first["metric"].isin(HEARD), "")
-    table = pd.concat([first, second])
-    table = table.assign(speech=_speech(table), of=table["metric"].map(heading), change=_intervals(table))
-    return readable(table.set_index(["speech", "of", "recogniser", "row"])["change"].unstack(sort=False).reset_index())
-
-
-def _speech(frame: pd.DataFrame) -> pd.Series:
+def speech_of(frame: pd.DataFrame) -> pd.Series:
     """A panel's title without what it says in brackets: the profile, and what is heard of the level."""
     return frame["panel"].str.partition(" (")[0]
 
@@ -178,8 +108,8 @@ def attribution_table(studies: Studies) -> Styler:
     """The shares of the loss with their intervals, and their range over the orders of the decisions."""
     shares = _shares(studies)
     shown = pd.DataFrame({"decision": shares["decision"], "what it is": shares["text"]})
-    shown["speech"], shown["recogniser"] = _speech(shares), shares["recogniser"]
-    shown["loss of UAR"] = _intervals(shares)
+    shown["speech"], shown["recogniser"] = speech_of(shares), shares["recogniser"]
+    shown["loss of UAR"] = signed_intervals(shares)
     orders = zip(shares["least"], shares["most"], strict=True)
     shown["over all orders"] = ["" if pd.isna(least) else f"{least:+.1f} to {most:+.1f}" for least, most in orders]
     return readable(shown)
@@ -197,7 +127,7 @@ def _shares(studies: Studies) -> pd.DataFrame:
 def recogniser_seeds(studies: Studies) -> Styler:
     """UAR by the sample that a recogniser learned from: seeds 0, 1 and 2."""
     spread = gather(studies, seed_spread)
-    shown = pd.DataFrame({"row": spread["row"], "speech": _speech(spread)})
+    shown = pd.DataFrame({"row": spread["row"], "speech": speech_of(spread)})
     shown["recogniser"] = spread["recogniser"].map(RECOGNISER_NAMES)
     for column in ("seed0", "seed1", "seed2", "sd"):
         shown[column] = [f"{value:.1f}" for value in spread[column]]
@@ -207,16 +137,16 @@ def recogniser_seeds(studies: Studies) -> Styler:
 def model_seeds(studies: Studies) -> Styler:
     """Rows whose acoustic model was trained from two seeds: both, and their paired difference."""
     spread = gather(studies, model_spread)
-    shown = pd.DataFrame({"row": spread["row"], "speech": _speech(spread), "of": spread["metric"].map(heading)})
+    shown = pd.DataFrame({"row": spread["row"], "speech": speech_of(spread), "of": spread["metric"].map(heading)})
     for seed in ("seed0", "seed1"):
         shown[f"{seed} [%]"] = spread[seed].map("{:.1f}".format)
-    return readable(shown.assign(**{"difference [points]": _intervals(spread)}))
+    return readable(shown.assign(**{"difference [points]": signed_intervals(spread)}))
 
 
 def effects_figure(studies: Studies, recogniser: str = "ser") -> Drawing:
     """Change of each recall, UAR and the share called angry by each effect, one panel for each row and speech."""
     changes = gather(studies, effect_changes, recogniser)
-    changes = changes.assign(line=changes["effect"], panel=changes["row"] + ", " + _speech(changes))
+    changes = changes.assign(line=changes["effect"], panel=changes["row"] + ", " + speech_of(changes))
     return change_figure(changes)
 
 
@@ -230,7 +160,7 @@ def manipulations(studies: Studies) -> Styler:
         labels = gather(studies, relabelled, recogniser).set_index(keys)["estimate"]
         shown[f"relabelled, {name} [%]"] = labels.map("{:.1f}".format)
     shown = shown.loc[found[keys].drop_duplicates().itertuples(index=False, name=None)].reset_index()
-    return readable(shown.assign(panel=_speech(shown)).rename(columns={"panel": "speech"}))
+    return readable(shown.assign(panel=speech_of(shown)).rename(columns={"panel": "speech"}))
 
 
 def _wanted(median: float, wanted: float) -> str:
@@ -253,7 +183,7 @@ def _interval(study: Study, row: str, name: str) -> str:
     return f"{estimate:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def _intervals(frame: pd.DataFrame) -> list[str]:
+def signed_intervals(frame: pd.DataFrame) -> list[str]:
     """Estimates with signs and intervals, as text."""
     values = frame[["estimate", "low", "high"]].itertuples(index=False)
     return [f"{estimate:+.1f} [{low:+.1f}, {high:+.1f}]" for estimate, low, high in values]

@@ -160,14 +160,12 @@ def _mean_interval(lines: pd.DataFrame, study: Study) -> Interval:
 def medians_beside(utterances: pd.DataFrame, columns: Sequence[str]) -> Styler:
     """Medians over the utterances of each panel and row, for reading.
 
-    Beside them how many utterances there are, and in how many no speech or no F0 was found, which have no medians.
+    Beside them how many utterances there are, and in how many no speech, or no F0, was found.
     """
-    groups = utterances.assign(speech=utterances["speech_frames"] == 0, voiced=utterances["f0_voiced"] == 0).groupby(
-        ["row", "panel"], sort=False
-    )
-    shown = groups[list(columns)].median().round(1).astype(str)
-    shown["utterances"] = groups.size()
-    shown[["without speech", "without F0"]] = groups[["speech", "voiced"]].sum()
+    silent = {"without speech": utterances["speech_frames"] == 0, "without F0": utterances["f0_voiced"] == 0}
+    groups = utterances.assign(**silent).groupby(["row", "panel"], sort=False)
+    shown = groups[list(columns)].median().round(1)
+    shown = shown.assign(utterances=groups.size()).join(groups[list(silent)].sum())
     return readable(shown.astype(str).reset_index().rename(columns={"panel": "speech"}))
 
 

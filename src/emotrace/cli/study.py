@@ -1,12 +1,11 @@
 """Commands for the study: plan, run, reproduce, probe, learning-curve, status."""
 
-from typing import Annotated
-
 import typer
 
 from emotrace.cli.options import (
     HearingOption,
     JobsOption,
+    KeepOption,
     LayerOption,
     LibriSpeechOption,
     ProfileName,
@@ -88,7 +87,7 @@ def reproduce(
     scheduler: SchedulerOption = None,
     ravdess: RavdessOption = None,
     librispeech: LibriSpeechOption = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Write it to reproductions.csv beside the results.")] = False,
+    keep: KeepOption = False,
 ) -> None:
     """Make recorded rows again from nothing, and say whether every prediction and every number is the same.
 
@@ -99,14 +98,14 @@ def reproduce(
     """
     with one_message():
         from emotrace.study.profiles import get_profile, prepare
-        from emotrace.study.reproduction import keep as keep_found
+        from emotrace.study.reproduction import keep_agreements
         from emotrace.study.reproduction import reproduce as make_again
 
         layout, chosen = layout_and_rows(profile, rows, layer, seed)
         prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
         found = make_again(layout, chosen, jobs=worker_count(jobs), scheduler=scheduler)
         if keep:
-            keep_found(layout, chosen, found)
+            keep_agreements(layout, chosen, found)
     for line in found:
         typer.echo(
             f"{line.row:22} {line.state:6} {line.different} of {line.predictions} predictions differ; largest "

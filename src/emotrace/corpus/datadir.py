@@ -156,6 +156,7 @@ def _first_of(problems: list[Problem]) -> str:
 
 def _utterances(path: Path, tables: dict[str, Table]) -> tuple[Utterance, ...]:
     def utterance(key: str, speaker: str) -> Utterance:
+        """One line of utt2spk with what the other files say of it."""
         emotion = tables["utt2emo"].get(key)
         return Utterance(
             id=key,

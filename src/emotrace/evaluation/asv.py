@@ -65,6 +65,7 @@ def asv_scores(data: DataDir, enrolment: Mapping[str, np.ndarray], tests: Mappin
     units = {name: _unit(_embedding(tests, name, "trial"), name) for name in {t.utterance for t in data.trials}}
 
     def line(trial: Trial) -> dict[str, object]:
+        """One trial with its score. Raises AsvError where nobody was enrolled."""
         if trial.speaker not in models:
             raise AsvError(f"{data.path}: speaker '{trial.speaker}' has trials but no enrolment utterance")
         return {

@@ -56,6 +56,10 @@ class Layout:
         self._data: dict[Path, DataDir] = {}
         self._hashes: dict[Path, str] = {}
 
+    def of(self, profile: Profile) -> "Layout":
+        """The layout of another profile, with the same seed, models and recognisers."""
+        return Layout(profile, seed=self.seed, models=self.models.folder, backends=self.backends)
+
     def results(self, row: Row) -> Path:
         """Results of a row; a row whose pseudo-speakers depend on the seed has one folder per seed."""
         suffix = f"-seed{self.seed}" if row.anonymise and self.seed else ""

@@ -22,12 +22,12 @@ from emotrace.evaluation.statistics import Recall
 from emotrace.study.assembly import RECOGNISERS, read_parquet, write_parquet
 from emotrace.study.layout import Layout
 from emotrace.study.measure import Version, measure_tasks
-from emotrace.study.profiles import Measure, Profile, ProfileError
+from emotrace.study.profiles import Backends, Measure, Profile, ProfileError
 from emotrace.study.provenance import code_version, digest
 from emotrace.study.recognisers import emotion_recogniser
 from emotrace.study.record import Record
 from emotrace.study.rows import Row, select_rows
-from emotrace.study.runner import require, running
+from emotrace.study.runner import RowState, require, running
 from emotrace.study.workers import DEFAULT_JOBS, Task
 
 ROWS = ("original", "official-control", "log-mel")
@@ -60,13 +60,14 @@ def curve_record(profile: Profile) -> Record:
 
 
 def speaker_draws(data: DataDir) -> list[tuple[frozenset[str], ...]]:
-    """For 2, 4, 6, ... speakers, as many women as men, DRAWS draws of them without replacement; of all of them one.
+    """For 2, 4, 6, ... speakers, as many women as men, DRAWS sets of them; the set of all of them once.
 
     Raises ValueError where women and men are not equally many.
     """
     genders = [sorted({u.speaker for u in data if u.gender == gender}) for gender in ("f", "m")]
     if len({len(names) for names in genders}) > 1:
-        raise ValueError(f"training speakers: {' and '.join(str(len(names)) for names in genders)} of each gender")
+        counts = " and ".join(str(len(names)) for names in genders)
+        raise ValueError(f"training speakers: {counts} of each gender; balanced draws take equally many")
     most = len(genders[0])
     return [tuple(_draw(genders, n, number) for number in range(DRAWS if n < most else 1)) for n in range(1, most + 1)]
 
@@ -86,8 +87,8 @@ def run_learning_curve(layout: Layout, *, jobs: int = DEFAULT_JOBS, scheduler: s
         ModelError: a model is not there. TaskError: an utterance or a recogniser failed.
         CodeChangedError: the code was edited meanwhile.
     """
-    own = _own(layout)
-    if curve_state(layout) == "done":
+    own = layout.of(curve_profile(layout.profile))
+    if curve_state(layout).state == "done":
         return False
     started, rows = time.monotonic(), own.profile.rows
     require(own, rows)
@@ -102,29 +103,24 @@ def run_learning_curve(layout: Layout, *, jobs: int = DEFAULT_JOBS, scheduler: s
     own.require_unchanged_code()
     lines = pd.concat([read_parquet(task.output) for task in tasks])
     save = partial(write_parquet, lines=lines, schema=LINES)
-    curve_record(layout.profile).write(save, layout.profile.name, _identity(own), time.monotonic() - started)
+    curve_record(layout.profile).write(save, layout.profile.name, _identity(own, {}), time.monotonic() - started)
     return True
 
 
-def curve_state(layout: Layout) -> str:
-    """One of "done", "stale" and "missing"; without the data, what is recorded is judged by everything else."""
-    own, record = _own(layout), curve_record(layout.profile)
-    recorded = record.read_provenance()
-    if recorded is None:
-        return "missing"
-    known = None if own.profile.has_data() else recorded["identity"]["rows"]
-    return record.state(_identity(own, known)).state
+def curve_state(layout: Layout) -> RowState:
+    """Where the curve stands: "done", "stale" with what differs, or "missing".
+
+    Without the data, what is recorded is judged by everything else.
+    """
+    own = layout.of(curve_profile(layout.profile))
+    with_data, record = own.profile.has_data(), curve_record(layout.profile)
+    state = record.state(lambda recorded: _identity(own, {} if with_data else recorded["rows"]))
+    return state or RowState(record.table.stem, "missing")
 
 
-def _own(layout: Layout) -> Layout:
-    own = curve_profile(layout.profile)
-    return Layout(own, seed=layout.seed, models=layout.models.folder, backends=layout.backends)
-
-
-def _identity(own: Layout, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """All that the curve depends on; ``known`` identities of the rows give the data hashes where there is no data."""
-    data = {row: identity["data"] for row, identity in (known or {}).items()}
-    rows = {row.name: own.identity(row, data=data.get(row.name)) for row in own.profile.rows}
+def _identity(own: Layout, known: Mapping[str, Any]) -> dict[str, Any]:
+    """All that the curve depends on; the data hashes are those of the ``known`` identities of rows, else taken anew."""
+    rows = {row.name: own.identity(row, data=known.get(row.name, {}).get("data")) for row in own.profile.rows}
     return {"rows": rows, "draws": DRAWS, "code": code_version(["study/learning_curve.py"])}
 
 
@@ -135,30 +131,32 @@ def _measure_tasks(own: Layout, row: Row) -> list[Task]:
 
 def _learning_tasks(own: Layout) -> list[Task]:
     """One task for each recogniser and number of speakers."""
-    folder = own.profile.work / "learning-curve" / digest(_identity(own))[:16]
-    training, backends = own.training_version(), own.backends
+    folder = own.profile.work / "learning-curve" / digest(_identity(own, {}))[:16]
+    training = own.training_version()
     versions = tuple(own.version(row, corpus) for row in own.profile.rows for corpus in own.corpora(row))
-    tasks = []
-    for (name, measure), backend in zip(SOURCES.items(), (backends.ser, backends.ser_second), strict=True):
-        for draws in speaker_draws(training.original):
-            output = folder / f"{name}-{len(draws[0])}.parquet"
-            arguments = (name, measure, backend, backends.device, training, versions, draws)
-            tasks.append(Task(f"{name} of {len(draws[0])} speakers", output, learn, arguments))
-    return tasks
+    points = [(name, draws) for name in RECOGNISERS for draws in speaker_draws(training.original)]
+    return [
+        Task(
+            f"{name} of {len(draws[0])} speakers",
+            folder / f"{name}-{len(draws[0])}.parquet",
+            learn,
+            (name, own.backends, training, versions, draws),
+        )
+        for name, draws in points
+    ]
 
 
 def learn(
     output: Path,
     name: str,
-    measure: Measure,
-    backend: str,
-    device: str,
+    backends: Backends,
     training: Version,
     versions: Sequence[Version],
     draws: Sequence[frozenset[str]],
 ) -> None:
-    """Train a recogniser on the originals of each draw of speakers and write what it says of every version."""
-    recogniser, originals = emotion_recogniser(backend, device), _features(training, measure)
+    """Train recogniser ``name`` on the originals of each draw of speakers, write what it says of every version."""
+    recogniser, measure = emotion_recogniser(getattr(backends, name), backends.device), SOURCES[name]
+    originals = _features(training, measure)
     tested = [(version, _labelled(version.original), _features(version, measure)) for version in versions]
     lines = []
     for number, speakers in enumerate(draws):

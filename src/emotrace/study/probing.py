@@ -190,10 +190,10 @@ def probing_state(layout: Layout, *, n_bootstrap: int = 1000) -> RowState:
     Without the data, what is recorded is judged by everything else.
     """
     probing = Probing(layout, n_bootstrap=n_bootstrap)
-    recorded = read_probing_provenance(layout.profile)
-    if recorded is not None:
-        known = None if probing.has_data() else recorded["identity"]["data"]
-        return _record(layout.profile).state(probing.identity(data=known))
+    with_data = probing.has_data()
+    state = _record(layout.profile).state(lambda own: probing.identity(data=None if with_data else own["data"]))
+    if state is not None:
+        return state
     if not probing.has_data() or probing.missing_models():
         return RowState("probing", "missing")
     tasks = [*probing.feature_tasks(), *probing.probe_tasks()]

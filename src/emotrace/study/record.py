@@ -34,10 +34,13 @@ class Record:
         provenance = {"profile": profile, "identity": identity, **circumstances(seconds)}
         write_text_atomic(self.provenance, json.dumps(provenance, indent=2) + "\n")
 
-    def state(self, expected: Mapping[str, Any]) -> RowState | None:
-        """Done, or stale with what differs from the ``expected`` identity; None where nothing is recorded."""
+    def state(self, expected: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> RowState | None:
+        """Done, or stale with what differs from the identity ``expected``; None where nothing is recorded.
+
+        ``expected`` gets the recorded identity, for what cannot be known anew, such as the hash of absent data.
+        """
         recorded = self.read_provenance()
         if recorded is None:
             return None
-        reasons = tuple(differences(recorded["identity"], expected))
+        reasons = tuple(differences(recorded["identity"], expected(recorded["identity"])))
         return RowState(self.table.stem, "stale" if reasons else "done", reasons)

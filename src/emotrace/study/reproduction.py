@@ -12,7 +12,7 @@ from emotrace.corpus.files import write_text_atomic
 from emotrace.evaluation.metrics import MetricError
 from emotrace.study.assembly import RECOGNISED, UTTERANCES
 from emotrace.study.layout import Layout
-from emotrace.study.profiles import Profile, ProfileError
+from emotrace.study.profiles import ProfileError
 from emotrace.study.rows import STUDIED_LAYER, Row
 from emotrace.study.runner import read_provenance, row_state, run_rows
 from emotrace.study.study import Study
@@ -54,10 +54,10 @@ class Agreement:
 FOUND = tuple(field.name for field in fields(Agreement))
 
 
-def apart(profile: Profile) -> Profile:
-    """The same profile with a place of its own for everything that is computed, so that nothing is taken over."""
-    folder = profile.work / "reproduction"
-    return replace(profile, work=folder / "work", results=folder / "results")
+def apart(layout: Layout) -> Layout:
+    """The same layout with a place of its own for everything that is computed, so that nothing is taken over."""
+    folder = layout.profile.work / "reproduction"
+    return layout.of(replace(layout.profile, work=folder / "work", results=folder / "results"))
 
 
 def reproduce(
@@ -71,22 +71,18 @@ def reproduce(
     """
     if missing := [row.name for row in rows if read_provenance(layout, row) is None]:
         raise ProfileError(f"no results of {', '.join(missing)} are recorded, so there is nothing to compare with")
-    again = _layout_apart(layout)
+    again = apart(layout)
     run_rows(again, rows, jobs=jobs, scheduler=scheduler)
     return [agreement(layout, again, row) for row in rows]
 
 
-def _layout_apart(layout: Layout) -> Layout:
-    return Layout(apart(layout.profile), seed=layout.seed, models=layout.models.folder, backends=layout.backends)
-
-
-def keep(layout: Layout, rows: Sequence[Row], found: Sequence[Agreement]) -> Path:
+def keep_agreements(layout: Layout, rows: Sequence[Row], found: Sequence[Agreement]) -> Path:
     """Put what `reproduce` found of some rows into ``reproductions.csv`` beside the results, for others to read.
 
     A row has one line: what was found last. Beside the fields of `Agreement` it says which results were compared
     (``recorded``, a time), and of their second making time, git commit, machine and minutes of its last call.
     """
-    again, path = _layout_apart(layout), layout.profile.results / KEPT
+    again, path = apart(layout), layout.profile.results / KEPT
     lines = {line["row"]: line for line in _kept(path)}
     for row, line in zip(rows, found, strict=True):
         name = layout.results(row).name
@@ -96,7 +92,7 @@ def keep(layout: Layout, rows: Sequence[Row], found: Sequence[Agreement]) -> Pat
 
 
 def read_reproductions(layout: Layout, rows: Sequence[Row]) -> pd.DataFrame:
-    """One line for each row made again, as `keep` wrote it, and ``verdict``: "same", "differs", or "outdated".
+    """One line for each row made again, as kept, and ``verdict``: "same", "differs", or "outdated".
 
     Outdated: the row's results have been recorded anew since. Without lines where no row was made again.
     """

@@ -76,6 +76,7 @@ class SpeakerClassification(Recipe):
         return waveform[start : start + self.samples]
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
+        """One step of classifying speakers (B,) from waveforms (B, T); the losses by name."""
         with torch.no_grad():
             features = self.ecapa.features(batch["waveform"])
         embedding = nn.functional.normalize(self.modules["ecapa"](features).squeeze(1), dim=-1)

@@ -123,6 +123,7 @@ class MaskedPrediction(Recipe):
         return torch.from_numpy(_compute_mask_indices(tuple(shape), config.mask_time_prob * 5, config.mask_time_length))
 
     def update(self, batch: dict[str, torch.Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
+        """One step of predicting the labels (B, L) of masked frames of waveforms (B, T); the losses by name."""
         hidden = self.modules["hubert"](batch["waveform"], mask_time_indices=batch["mask"]).last_hidden_state
         logits = F.normalize(hidden, dim=-1) @ F.normalize(self.codes, dim=-1).T / TEMPERATURE
         mask = batch["mask"]

@@ -48,6 +48,7 @@ class SoftPrediction(Recipe):
         return {"waveform": waveform, "labels": labels}
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
+        """One step of predicting the labels (B, L) of all frames of waveforms (B, T); the losses by name."""
         features = self.modules["hubert"](batch["waveform"])[-1]
         units = self.modules["head"](features)
         logits = units * features.shape[1] ** 0.5 * self.modules["scale"]["log"].exp()
