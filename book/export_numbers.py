@@ -9,7 +9,7 @@ Hyphens in the names of rows become underscores. Reported numbers are as printed
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
 recogniser's seed) and, where they are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``,
 ``course.unified_none_T1.step300.uar``, ``course.unified_none_T1.discriminators.uar`` (what they change),
-``learning_curve.official_control.kept.speakers12``, ``probes.emotion.soft_units``,
+``learning_curve.official_control.kept.speakers12``, ``reproduction.different``, ``probes.emotion.soft_units``,
 ``effects.original.kurtosis_up.called_ang`` and ``level.as_recorded.original.peak.uar``.
 """
 
@@ -32,11 +32,13 @@ from emotrace.study.claims import CLAIMS, verdicts
 from emotrace.study.controls import gate_table
 from emotrace.study.course import COURSE_METRICS, HEARD, adversarial_change, training_course
 from emotrace.study.effect_tables import effect_changes
+from emotrace.study.layout import Layout
 from emotrace.study.learning_curve import curve_record, learning_curve
 from emotrace.study.level import HEARINGS
 from emotrace.study.model_seeds import model_spread
 from emotrace.study.probing import read_probing, read_probing_provenance
 from emotrace.study.profiles import Profile, get_profile
+from emotrace.study.reproduction import read_reproductions
 from emotrace.study.tables import COLUMNS, REPORTED, TableError, differences, metric_interval, seed_spread
 
 NUMBERS = Path(__file__).resolve().with_name("numbers.json")
@@ -89,6 +91,7 @@ def experiments() -> Entries:
     found["level"] = {hearing: effects(study) for hearing, study in heard.items() if study}
     profile = get_profile(RECORDED)
     found["learning_curve"] = learned(profile) if curve_record(profile).read_provenance() else {}
+    found["reproduction"] = reproduced(profile)
     found["probes"] = probed(read_probing(profile)) if read_probing_provenance(profile) else {}
     return found
 
@@ -212,6 +215,21 @@ def learned(profile: Profile) -> Entries:
         unit, form = (" %", ".1f") if line.metric == "uar" else ("", ".2f")
         row[f"speakers{line.speakers}"] = interval((line.estimate, line.low, line.high), unit, form)
     return found
+
+
+def reproduced(profile: Profile) -> Entries:
+    """How many rows of the table were made again with the results at hand, and what differed; {} without any."""
+    found = read_reproductions(Layout(profile), profile.rows)
+    if (found := found[found["verdict"] != "outdated"]).empty:
+        return {}
+    return {
+        "rows": f"{len(found)} of {len(profile.rows)}",
+        "missing": str(len(profile.rows) - len(found)),
+        "predictions": f"{found['predictions'].sum():,}",
+        "different": str(found["different"].sum()),
+        "metrics": f"{found['metrics'].max():.1g} points",
+        "minutes": f"{found['minutes'].sum():.0f}",
+    }
 
 
 def probed(table: pd.DataFrame) -> Entries:

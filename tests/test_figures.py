@@ -145,5 +145,11 @@ def test_the_course_of_a_training_has_a_line_for_each_emotion_and_marks_where_th
     assert [line.get_color() for line in drawn] == [experiment_figures.EMOTION_COLOURS[name] for name in ("uar", "sad")]
     assert list(drawn[1].get_ydata()) == [54.0, 61.0, 80.0] and list(mark.get_xdata()) == [2400, 2400]
     assert max(abs(drawn[0].get_xdata() - steps)) < 30 and drawn[0].get_xdata()[0] < drawn[1].get_xdata()[0]
+
+    rows = pd.DataFrame(lines).replace({"line": {"uar": "original", "sad": "log-mel"}})
+    rows["line"] = pd.Categorical(rows["line"], ["original", "log-mel"])
+    alone = experiment_figures.course_figure(rows[rows["line"] == "log-mel"], label="UAR [%]").axes[0].lines
+    both = experiment_figures.course_figure(rows, label="UAR [%]").axes[0].lines
+    assert [line.get_label() for line in alone] == ["log-mel"] and alone[0].get_marker() == both[1].get_marker()
     with pytest.raises(ValueError, match="nothing to draw"):
         experiment_figures.course_figure(pd.DataFrame(lines)[:0], label="recall [%]")

@@ -106,6 +106,25 @@ def test_one_percent_of_the_decisions_changes_recalls_and_their_differences(numb
     assert not any("wer" in key or "eer" in key or key.startswith(("paper", "scale.original")) for key in keys)
 
 
+def test_rows_made_again_are_counted_unless_recorded_anew_since(numbers, results):
+    profile = replace(get_profile("scale"), results=results)
+    assert numbers.reproduced(profile) == {}
+    times = [json.loads((results / row / "provenance.json").read_text())["recorded"] for row in ROWS]
+    found = {"state": "done", "predictions": 1500, "features": 0.0, "machine": "x", "commit": "x", "made_again": "x"}
+    lines = [
+        found | {"row": row, "recorded": time, "different": 2 * place, "metrics": 0.5 * place, "minutes": 4.4 + place}
+        for place, (row, time) in enumerate(zip(ROWS, times, strict=True))
+    ]
+    pd.DataFrame(lines).to_csv(results / "reproductions.csv", index=False)
+    entries = numbers.reproduced(profile)
+    assert entries["rows"] == "2 of 14" and entries["missing"] == "12" and entries["minutes"] == "10"
+    assert (entries["predictions"], entries["different"], entries["metrics"]) == ("3,000", "2", "0.5 points")
+    lines[1]["recorded"] = "2000-01-01T00:00:00Z"
+    pd.DataFrame(lines).to_csv(results / "reproductions.csv", index=False)
+    entries = numbers.reproduced(profile)
+    assert (entries["rows"], entries["different"], entries["metrics"]) == ("1 of 14", "0", "0 points")
+
+
 def test_an_entry_that_vanishes_or_appears_is_a_disagreement(numbers):
     assert numbers.disagreements({"a": {"b": "1"}}, {"a": {"b": "1"}}) == []
     assert numbers.disagreements({"a": {"b": "1"}}, {}) == ["a.b: 1 in numbers.json, absent in the results"]

@@ -84,6 +84,11 @@ def test_what_was_found_is_kept_until_the_row_is_recorded_anew(recorded, again):
     assert len(pd.read_csv(path)) == 1, "a row has one line"
     assert read_reproductions(recorded, ROWS)["verdict"].item() == "differs"
 
+    kept = path.read_text()
+    path.write_text(kept + kept.splitlines(keepends=True)[1].replace("ECAPA-anon-T6", "original"))
+    assert list(read_reproductions(recorded, ROWS)["row"]) == ["original", "ECAPA-anon-T6"], "in the table's order"
+    path.write_text(kept)
+
     file = recorded.results(ANONYMISED) / "provenance.json"
     own = json.loads(file.read_text())
     file.write_text(json.dumps(own | {"recorded": "2000-01-01T00:00:00Z"}))

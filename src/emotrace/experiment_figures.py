@@ -129,7 +129,8 @@ def course_figure(
     """What training does: one line for each value of `line`, one panel for each value of `panel`.
 
     Args:
-        frame: columns panel, line (an emotion, "uar" or a row, whose colour it has), step, estimate, low, high.
+        frame: columns panel, line (an emotion, "uar" or a row, whose colour it has; of a categorical, the place among
+            the categories gives the marker, so that it is the same in another figure), step, estimate, low, high.
         label: of the y axis, with its unit.
         over: what the column step counts.
         change: the step after which the recipe is another one, marked by a dotted line.
@@ -160,10 +161,11 @@ def course_figure(
 
 def _draw_course(axes: Axes, part: pd.DataFrame) -> None:
     """Lines, with intervals beside each other where several stand at one step."""
-    lines = list(dict.fromkeys(part["line"]))
+    lines = list(part["line"].cat.categories if part["line"].dtype == "category" else dict.fromkeys(part["line"]))
     apart = 0.012 * (part["step"].max() - part["step"].min())
     for number, name in enumerate(lines):
-        own = part[part["line"] == name].sort_values("step")
+        if (own := part[part["line"] == name].sort_values("step")).empty:
+            continue
         x = own["step"].to_numpy(float) + apart * (number - (len(lines) - 1) / 2)
         colour = EMOTION_COLOURS.get(name) or row_colour(name)
         marker = EMOTION_MARKERS.get(name) or MARKERS[number % len(MARKERS)]

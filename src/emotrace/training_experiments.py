@@ -13,7 +13,7 @@ from emotrace.figures import Drawing
 from emotrace.notebook import CLASSES, RECOGNISER_NAMES, RECORDED, Studies, gather, readable
 from emotrace.study.controls import CONTROL_KEEPS
 from emotrace.study.course import COURSE_METRICS, HEARD, adversarial_change, training_course
-from emotrace.study.learning_curve import curve_record, learning_curve
+from emotrace.study.learning_curve import ROWS, curve_record, learning_curve
 from emotrace.study.profiles import get_profile
 from emotrace.study.tables import heading
 from emotrace.training.unified import SMALL
@@ -25,7 +25,8 @@ def show_learning_curve(metric: str, n_bootstrap: int) -> Drawing | Markdown:
     if curve_record(profile).read_provenance() is None:
         return not_recorded(f"emotrace learning-curve --profile {RECORDED}")
     curve = learning_curve(profile, n_bootstrap=n_bootstrap)
-    curve = curve[curve["metric"] == metric].rename(columns={"row": "line", "speakers": "step"})
+    curve = curve[curve["metric"] == metric].rename(columns={"speakers": "step"})
+    curve["line"] = pd.Categorical(curve["row"], ROWS)
     curve["panel"] = curve["recogniser"].map(RECOGNISER_NAMES) + f", {RECORDED}"
     label, limit = {"uar": ("UAR [%]", None), "kept": ("share of the\nrecordings' UAR", CONTROL_KEEPS)}[metric]
     return course_figure(curve, label=label, over="speakers that the recogniser learned from", limit=limit)

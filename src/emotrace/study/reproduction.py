@@ -92,13 +92,13 @@ def keep_agreements(layout: Layout, rows: Sequence[Row], found: Sequence[Agreeme
 
 
 def read_reproductions(layout: Layout, rows: Sequence[Row]) -> pd.DataFrame:
-    """One line for each row made again, as kept, and ``verdict``: "same", "differs", or "outdated".
+    """One line for each of the rows that was made again, as kept, and its ``verdict``: "same", "differs" or "outdated".
 
     Outdated: the row's results have been recorded anew since. Without lines where no row was made again.
     """
-    wanted, found = {layout.results(row).name: row for row in rows}, []
-    for line in _kept(layout.profile.results / KEPT):
-        if row := wanted.get(line["row"]):
+    kept, found = {line["row"]: line for line in _kept(layout.profile.results / KEPT)}, []
+    for row in rows:
+        if line := kept.get(layout.results(row).name):
             now = read_provenance(layout, row)
             current = now is not None and now["recorded"] == line["recorded"]
             same = Agreement(**{name: line[name] for name in FOUND}).holds()
