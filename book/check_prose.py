@@ -7,8 +7,9 @@ A number is result-like when it is a percentage, a decimal, or a number of point
 - allowed_numbers.csv lists it for its page (or for all, "*"): kind "reported" with the same condition, kind "constant"
   for what is no result, such as the level of an interval.
 
-A page may state what its sentences rely on, as comments: ``% holds: scale.none_T6.uar > scale.original.uar``, and that
-an interval has both signs: ``% undecided: attribution.embedding``.
+A page may state what its sentences rely on, as comments: ``% holds: scale.none_T6.uar > scale.original.uar``, that the
+whole of an interval lies on one side, ``% surely: attribution.layer > 0``, or that it has both signs, ``% undecided:
+attribution.embedding``.
 """
 
 import json
@@ -28,6 +29,7 @@ RESULT = re.compile(
 )
 KEY = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 HOLDS = re.compile(r"^% holds: *(\S+) *([<>]) *(\S+) *$", re.MULTILINE)
+SURELY = re.compile(r"^% surely: *(\S+) *([<>]) *(\S+) *$", re.MULTILINE)
 UNDECIDED = re.compile(r"^% undecided: *(\S+) *$", re.MULTILINE)
 INTERVAL = re.compile(r"\[([^,]+), ([^\]]+)\]")
 CODE = r"code|code-cell|code-block|image|literalinclude|math|mermaid|bibliography|toctree|figure|csv-table"
@@ -80,8 +82,8 @@ def bare_numbers(page: str, text: str, allowed: pd.DataFrame, printed: set[str])
 
 
 def unknown_keys(page: str, text: str, entries: dict[str, str]) -> list[str]:
-    """Problems: what a page substitutes or says to be undecided and numbers.json does not have."""
-    used = KEY.findall(text) + UNDECIDED.findall(text)
+    """Problems: what a page substitutes or says to be sure or undecided and numbers.json does not have."""
+    used = KEY.findall(text) + [first for first, *_ in SURELY.findall(text)] + UNDECIDED.findall(text)
     return [f"{page}: no entry {key} in numbers.json" for key in used if key not in entries]
 
 
@@ -93,17 +95,22 @@ def broken_statements(page: str, text: str, entries: dict[str, str]) -> list[str
         for first, sign, second in HOLDS.findall(text)
         if not compare[sign](_value(first, entries), _value(second, entries))
     ]
+    unsure = [
+        f"{page}: no longer sure: {name} {sign} {bound} ({entries[name]})"
+        for name, sign, bound in SURELY.findall(text)
+        if name in entries and not all(compare[sign](end, float(bound)) for end in _ends(entries[name]))
+    ]
     decided = [
         f"{page}: no longer undecided: {name} ({entries[name]})"
         for name in UNDECIDED.findall(text)
-        if name in entries and not _has_both_signs(entries[name])
+        if name in entries and not _ends(entries[name])[0] < 0 < _ends(entries[name])[1]
     ]
-    return compared + decided
+    return compared + unsure + decided
 
 
-def _has_both_signs(entry: str) -> bool:
+def _ends(entry: str) -> tuple[float, float]:
     low, high = map(float, INTERVAL.search(entry).groups())
-    return low < 0 < high
+    return low, high
 
 
 def _value(name: str, entries: dict[str, str]) -> float:

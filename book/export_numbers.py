@@ -33,7 +33,8 @@ from emotrace.study.controls import gate_table
 from emotrace.study.course import COURSE_METRICS, HEARD, adversarial_change, training_course
 from emotrace.study.effect_tables import effect_changes
 from emotrace.study.layout import Layout
-from emotrace.study.learning_curve import curve_record, learning_curve
+from emotrace.study.learning_curve import curve_record
+from emotrace.study.learning_curve_tables import gap_changes, learning_curve
 from emotrace.study.level import HEARINGS
 from emotrace.study.model_seeds import model_spread
 from emotrace.study.probing import read_probing, read_probing_provenance
@@ -208,12 +209,15 @@ def effects(study: Study) -> Entries:
 
 
 def learned(profile: Profile) -> Entries:
-    """The learning curve, e.g. official_control.kept.speakers12; of the second recogniser as METRIC_second."""
+    """The learning curve, as official_control.kept.speakers12, and gap_change; of the second recogniser NAME_second."""
     found: Entries = {}
     for line in learning_curve(profile, n_bootstrap=N_BOOTSTRAP).itertuples():
         row = found.setdefault(slug(line.row), {}).setdefault(line.metric + SUFFIXES[line.recogniser], {})
         unit, form = (" %", ".1f") if line.metric == "uar" else ("", ".2f")
         row[f"speakers{line.speakers}"] = interval((line.estimate, line.low, line.high), unit, form)
+    for line in gap_changes(profile, n_bootstrap=N_BOOTSTRAP).itertuples():
+        name = "gap_change" + SUFFIXES[line.recogniser]
+        found[slug(line.row)][name] = interval((line.estimate, line.low, line.high), " points", "+.1f")
     return found
 
 

@@ -18,10 +18,10 @@ from emotrace.study.learning_curve import (
     LINES,
     curve_record,
     curve_state,
-    learning_curve,
     run_learning_curve,
     speaker_draws,
 )
+from emotrace.study.learning_curve_tables import gap_changes, learning_curve
 from emotrace.study.profiles import Corpus, Measure, Profile, ProfileError, get_profile
 from emotrace.study.rows import select_rows
 from emotrace.study.runner import run_rows
@@ -120,6 +120,9 @@ def test_numbers_are_the_mean_over_draws_and_what_a_control_keeps(tmp_path):
     assert found["log-mel", "uar"].tolist() == pytest.approx([90, 95])
     assert found["log-mel", "kept"].tolist() == pytest.approx([0.9, 1.0])
     assert ("original", "kept", 2) not in found
+    [change] = gap_changes(profile, n_bootstrap=20).to_dict("records")
+    assert (change["row"], change["fewest"], change["most"]) == ("log-mel", 2, 4)
+    assert change["estimate"] == pytest.approx((95 - 95) - (100 - 90))
 
 
 def test_a_profile_without_other_speakers_has_no_curve():

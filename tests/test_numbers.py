@@ -94,6 +94,16 @@ def test_a_page_may_say_that_an_interval_has_both_signs(prose):
     assert prose.unknown_keys("a.md", "% undecided: a.gone\n", entries) == ["a.md: no entry a.gone in numbers.json"]
 
 
+def test_a_page_may_say_that_a_whole_interval_lies_on_one_side(prose):
+    entries = {"a.zero": "+1.0 points [-0.8, +2.8]", "a.loss": "-5.5 points [-8.3, -2.7]"}
+    text = "% surely: a.zero > 0\n% surely: a.loss < 0\n% surely: a.loss < -5\n"
+    assert prose.broken_statements("a.md", text, entries) == [
+        "a.md: no longer sure: a.zero > 0 (+1.0 points [-0.8, +2.8])",
+        "a.md: no longer sure: a.loss < -5 (-5.5 points [-8.3, -2.7])",
+    ]
+    assert prose.unknown_keys("a.md", "% surely: a.gone > 0\n", entries) == ["a.md: no entry a.gone in numbers.json"]
+
+
 def test_one_percent_of_the_decisions_changes_recalls_and_their_differences(numbers, results):
     written = numbers.export(_study(results))
     path = results / "none-T1" / "utterances.parquet"

@@ -13,7 +13,8 @@ from emotrace.figures import Drawing
 from emotrace.notebook import CLASSES, RECOGNISER_NAMES, RECORDED, Studies, gather, readable
 from emotrace.study.controls import CONTROL_KEEPS
 from emotrace.study.course import COURSE_METRICS, HEARD, adversarial_change, training_course
-from emotrace.study.learning_curve import ROWS, curve_record, learning_curve
+from emotrace.study.learning_curve import ROWS, curve_record
+from emotrace.study.learning_curve_tables import learning_curve
 from emotrace.study.profiles import get_profile
 from emotrace.study.tables import heading
 from emotrace.training.unified import SMALL

@@ -155,8 +155,8 @@ def learning_curve(
     """
     with one_message():
         from emotrace.study.layout import Layout
-        from emotrace.study.learning_curve import learning_curve as read_curve
         from emotrace.study.learning_curve import run_learning_curve
+        from emotrace.study.learning_curve_tables import learning_curve as read_curve
         from emotrace.study.profiles import get_profile, prepare
 
         own = get_profile(profile)

@@ -16,9 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from emotrace.corpus.datadir import DataDir, Utterance
-from emotrace.evaluation.bootstrap import Interval, Part, bootstrap_interval, ratio
 from emotrace.evaluation.ser import Features, trained_on
-from emotrace.evaluation.statistics import Recall
 from emotrace.study.assembly import RECOGNISERS, read_parquet, write_parquet
 from emotrace.study.layout import Layout
 from emotrace.study.measure import Version, measure_tasks
@@ -179,31 +177,3 @@ def _features(version: Version, measure: Measure) -> Features:
 def _line(utterance: Utterance, predicted: str) -> dict[str, str | None]:
     line = {name: getattr(utterance, name) for name in ("speaker", "emotion", "fold")}
     return line | {"utterance": utterance.id, PREDICTED: predicted}
-
-
-def learning_curve(profile: Profile, *, n_bootstrap: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """UAR by the number of training speakers, mean over their draws, with intervals over the test speakers.
-
-    Returns columns row, recogniser, speakers, metric, estimate, low, high: of every row "uar" in percent, and of the
-    controls "kept", the share of the recordings' UAR, over the same draws of test speakers.
-
-    Raises ProfileError where no curve is recorded.
-    """
-    record = curve_record(profile)
-    if record.read_provenance() is None:
-        raise ProfileError(
-            f"no learning curve of profile {profile.name} is recorded; run: emotrace learning-curve "
-            f"--profile {profile.name}"
-        )
-    lines = read_parquet(record.table)
-    points = {key: part for key, part in lines.groupby(["row", "recogniser", "speakers"])}
-    options, found = {"n": n_bootstrap, "seed": seed}, []
-    for (row, recogniser, speakers), part in sorted(points.items(), key=lambda point: ROWS.index(point[0][0])):
-        point = {"row": row, "recogniser": recogniser, "speakers": speakers}
-        uar = Interval(*(100 * value for value in bootstrap_interval(part, Recall(PREDICTED), **options)))
-        found.append(point | {"metric": "uar"} | uar._asdict())
-        if row != ROWS[0]:
-            original = points[ROWS[0], recogniser, speakers]
-            kept = ratio(*(Part(1.0, each, Recall(PREDICTED)) for each in (part, original)), **options)
-            found.append(point | {"metric": "kept"} | kept._asdict())
-    return pd.DataFrame(found)
