@@ -103,14 +103,21 @@ def broken_statements(page: str, text: str, entries: dict[str, str]) -> list[str
     decided = [
         f"{page}: no longer undecided: {name} ({entries[name]})"
         for name in UNDECIDED.findall(text)
-        if name in entries and not _ends(entries[name])[0] < 0 < _ends(entries[name])[1]
+        if name in entries and not _has_both_signs(entries[name])
     ]
     return compared + unsure + decided
 
 
+def _has_both_signs(entry: str) -> bool:
+    low, high = _ends(entry)
+    return low < 0 < high
+
+
 def _ends(entry: str) -> tuple[float, float]:
-    low, high = map(float, INTERVAL.search(entry).groups())
-    return low, high
+    """The ends of an entry's interval. Raises ValueError where it has none."""
+    if (found := INTERVAL.search(entry)) is None:
+        raise ValueError(f"'{entry}' has no interval, so it cannot be called sure or undecided")
+    return float(found[1]), float(found[2])
 
 
 def _value(name: str, entries: dict[str, str]) -> float:

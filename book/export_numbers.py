@@ -228,7 +228,6 @@ def reproduced(profile: Profile) -> Entries:
         return {}
     return {
         "rows": f"{len(found)} of {len(profile.rows)}",
-        "missing": str(len(profile.rows) - len(found)),
         "predictions": f"{found['predictions'].sum():,}",
         "different": str(found["different"].sum()),
         "metrics": f"{found['metrics'].max():.1g} points",

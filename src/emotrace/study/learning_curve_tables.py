@@ -42,14 +42,11 @@ def gap_changes(profile: Profile, *, n_bootstrap: int = 1000, seed: int = 0) -> 
     Raises ProfileError where no curve is recorded.
     """
     points, found = _points(profile), []
+    numbers = [speakers for *_, speakers in points]
+    fewest, most = min(numbers), max(numbers)
     for row, recogniser in dict.fromkeys((row, recogniser) for row, recogniser, _ in points if row != ROWS[0]):
-        numbers = [speakers for *line, speakers in points if line == [row, recogniser]]
-        fewest, most = min(numbers), max(numbers)
-        parts = [
-            Part(factor, points[name, recogniser, speakers], RECALL)
-            for name, sign in ((ROWS[0], 100.0), (row, -100.0))
-            for speakers, factor in ((most, sign), (fewest, -sign))
-        ]
+        signs = {(ROWS[0], most): 1, (row, most): -1, (ROWS[0], fewest): -1, (row, fewest): 1}
+        parts = [Part(100.0 * sign, points[name, recogniser, n], RECALL) for (name, n), sign in signs.items()]
         change = combination(parts, n=n_bootstrap, seed=seed)
         found.append({"row": row, "recogniser": recogniser, "fewest": fewest, "most": most} | change._asdict())
     return pd.DataFrame(found)
