@@ -10,7 +10,7 @@ PYTHON := $(firstword $(foreach name,python3.11 python3.12 python3 python,\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run book pdf browser test train dry-run benchmark lint format lock clean
+.PHONY: help install run live study book pdf browser test train dry-run benchmark lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 16
@@ -25,10 +25,17 @@ $(STAMP): requirements.lock requirements-nodeps.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-run: $(STAMP) ## run what is missing of the phantom profile
+run: $(STAMP) ## run what of the phantom profile is not recorded for the code, models and data at hand
 	$(BIN)/emotrace run --profile phantom
 
-book: run ## run the phantom profile, build the book, check its pages
+# Exit code 1 says that something differs: the page of the provenance shows it, and the book is built all the same.
+live: run ## reproduce one recorded row on this machine, for the page of the provenance
+	$(BIN)/emotrace reproduce --rows ECAPA-anon-T12-soft --out work/live.csv || test $$? -eq 1
+
+study: $(STAMP) ## reproduce all recorded rows of the phantom from nothing, and compare; about 25 minutes
+	$(BIN)/emotrace reproduce --profile phantom --all --fresh --out work/study.csv
+
+book: live ## reproduce one row of the recorded study, build the book, check its pages
 	$(BIN)/python book/build.py
 
 pdf: book ## the book as one PDF, where Chromium is installed
@@ -38,7 +45,7 @@ browser: book ## open every built page in Chromium (Debian: apt-get install chro
 	$(BIN)/python -m pytest tests/browser
 
 test: $(STAMP) ## run the tests and the notebooks, in two processes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n 2 --no-loadscope-reorder --ignore=tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/browser
 
 train: $(STAMP) ## train every small model that is not there, from RAVDESS and LibriSpeech; hours, resumable
 	$(BIN)/emotrace train all
@@ -68,5 +75,5 @@ lock: ## resolve requirements.txt again and write the lock files
 	$(COMPILE) requirements.txt -o requirements.lock
 	$(COMPILE) --no-deps requirements-nodeps.txt -o requirements-nodeps.lock
 
-clean: ## remove the environment, the built book with its audio, the phantom's results (not recorded ones)
-	rm -rf .venv book/_build book/sets book/_static/listening work data/results/phantom
+clean: ## remove the environment, the built book with its audio, everything computed (not the recorded results)
+	rm -rf .venv book/_build book/sets book/_static/listening work

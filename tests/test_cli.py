@@ -101,7 +101,7 @@ def test_status_says_where_each_row_stands():
 
 
 @pytest.fixture(scope="module")
-def unseen(tmp_path_factory) -> Path:
+def unseen(tmp_path_factory, inline_workers) -> Path:
     """A corpus that nobody has prepared: half of it 44.1 kHz stereo WAV, the other half 22.05 kHz FLAC."""
     path = tmp_path_factory.mktemp("unseen") / "corpus"
     wav = make_corpus(path / "raw", rate=44_100)

@@ -25,7 +25,7 @@ from emotrace.vocoder.checkpoint import CheckpointError
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory) -> Path:
+def root(tmp_path_factory, inline_workers) -> Path:
     folder = tmp_path_factory.mktemp("paper")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMOTRACE_CHECKPOINTS", str(folder / "work" / "checkpoints"))

@@ -37,7 +37,7 @@ def other_speakers(path: Path) -> DataDir:
 
 
 @pytest.fixture(scope="module")
-def layout(tmp_path_factory) -> Layout:
+def layout(tmp_path_factory, inline_workers) -> Layout:
     folder = tmp_path_factory.mktemp("curve")
     make_corpus(folder / "corpus")
     other_speakers(folder / "training")

@@ -91,7 +91,7 @@ def profile(shared):
 
 
 @pytest.fixture(scope="module")
-def room(profile):
+def room(profile, inline_workers):
     return open_room(profile, ["original", ROW], jobs=1)
 
 

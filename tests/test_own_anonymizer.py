@@ -86,7 +86,7 @@ def write_folders(root: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def evaluated(tmp_path_factory) -> dict[str, Evaluated]:
+def evaluated(tmp_path_factory, inline_workers) -> dict[str, Evaluated]:
     """Every system after the commands of the page: import, import, evaluate."""
     root = write_folders(tmp_path_factory.mktemp("my speech"))
     labels = ("--labels", root / "labels.csv")

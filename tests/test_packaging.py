@@ -2,6 +2,8 @@
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -31,10 +33,50 @@ def test_every_requirement_is_pinned():
     assert [line for line in lines if not PIN.match(line)] == []
 
 
-def test_the_check_is_make_test():
-    commands = (ROOT / ".ci" / "run").read_text()
-    assert re.findall(r"^make .*$", commands, re.MULTILINE) == ['make test 2>&1 | tee "$log"']
-    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+@pytest.fixture
+def check(tmp_path):
+    """check(book, test): status and lines of .ci/run in a folder whose Makefile has these recipes."""
+
+    def run(book: str, test: str) -> tuple[int, list[str]]:
+        (tmp_path / "Makefile").write_text(f"book:\n\t@{book}\ntest:\n\t@{test}\n")
+        (tmp_path / ".ci").mkdir()
+        shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
+        done = subprocess.run([tmp_path / ".ci" / "run"], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout.splitlines()
+
+    return run
+
+
+def test_the_check_builds_the_book_and_runs_the_tests(check):
+    status, lines = check("echo built", "echo '=== 2 passed in 1.00s ==='")
+    assert status == 0 and lines[0] == "built"
+    assert [line.rpartition(" in ")[0] for line in lines[1:]] == [
+        "ci: make book passed",
+        "=== 2 passed",
+        "ci: make test passed",
+        "=== 2 passed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("book", "line"),
+    [
+        ("false", ""),
+        ("echo 'a/index.md:88: WARNING: more than one target found'; exit 2", "a/index.md:88: WARNING: more than one"),
+        ("echo 'much ado'; echo 'book: x.html: no heading' >&2; exit 1", "book: x.html: no heading"),
+        ("echo 'ValueError: a cell that raises'; exit 1", "ValueError: a cell that raises"),
+    ],
+)
+def test_a_broken_book_stops_the_check_with_what_is_wrong(check, book, line):
+    status, lines = check(book, "echo tested")
+    assert status == 2 and "tested" not in lines  # make's own status
+    assert [each.startswith("ci: make book failed after") for each in lines].count(True) == 1
+    assert lines[-1].startswith(line or "ci: make book failed")
+
+
+def test_a_failing_test_stops_the_check_by_its_name(check):
+    status, lines = check("true", "echo 'FAILED tests/test_a.py::test_b - assert 1 == 2'; exit 1")
+    assert status == 2 and lines[-1] == "FAILED tests/test_a.py::test_b - assert 1 == 2"
 
 
 def test_links_of_the_book():

@@ -18,7 +18,7 @@ ANONYMISED = ROWS[1]
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory) -> Layout:
+def recorded(tmp_path_factory, inline_workers) -> Layout:
     folder = make_tiny(tmp_path_factory.mktemp("study"))
     layout = tiny_layout(folder, folder)
     run_rows(layout, ROWS)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from stand_in import make_corpus, tone
 
-from emotrace.corpus.validate import flat_samples, validate
+from emotrace.corpus.validate import flat_samples, rate_notes, validate
 
 
 def replace_line(name, number, line):
@@ -45,9 +45,9 @@ DEFECTS = {
         "wav.scp:2: audio of 's1-hap': unreadable audio: Format not recognised",
     ),
     "cut audio": (cut("wav/s1-neu.wav"), "wav.scp:3: audio of 's1-neu': unreadable audio: the file is shorter"),
-    "wrong rate": (
-        audio("s1-sad.wav", tone(rate=22_050), 22_050),
-        "wav.scp:4: audio of 's1-sad': wrong rate: 22050 Hz, expected 16000 Hz",
+    "low rate": (
+        audio("s1-sad.wav", tone(rate=7_999), 7_999),
+        "wav.scp:4: audio of 's1-sad': rate of 7999 Hz: speech needs at least 8000 Hz",
     ),
     "stereo": (audio("s2-ang.wav", np.stack([tone()] * 2, 1)), "wav.scp:5: audio of 's2-ang': 2 channels (stereo)"),
     "NaN": (
@@ -205,7 +205,7 @@ def test_one_defect_is_named_at_its_line_and_nothing_else_is(broken, defect):
 
 
 TOGETHER = """
-missing audio, unreadable audio, cut audio, wrong rate, stereo, NaN, silence, too short, clipped, beyond full scale,
+missing audio, unreadable audio, cut audio, low rate, stereo, NaN, silence, too short, clipped, beyond full scale,
 audio used twice, shell command, unknown emotion, unknown gender, fold missing, false trial label,
 trial of unknown utterance, enrolment of unknown utterance, empty transcript, speaker's list is short, malformed line,
 too many fields, transcript without utterance, segments
@@ -223,19 +223,24 @@ def test_all_defects_are_named_at_once(broken):
 
 
 def test_one_file_can_have_several_problems(broken):
-    audio("s1-ang.wav", np.zeros((800, 2)), 8_000)(broken)
+    audio("s1-ang.wav", np.zeros((39, 2)), 100)(broken)
     assert [message.split("': ")[1].split(":")[0].split(" (")[0] for message in found(broken)] == [
-        "wrong rate",
+        "rate of 100 Hz",
         "2 channels",
         "too short",
         "silence",
     ]
 
 
-def test_any_rate_is_accepted_on_request(tmp_path):
+def test_a_rate_that_is_resampled_is_a_note(tmp_path):
     path = make_corpus(tmp_path / "corpus", rate=22_050, suffix=".flac").path
-    assert len(found(path)) == 16
-    assert found(path, expected_rate=None) == [] and found(path, expected_rate=22_050) == []
+    soundfile.write(path / "wav" / "s1-ang.flac", tone(rate=8_000), 8_000)
+    assert found(path) == []
+    assert rate_notes(path) == [
+        "1 of 16 files at 8000 Hz: resampled to 16000 Hz wherever they are read",
+        "15 of 16 files at 22050 Hz: resampled to 16000 Hz wherever they are read",
+    ]
+    assert rate_notes(make_corpus(tmp_path / "plain").path) == []
 
 
 def test_a_place_that_is_no_directory(tmp_path):

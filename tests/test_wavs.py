@@ -15,7 +15,7 @@ from test_bad_inputs import run, snapshot
 from emotrace.corpus.datadir import DataDir, Emotion
 from emotrace.corpus.labels import read_labels
 from emotrace.corpus.protocol import folds_by_speaker, verification
-from emotrace.corpus.validate import validate
+from emotrace.corpus.validate import rate_notes, validate
 from emotrace.corpus.wavs import import_wavs
 from emotrace.study.directories import _possible_measures
 from emotrace.study.profiles import Measure
@@ -76,7 +76,10 @@ def test_one_table_serves_two_folders_of_the_same_names(folder, tmp_path):
     second, _ = import_wavs(other, tmp_path / "second", folder / "labels.csv")
     assert [u.id for u in first] == [u.id for u in second] and first.trials == second.trials
     assert (first.enrolment, [u.fold for u in first]) == (second.enrolment, [u.fold for u in second])
-    assert {u.path.suffix for u in second} == {".FLAC"} and validate(second.path, expected_rate=22_050) == []
+    assert {u.path.suffix for u in second} == {".FLAC"} and validate(second.path) == []
+    assert rate_notes(second.path) == ["16 of 16 files at 22050 Hz: resampled to 16000 Hz wherever they are read"]
+    code, lines = run("validate", second.path)
+    assert code == 0 and lines[0].startswith("note: 16 of 16 files at 22050 Hz")
 
 
 def test_the_table_may_be_a_spreadsheets(folder, tmp_path):
@@ -202,7 +205,6 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         ":3: no emotion: fill it in, delete the line, or empty the column 'emotion'",
     ),
     "no speaker": (change(3, "s1/neu one.wav,,f,neu,one two"), ":3: no speaker: fill it in"),
-    "a line cut short": (change(3, "s1/neu one.wav,s1"), ":3: no gender: fill it in (and 2 more problems)"),
     "no words in a text": (change(3, "s1/neu one.wav,s1,f,neu,..."), ":3: empty transcript '...': write what is said"),
     "text with a comma": (
         change(3, "s1/neu one.wav,s1,f,neu,one, two"),
@@ -287,10 +289,39 @@ def test_a_folder_that_cannot_be_used(folder, tmp_path, apply, expected):
     assert code == 2 and expected in lines[-1] and lines[-1].startswith("emotrace: ")
 
 
-def test_a_later_line_is_counted(folder):
-    change(3, "s1/neu one.wav,s1,x,joy,one two")(folder)
-    code, lines = run("import", "wavs", folder, folder.parent / "out")
-    assert code == 2 and lines[-1].endswith("(and 1 more problems)") and ":3: unknown gender 'x'" in lines[-1]
+def test_all_problems_are_named_at_once_in_the_order_of_the_table(folder, tmp_path):
+    """Cells, contradictions, names, repetitions and audio together, each by its line."""
+    change(2, "s1/sad one.wav,s1,x,joy,one two")(folder)
+    change(3, "s1/neu one.wav,s1")(folder)
+    sound(np.zeros(16_000))(folder)
+    change(5, "s1/hap one.wav,s1,f,hap,one two\ns2/gone.wav,s1,m,hap,one two")(folder)
+    change(7, "s1/hap one.wav,s2,f,hap,one two")(folder)
+    soundfile.write(folder / "s2" / "neu one.wav", tone(rate=100), 100)
+    before = snapshot(tmp_path)
+    code, lines = run("import", "wavs", folder, tmp_path / "out")
+    assert code == 2 and snapshot(tmp_path) == before
+    named = [line.split("labels.csv:")[1] for line in lines if "labels.csv:" in line]
+    expected = [
+        "2: unknown gender 'x'",
+        "2: unknown emotion 'joy'",
+        "3: no gender",
+        "3: no emotion",
+        "3: no text",
+        "6: speaker 's1' has gender m, but f in line 4",
+        "6: no audio 's2/gone.wav'",
+        "7: 's1/hap one.wav' stands in line 5 already",
+        f"8: {folder}/s2/neu one.wav: rate of 100 Hz: speech needs at least 8000 Hz",
+    ]
+    assert len(named) == len(expected), named
+    for line, words in zip(named, expected, strict=True):
+        assert line.startswith(words), (line, words)
+
+
+def test_every_fault_of_the_heading_is_named(folder, tmp_path):
+    change(1, "file,speaker,speaker,emotion,text")(folder)
+    code, lines = run("import", "wavs", folder, tmp_path / "out")
+    assert code == 2
+    assert [line.split(":1: ")[1].split(":")[0] for line in lines] == ["two columns 'speaker'", "no column 'gender'"]
 
 
 def test_audio_that_moved_away_is_named_when_it_is_used(folder, tmp_path):

@@ -57,18 +57,20 @@ def import_corpus(
         typer.echo(remark)
 
 
-def validate(
-    directory: Annotated[Path, typer.Argument(help="Data directory.")],
-    rate: Annotated[int, typer.Option(help="Expected sampling rate in Hz; 0 accepts any.")] = 16_000,
-) -> None:
+def validate(directory: Annotated[Path, typer.Argument(help="Data directory.")]) -> None:
     """Name every problem of a data directory, with file and line; exit code 1 if there is any.
+
+    Audio at another rate than 16 kHz is no problem: every command resamples it, and a note says so. Below 8 kHz it is.
 
     Example: `emotrace validate data/phantom/test`
     """
+    from emotrace.corpus.validate import rate_notes
     from emotrace.corpus.validate import validate as find_problems
 
-    problems = find_problems(directory, expected_rate=rate or None)
+    problems = find_problems(directory)
     for problem in problems:
         typer.echo(str(problem))
+    for note in rate_notes(directory):
+        typer.echo(f"note: {note}")
     typer.echo(f"{directory}: {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}", err=True)
     raise typer.Exit(1 if problems else 0)

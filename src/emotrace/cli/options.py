@@ -43,6 +43,9 @@ LayerOption = Annotated[int, typer.Option(min=1, help="HuBERT layer that rows at
 SeedOption = Annotated[int, typer.Option(min=0, help="Of the pseudo-speakers; 0 is the study's own selection.")]
 JobsOption = Annotated[int | None, typer.Option(min=1, help="Worker processes, one thread each; 2 by default.")]
 KeepOption = Annotated[bool, typer.Option("--keep", help="Write it to reproductions.csv beside the results.")]
+OutOption = Annotated[Path | None, typer.Option(help="Write it to this CSV file.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Every row that has results, at whatever layer and seed.")]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Forget what earlier reproductions computed.")]
 SchedulerOption = Annotated[
     str | None, typer.Option(help="A dask cluster of yours instead of --jobs: tcp://host:8786, or a scheduler file.")
 ]

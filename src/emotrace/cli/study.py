@@ -3,11 +3,14 @@
 import typer
 
 from emotrace.cli.options import (
+    AllOption,
+    FreshOption,
     HearingOption,
     JobsOption,
     KeepOption,
     LayerOption,
     LibriSpeechOption,
+    OutOption,
     ProfileName,
     ProfileOption,
     RavdessOption,
@@ -87,7 +90,10 @@ def reproduce(
     scheduler: SchedulerOption = None,
     ravdess: RavdessOption = None,
     librispeech: LibriSpeechOption = None,
+    every: AllOption = False,
+    fresh: FreshOption = False,
     keep: KeepOption = False,
+    out: OutOption = None,
 ) -> None:
     """Make recorded rows again from nothing, and say whether every prediction and every number is the same.
 
@@ -98,19 +104,22 @@ def reproduce(
     """
     with one_message():
         from emotrace.study.profiles import get_profile, prepare
-        from emotrace.study.reproduction import keep_agreements
+        from emotrace.study.reproduction import KEPT, keep_agreements, recorded_everywhere, together
         from emotrace.study.reproduction import reproduce as make_again
 
-        layout, chosen = layout_and_rows(profile, rows, layer, seed)
-        prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
-        found = make_again(layout, chosen, jobs=worker_count(jobs), scheduler=scheduler)
-        if keep:
-            keep_agreements(layout, chosen, found)
+        own = get_profile(profile)
+        groups = recorded_everywhere(own) if every else [layout_and_rows(profile, rows, layer, seed)]
+        prepare(own, ravdess=ravdess, librispeech=librispeech)
+        found = []
+        for layout, chosen in groups:
+            lines = make_again(layout, chosen, jobs=worker_count(jobs), scheduler=scheduler, fresh=fresh and not found)
+            for path in [path for path in (layout.profile.results / KEPT if keep else None, out) if path]:
+                keep_agreements(layout, chosen, lines, path)
+            found += lines
     for line in found:
-        typer.echo(
-            f"{line.row:22} {line.state:6} {line.different} of {line.predictions} predictions differ; largest "
-            f"difference: features {line.features:.1e} (relative), table II {line.metrics:.1e} points"
-        )
+        typer.echo(f"{line.row:22} {line.state:6} {line.text()}")
+    if len(found) > 1:
+        typer.echo(f"{len(found)} rows: {together(found).text()}")
     if not all(line.holds() for line in found):
         raise typer.Exit(1)
 
@@ -131,10 +140,13 @@ def probe(
         from emotrace.study.layout import Layout
         from emotrace.study.probing import read_probing, run_probing
         from emotrace.study.profiles import get_profile, prepare
+        from emotrace.study.runner import require_scheduler
 
         own = get_profile(profile)
         prepare(own, ravdess=ravdess, librispeech=librispeech)
         done = run_probing(Layout(own, seed=seed), jobs=worker_count(jobs), scheduler=scheduler)
+        if scheduler and not done:
+            require_scheduler(scheduler)
         table = read_probing(own)
     typer.echo(f"{own.results}: {'recorded' if done else 'recorded already'}; the best of each probe:")
     best = table.loc[table.groupby(["probe", "target"], sort=False)["estimate"].idxmax()]
@@ -158,10 +170,13 @@ def learning_curve(
         from emotrace.study.learning_curve import run_learning_curve
         from emotrace.study.learning_curve_tables import learning_curve as read_curve
         from emotrace.study.profiles import get_profile, prepare
+        from emotrace.study.runner import require_scheduler
 
         own = get_profile(profile)
         prepare(own, ravdess=ravdess, librispeech=librispeech)
         done = run_learning_curve(Layout(own), jobs=worker_count(jobs), scheduler=scheduler)
+        if scheduler and not done:
+            require_scheduler(scheduler)
         table = read_curve(own)
     typer.echo(
         f"{own.results}: {'recorded' if done else 'recorded already'}; uar [%], and kept of the recordings' UAR:"

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +34,16 @@ class Label:
 
 @dataclass(frozen=True)
 class Labels:
-    """A table of labels: its lines, which of OPTIONAL it has, and its other columns, which mean nothing here."""
+    """A table of labels: its lines, which of OPTIONAL it has, and its other columns, which mean nothing here.
+
+    `lines` are those without a fault; `problems` name the faults of the others, and contradictions.
+    """
 
     path: Path
     lines: tuple[Label, ...]
     known: tuple[str, ...]
     unused: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
 
 
 def read_labels(path: str | Path) -> Labels:
@@ -47,27 +51,23 @@ def read_labels(path: str | Path) -> Labels:
 
     Commas, semicolons or tabs between them. Gender is f, m, female or male; emotion sad, neu, ang, hap, or neutral,
     angry, happy. An optional column counts when its cells are filled, and then in every line.
-    Raises CorpusError with file, line and what to do about the first problem, and the number of the others.
+    What is wrong with single lines is in `Labels.problems`. Raises CorpusError for what is no table of labels at all,
+    with file, line and what to do.
     """
     path = Path(path)
     header, rows = _rows(path)
-    if missing := [name for name in REQUIRED if name not in header]:
-        needed, optional = ", ".join(REQUIRED), ", ".join(OPTIONAL)
-        raise CorpusError(
-            f"{path}:1: no column '{missing[0]}': the first line has to name {needed} and, where known, {optional}"
-        )
     known = tuple(name for name in OPTIONAL if any(row.get(name) for _, row in rows))
-    refuse([Problem(path, line, message) for line, row in rows for message in _faults(row, header, known)])
-    lines = tuple(_label(line, row) for line, row in rows)
-    refuse(list(_contradictions(path, lines)))
-    return Labels(path, lines, known, tuple(name for name in header if name and name not in REQUIRED + OPTIONAL))
+    faults = {line: list(_faults(row, header, known)) for line, row in rows}
+    problems = [Problem(path, line, message) for line, messages in faults.items() for message in messages]
+    lines = tuple(_label(line, row) for line, row in rows if not faults[line])
+    unused = tuple(name for name in header if name and name not in REQUIRED + OPTIONAL)
+    return Labels(path, lines, known, unused, (*problems, *_contradictions(path, lines)))
 
 
-def refuse(problems: list[Problem]) -> None:
-    """Raise CorpusError with the first of the problems and the number of the others; nothing where there is none."""
-    if problems:
-        more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
-        raise CorpusError(f"{problems[0]}{more}")
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise CorpusError with all problems, a line each, in the order of the table; nothing where there is none."""
+    if ordered := sorted(problems, key=lambda problem: problem.line or 0):
+        raise CorpusError("\n".join(map(str, ordered)))
 
 
 def _text(path: Path) -> str:
@@ -92,12 +92,20 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
         rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
         raise CorpusError(f"{path}:{reader.line_num}: {error}: mend the quotation marks") from error
-    if repeated := [name for name in header if name and header.count(name) > 1]:
-        raise CorpusError(f"{path}:1: two columns '{repeated[0]}': keep one")
+    refuse(Problem(path, 1, message) for message in _heading_faults(header))
     found = [(line, _row(header, cells)) for line, cells in rows if any(cells)]
     if not found:
         raise CorpusError(f"{path}: names no audio: write one line per utterance")
     return header, found
+
+
+def _heading_faults(header: list[str]) -> Iterator[str]:
+    for name in dict.fromkeys(name for name in header if name and header.count(name) > 1):
+        yield f"two columns '{name}': keep one"
+    needed, optional = ", ".join(REQUIRED), ", ".join(OPTIONAL)
+    for name in REQUIRED:
+        if name not in header:
+            yield f"no column '{name}': the first line has to name {needed} and, where known, {optional}"
 
 
 def _row(header: list[str], cells: list[str]) -> Row:

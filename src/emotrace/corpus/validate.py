@@ -1,9 +1,11 @@
 """Every problem of a data directory at once: its Kaldi files, and the samples of every utterance."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from tqdm import tqdm
 
 from emotrace.corpus.audio import SAMPLE_RATE, AudioError, load_audio, read_samples
@@ -12,6 +14,7 @@ from emotrace.corpus.metadata import audio_path, metadata_problems
 from emotrace.corpus.tables import CorpusError, Problem, read_tables
 
 SHORTEST_SECONDS = 0.4
+LOWEST_RATE = 8_000  # Hz; telephone speech, above which the recognisers' 16 kHz may be resampled from
 # -60 dBFS: the softest of the 864 RAVDESS recordings peaks at -47 dBFS.
 SILENT_PEAK = 1e-3
 # Three equal samples in a row at the peak: in 1,200 recordings of RAVDESS and LibriSpeech there is no such run,
@@ -19,11 +22,11 @@ SILENT_PEAK = 1e-3
 FLAT_RUN, FLAT_TOLERANCE, FLAT_PEAK = 3, 4e-5, 0.1
 
 
-def validate(path: str | Path, *, expected_rate: int | None = SAMPLE_RATE) -> list[Problem]:
+def validate(path: str | Path) -> list[Problem]:
     """All problems of the data directory `path`, sorted by file and line; an empty list means it is sound.
 
-    Audio problems stand at the utterance's line of wav.scp. `expected_rate` in Hz; None accepts any rate.
-    Never raises for a defect of the directory.
+    Audio problems stand at the utterance's line of wav.scp. Rates other than 16 kHz are resampled wherever audio is
+    read, so they are no problem: `rate_notes` names them. Never raises for a defect of the directory.
     """
     path = Path(path)
     tables = read_tables(path)
@@ -35,18 +38,38 @@ def validate(path: str | Path, *, expected_rate: int | None = SAMPLE_RATE) -> li
         if not file.is_file():
             continue  # metadata_problems has named it
         owner = owners.setdefault(file.resolve(), utterance)
-        messages = list(audio_problems(file, expected_rate))
+        messages = list(audio_problems(file))
         if owner != utterance:
             messages.append(f"same file as utterance '{owner}'")
         problems += [Problem(wav_scp.file, cell.line, f"audio of '{utterance}': {m} ({cell.value})") for m in messages]
     return sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
 
 
+def rate_notes(path: str | Path) -> list[str]:
+    """A sentence for each rate of the audio of a data directory that is resampled, with the number of its files."""
+    tables = read_tables(Path(path))
+    files = [audio_path(Path(path), cell.value) for cell in tables["wav.scp"].cells.values()]
+    rates = Counter(rate for file in files if (rate := sampling_rate(file)))
+    return [
+        f"{number} of {len(files)} files at {rate} Hz: resampled to {SAMPLE_RATE} Hz wherever they are read"
+        for rate, number in sorted(rates.items())
+        if rate >= LOWEST_RATE and rate != SAMPLE_RATE
+    ]
+
+
+def sampling_rate(file: Path) -> int | None:
+    """Rate of an audio file in Hz; None where it cannot be read."""
+    try:
+        return soundfile.info(file).samplerate
+    except (OSError, soundfile.SoundFileError):
+        return None
+
+
 def require_usable_audio(data: DataDir, *, shortest: float = SHORTEST_SECONDS) -> None:
     """Raise CorpusError when a model could not take the audio of an utterance, before any work is done on the others.
 
-    That is audio which is unreadable, empty, NaN, digital silence, or shorter than `shortest` seconds. Rate, channels
-    and clipping are not held against it: `validate` names them.
+    That is audio which is unreadable, empty, NaN, digital silence, below 8 kHz, or shorter than `shortest` seconds.
+    Channels and clipping are not held against it: `validate` names them.
     """
     found = [f"audio of '{u.id}': {reason}" for u in data if (reason := unusable(u.path, shortest))]
     if found:
@@ -63,12 +86,18 @@ def unusable(file: Path, shortest: float = SHORTEST_SECONDS) -> str | None:
         waveform = load_audio(file)
     except AudioError as error:
         return str(error)
+    if fault := _rate_fault(soundfile.info(file).samplerate):
+        return f"{file}: {fault}"
     if len(waveform) < shortest * SAMPLE_RATE:
         return f"{file}: too short: {len(waveform) / SAMPLE_RATE:.3f} s, expected at least {shortest} s"
     return None if waveform.any() else f"{file}: silence: every sample is 0"
 
 
-def audio_problems(file: Path, expected_rate: int | None = SAMPLE_RATE) -> Iterator[str]:
+def _rate_fault(rate: int) -> str | None:
+    return f"rate of {rate} Hz: speech needs at least {LOWEST_RATE} Hz" if rate < LOWEST_RATE else None
+
+
+def audio_problems(file: Path) -> Iterator[str]:
     """What is wrong with one audio file, in words: at most one message of each kind."""
     try:
         with open(file, "rb") as stream:
@@ -76,8 +105,8 @@ def audio_problems(file: Path, expected_rate: int | None = SAMPLE_RATE) -> Itera
     except (OSError, AudioError) as error:
         yield f"unreadable audio: {error}"
         return
-    if expected_rate is not None and rate != expected_rate:
-        yield f"wrong rate: {rate} Hz, expected {expected_rate} Hz"
+    if fault := _rate_fault(rate):
+        yield fault
     if samples.shape[1] != 1:
         yield f"{samples.shape[1]} channels (stereo): expected mono"
     if len(samples) < SHORTEST_SECONDS * rate:

@@ -28,7 +28,7 @@ def import_wavs(source: str | Path, target: str | Path, labels: str | Path | Non
     the same utterance ids. Audio stays where it is, at any rate: `target` refers to it by absolute paths. Without a
     column fold, `protocol.folds_by_speaker` makes folds; enrolment and trials are those of `protocol.verification`.
     Returns the data directory, and remarks on what was made and what is missing. All of `target` appears or nothing.
-    Raises CorpusError with file and line of the first problem of the table or of the audio that it names;
+    Raises CorpusError with file and line of every problem of the table and of the audio that it names;
     FileExistsError if `target` holds something.
     """
     source, target = Path(source), Path(target)
@@ -70,12 +70,13 @@ def _name(file: str | PurePath) -> str:
 
 def _utterances(source: Path, audio: Audio, table: Labels) -> list[Utterance]:
     """One utterance for each line. Raises CorpusError where a line names no audio, or that of another, or bad audio."""
-    refuse([Problem(table.path, label.line, fault) for label in table.lines for fault in _misnamed(label, audio)])
-    files = {label: source / _chosen(label, audio) for label in table.lines}
-    refuse(list(_repeated(table, files)))
-    heard = tqdm(files.items(), desc=f"{source}", unit="file")
-    silent = [(label, fault) for label, file in heard if (fault := unusable(file))]
-    refuse([Problem(table.path, label.line, f"{fault}: replace it or delete the line") for label, fault in silent])
+    misnamed = {label: list(_misnamed(label, audio)) for label in table.lines}
+    files = {label: source / _chosen(label, audio) for label in table.lines if not misnamed[label]}
+    progress = tqdm(files.items(), desc=f"{source}", unit="file")
+    unfit = {label: f"{fault}: replace it or delete the line" for label, file in progress if (fault := unusable(file))}
+    faults = [(label, fault) for label, found in misnamed.items() for fault in found] + list(unfit.items())
+    named = [Problem(table.path, label.line, fault) for label, fault in faults]
+    refuse([*table.problems, *named, *_repeated(table, files)])
     speakers = {label.speaker: label.gender for label in table.lines}
     made = folds_by_speaker(speakers) if _makes_folds(table) else {}
     return [

@@ -27,7 +27,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from emotrace.study.site import Site, complaints, make_site, python_version
-from emotrace.study.workers import THREAD_VARIABLES, Task, TaskError, Workers
+from emotrace.study.workers import NATIVE, THREAD_VARIABLES, Task, TaskError, Workers
 
 CONNECT_SECONDS = 10
 PATIENCE = 300.0  # seconds without any worker before a run gives up: a queue may be slow to start them
@@ -45,18 +45,19 @@ class ClusterWorkers(Workers):
     Args:
         scheduler: address or scheduler file.
         folder: of the run, on the file system that the workers share.
+        kernels: a name of `workers.KERNELS`, whose environment the workers must have been started in.
         patience: seconds without any worker before giving up.
 
     Raises:
         ClusterError: dask is not installed, nobody answers, or a worker is unfit; the message says which.
     """
 
-    def __init__(self, scheduler: str, folder: Path, *, patience: float = PATIENCE):
+    def __init__(self, scheduler: str, folder: Path, kernels: str = NATIVE, *, patience: float = PATIENCE):
         self._patience = patience
-        self._client = _connect(scheduler)
+        self._client = connect(scheduler)
         try:
             self._require_workers(scheduler)
-            self._site = make_site(folder)
+            self._site = make_site(folder, kernels)
             self._site.probe.write_text(self._site.content)
             self._require_fit()
         except BaseException:
@@ -159,7 +160,8 @@ def _single_threaded() -> Iterator[None]:
         yield
 
 
-def _connect(scheduler: str) -> Any:
+def connect(scheduler: str) -> Any:
+    """A client of the dask cluster behind an address or a scheduler file. Raises ClusterError where none answers."""
     try:
         from distributed import Client
     except ImportError as error:

@@ -28,7 +28,7 @@ from emotrace.study.synthesis import (
     synthesis_tasks,
     used_models,
 )
-from emotrace.study.workers import Task
+from emotrace.study.workers import NATIVE, Task
 
 ORIGINAL = select_rows(["original"])[0]
 TRAINING_MEASURES = frozenset({Measure.SPEAKER, Measure.EMOTION})
@@ -87,7 +87,7 @@ class Layout:
             "device": self.profile.device,
             "ser_training": self.profile.ser_training is not None,
             "data": self._data_hashes(row) if data is None else data,
-        }
+        } | self._kernels()
 
     def require_unchanged_code(self) -> None:
         """Raise CodeChangedError when the code was edited since this layout was made: workers may have run either."""
@@ -99,6 +99,10 @@ class Layout:
         front_ends = {name for row in rows if needs_features(row) for name in FRONT_END_MODELS}
         used = {name for row in rows for name in used_models(row)}
         return sorted((front_ends | used) - set(self.models.names()))
+
+    def _kernels(self) -> dict[str, str]:
+        """Kernels that are not the native ones, which is what a record without a word of them had."""
+        return {} if self.profile.kernels == NATIVE else {"kernels": self.profile.kernels}
 
     def _model_hashes(self, names: Iterable[str]) -> dict[str, str | None]:
         there = self.models.names()
@@ -192,14 +196,16 @@ class Layout:
     def studio(self, row: Row, corpus: Corpus) -> Studio:
         layers = tuple(sorted({*SHIPPED_LAYERS, *([row.ir.layer] if needs_features(row) and row.ir.layer else [])}))
         front_ends = self._model_hashes(FRONT_END_MODELS if needs_features(row) else ())
-        key = digest([layers, front_ends, self._codes["synthesis"], self._hash(corpus.path)])[:16]
+        parts = [layers, front_ends, self._codes["synthesis"], self._hash(corpus.path), *self._kernels().values()]
+        key = digest(parts)[:16]
         folder, device = self.profile.work / "features", self.profile.device
         return Studio(folder, f"{corpus.name}-{key}", self.models.folder, layers, device)
 
     def _audio_folder(self, row: Row, corpus: Corpus) -> Path:
         parts = [row.configuration(), selection_configuration(row, self.selection)]
         code = None if row.recorded else self._codes["synthesis"]
-        key = digest([*parts, self._model_hashes(used_models(row)), code, self._hash(corpus.path)])[:16]
+        parts += [self._model_hashes(used_models(row)), code, self._hash(corpus.path), *self._kernels().values()]
+        key = digest(parts)[:16]
         return self.profile.work / row.name / f"{corpus.name}-{key}"
 
     def _separate_enrolment(self, row: Row, corpus: Corpus) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from emotrace.corpus.ravdess import import_ravdess
 from emotrace.study.groups import ABOUT_EMOTION, GROUPS
 from emotrace.study.provenance import ROOT
 from emotrace.study.rows import ALL_ROWS, PAPER_ROWS, STUDIED_LAYER, Row, select_rows
+from emotrace.study.workers import NATIVE, PORTABLE
 
 
 class ProfileError(ValueError):
@@ -138,6 +139,7 @@ class Profile:
         models: folder of the models; None for the shipped ones.
         backends: the recognisers.
         device: where the networks of the rows run.
+        kernels: which of `workers.KERNELS` compute; portable ones give the same numbers on CPUs of other makers.
     """
 
     name: str
@@ -152,6 +154,7 @@ class Profile:
     models: Path | None = None
     backends: Backends = field(default_factory=Backends)
     device: str = "cpu"
+    kernels: str = NATIVE
 
     def select(self, names: Iterable[str] | None = None, *, layer: int = STUDIED_LAYER) -> tuple[Row, ...]:
         """Rows by name or by group, as ``select_rows`` does it, among the profile's own."""
@@ -191,6 +194,7 @@ def phantom(root: Path = ROOT) -> Profile:
         work=root / "work" / "phantom",
         results=root / "data" / "results" / "phantom",
         missing="the corpus belongs to the repository: restore data/phantom (git checkout -- data/phantom)",
+        kernels=PORTABLE,
     )
 
 

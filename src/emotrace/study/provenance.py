@@ -11,6 +11,8 @@ import json
 import os
 import platform
 import subprocess
+import tarfile
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -112,10 +114,24 @@ def environment() -> dict[str, Any]:
     """What else made a result: git commit, library versions, machine. Recorded, but no part of any key."""
     return {
         "git_commit": _git_commit(),
+        "uncommitted": _uncommitted(),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        "cpu": cpu(),
         "versions": {name: _version(name) for name in VERSIONED},
     }
+
+
+def cpu() -> str:
+    """Maker and model of the processor, e.g. "GenuineIntel Intel(R) Xeon(R) Processor, family 6, model 207"."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
+    except OSError:  # not Linux
+        return platform.processor()
+    found = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "vendor_id" not in found:  # not x86
+        return platform.processor() or platform.machine()
+    return f"{found['vendor_id']} {found['model name']}, family {found['cpu family']}, model {found['model']}"
 
 
 def _version(name: str) -> str | None:
@@ -127,15 +143,35 @@ def _version(name: str) -> str | None:
 
 def _git_commit() -> str | None:
     """The commit, "-dirty" where the code differs from it; results, which every run changes, do not count."""
-    try:
-        commit, changes = _git("rev-parse", "--short", "HEAD"), _git("status", "--porcelain", "src")
-    except OSError:  # no git
+    commit = _git("rev-parse", "--short", "HEAD")
+    return f"{commit}-dirty" if commit and _uncommitted() else commit or None
+
+
+def _uncommitted() -> list[str]:
+    """Files below src that differ from the commit."""
+    return [line.split()[-1] for line in _git("status", "--porcelain", "src").splitlines()]
+
+
+def code_at(commit: str) -> dict[str, str] | None:
+    """Digests of the computing code of a commit, "synthesis" and "evaluation"; None where git does not have it."""
+    if _git("cat-file", "-t", commit) != "commit":
         return None
-    return (f"{commit}-dirty" if changes else commit) or None  # both are empty without a repository
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder, "src.tar")
+        _git("archive", f"--output={archive}", commit, "src/emotrace")
+        with tarfile.open(archive) as files:
+            files.extractall(folder, filter="data")
+        package = Path(folder, "src", "emotrace")
+        parts = {"synthesis": SYNTHESIS_CODE, "evaluation": EVALUATION_CODE}
+        return {name: code_version(code, package) for name, code in parts.items()}
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    """What git prints; nothing where there is no git or no repository."""
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
 
 
 def differences(recorded: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emotrace.corpus.files import write_text_atomic
-from emotrace.study.provenance import circumstances, differences
+from emotrace.study.provenance import circumstances, differences, file_sha256
 from emotrace.study.runner import RowState
 
 
@@ -31,7 +31,8 @@ class Record:
         """``save`` the table under its name; then the provenance, last, because it declares the table valid."""
         self.provenance.unlink(missing_ok=True)
         save(self.table)
-        provenance = {"profile": profile, "identity": identity, **circumstances(seconds)}
+        files = {self.table.name: file_sha256(self.table)}
+        provenance = {"profile": profile, "identity": identity, **circumstances(seconds), "files": files}
         write_text_atomic(self.provenance, json.dumps(provenance, indent=2) + "\n")
 
     def state(self, expected: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> RowState | None:

@@ -16,7 +16,7 @@ from emotrace.models import ModelError
 from emotrace.study.assembly import TRIALS, UTTERANCES, References, trial_lines, utterance_lines, write_parquet
 from emotrace.study.layout import ORIGINAL, Layout
 from emotrace.study.profiles import ProfileError
-from emotrace.study.provenance import circumstances, differences
+from emotrace.study.provenance import circumstances, differences, file_sha256
 from emotrace.study.rows import Row
 from emotrace.study.workers import DEFAULT_JOBS, LocalWorkers, Workers
 
@@ -84,9 +84,12 @@ def run_rows(
         ModelError: a row needs a model that is not there.
         TaskError: an utterance failed; the message names it. What is done stays done.
         CodeChangedError: the code was edited meanwhile.
+        ClusterError: the cluster cannot be used.
     """
     settled = ("done",) if rerun_stale else ("done", "stale")
     wanted = [row for row in rows if row_state(layout, row).state not in settled]
+    if scheduler is not None and not wanted:
+        require_scheduler(scheduler)
     if wanted:
         require(layout, wanted)
         with running(layout, jobs, scheduler) as workers:
@@ -106,6 +109,13 @@ def require(layout: Layout, rows: Sequence[Row]) -> None:
             f"no model {', '.join(missing)} in {layout.models.folder} (there: {there}); "
             f"train it (emotrace train {missing[0]}) or choose rows and a layer whose models are there"
         )
+
+
+def require_scheduler(scheduler: str) -> None:
+    """Raise ClusterError where no scheduler answers: a wrong address is an error even where nothing is left to do."""
+    from emotrace.study.cluster import connect
+
+    connect(scheduler).close()
 
 
 def _run_row(layout: Layout, row: Row, workers: Workers) -> None:
@@ -131,7 +141,8 @@ def _record(layout: Layout, row: Row, seconds: float) -> None:
     (folder / "provenance.json").unlink(missing_ok=True)
     write_parquet(folder / "utterances.parquet", pd.concat(utterances), UTTERANCES)
     write_parquet(folder / "trials.parquet", pd.concat(trials), TRIALS)
-    write_text_atomic(folder / "provenance.json", json.dumps(_provenance(layout, row, seconds), indent=2) + "\n")
+    provenance = _provenance(layout, row, seconds) | {"files": {name: file_sha256(folder / name) for name in FILES[:2]}}
+    write_text_atomic(folder / "provenance.json", json.dumps(provenance, indent=2) + "\n")
 
 
 def _provenance(layout: Layout, row: Row, seconds: float) -> dict[str, Any]:
@@ -157,13 +168,13 @@ def running(layout: Layout, jobs: int, scheduler: str | None = None) -> Iterator
             raise ProfileError(f"another run is at work in {folder}; wait for it, or stop it") from error
         for left in folder.rglob(".*.tmp"):
             left.unlink(missing_ok=True)
-        with _workers(folder, jobs, scheduler) as workers:
+        with _workers(folder, jobs, scheduler, layout.profile.kernels) as workers:
             yield workers
 
 
-def _workers(folder: Path, jobs: int, scheduler: str | None) -> Workers:
+def _workers(folder: Path, jobs: int, scheduler: str | None, kernels: str) -> Workers:
     if scheduler is None:
-        return LocalWorkers(jobs)
+        return LocalWorkers(jobs, kernels)
     from emotrace.study.cluster import ClusterWorkers  # here and not above: most runs are local
 
-    return ClusterWorkers(scheduler, folder)
+    return ClusterWorkers(scheduler, folder, kernels)

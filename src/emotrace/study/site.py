@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from emotrace.study.provenance import EVALUATION_CODE, SYNTHESIS_CODE, code_version, environment
+from emotrace.study.workers import KERNELS, NATIVE
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Site:
         code: digest of the package's code.
         probe: a file in the folder of the run.
         content: what is written there.
+        environment: variables that choose kernels; the libraries read them when they are loaded.
     """
 
     python: str
@@ -27,6 +29,7 @@ class Site:
     code: str
     probe: Path
     content: str
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 @lru_cache(maxsize=4)
@@ -40,6 +43,9 @@ def complaints(site: Site) -> tuple[str, ...]:
         found.append(f"runs Python {python_version()}, not {site.python}")
     if _loaded_code() != site.code:
         found.append("runs another version of emotrace: install this one and restart the workers")
+    if any(os.environ.get(name) != value for name, value in site.environment):
+        variables = " ".join(f"{name}={value}" for name, value in site.environment)
+        found.append(f"computes with other kernels: start it as {variables} dask worker ...")
     if not _reads(site.probe, site.content):
         found.append(f"does not see {site.probe.parent} as this machine does: put it on a file system that both share")
     elif not os.access(site.probe.parent, os.W_OK):
@@ -47,11 +53,12 @@ def complaints(site: Site) -> tuple[str, ...]:
     return tuple(found)
 
 
-def make_site(folder: Path) -> Site:
+def make_site(folder: Path, kernels: str = NATIVE) -> Site:
     """This machine, and a probe for the folder of a run; the caller writes ``content`` to it."""
     token = uuid.uuid4().hex
     probe = folder.absolute() / f".cluster.{token}.tmp"
-    return Site(python_version(), _versions(), code_version((*SYNTHESIS_CODE, *EVALUATION_CODE)), probe, token)
+    code = code_version((*SYNTHESIS_CODE, *EVALUATION_CODE))
+    return Site(python_version(), _versions(), code, probe, token, tuple(KERNELS[kernels].items()))
 
 
 def python_version() -> str:
