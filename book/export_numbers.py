@@ -9,7 +9,8 @@ Hyphens in the names of rows become underscores. Reported numbers are as printed
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
 recogniser's seed) and, where they are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``,
 ``course.unified_none_T1.step300.uar``, ``course.unified_none_T1.discriminators.uar`` (what they change),
-``learning_curve.official_control.kept.speakers12``, ``reproduction.different``, ``probes.emotion.soft_units``,
+``learning_curve.official_control.kept.speakers12``, ``reproduction.different``, ``reproduction.reported.different``,
+``probes.emotion.soft_units``,
 ``effects.original.kurtosis_up.called_ang`` and ``level.as_recorded.original.peak.uar``.
 """
 
@@ -222,17 +223,23 @@ def learned(profile: Profile) -> Entries:
 
 
 def reproduced(profile: Profile) -> Entries:
-    """How many rows of the table were made again with the results at hand, and what differed; {} without any."""
+    """What reproductions of rows of the table found, with the results at hand; {} without any.
+
+    Those with a note, made elsewhere or under other conditions, stand apart, by the note's first word.
+    """
     found = read_reproductions(Layout(profile), profile.rows)
     if (found := found[found["verdict"] != "outdated"]).empty:
         return {}
-    return {
-        "rows": f"{len(found)} of {len(profile.rows)}",
-        "predictions": f"{found['predictions'].sum():,}",
-        "different": str(found["different"].sum()),
-        "metrics": f"{found['metrics'].max():.1g} points",
-        "minutes": f"{found['minutes'].sum():.0f}",
-    }
+    here, noted = found[found["note"].isna()], found[found["note"].notna()]
+    elsewhere = {note: compared(lines) for note, lines in noted.groupby(noted["note"].str.split(r"\W").str[0])}
+    minutes = {"minutes": f"{here['minutes'].sum():.0f}", "rows": f"{len(here)} of {len(profile.rows)}"}
+    return compared(here) | minutes | elsewhere
+
+
+def compared(lines: pd.DataFrame) -> Entries:
+    """How many predictions of some reproductions differ from the record, and how far the numbers do."""
+    counts = {name: f"{lines[name].sum():,.0f}" for name in ("predictions", "different", "transcripts")}
+    return counts | {"features": f"{lines['features'].max():.1g}", "metrics": f"{lines['metrics'].max():.2g} points"}
 
 
 def probed(table: pd.DataFrame) -> Entries:

@@ -123,15 +123,22 @@ def test_rows_made_again_are_counted_unless_recorded_anew_since(numbers, results
     assert numbers.reproduced(profile) == {}
     times = [json.loads((results / row / "provenance.json").read_text())["recorded"] for row in ROWS]
     found = {"state": "done", "predictions": 1500, "features": 0.0, "machine": "x", "commit": "x", "made_again": "x"}
+    found |= {"cpu": "x", "kernels": "native", "transcripts": 0}
     lines = [
         found | {"row": row, "recorded": time, "different": 2 * place, "metrics": 0.5 * place, "minutes": 4.4 + place}
         for place, (row, time) in enumerate(zip(ROWS, times, strict=True))
     ]
+    elsewhere = {"cpu": "y", "different": 30, "transcripts": 29, "features": 1.1e-3, "note": "reported: by whom"}
+    lines.append(lines[1] | elsewhere | {"minutes": None})
     pd.DataFrame(lines).to_csv(results / "reproductions.csv", index=False)
     entries = numbers.reproduced(profile)
     assert entries["rows"] == "2 of 14" and entries["minutes"] == "10"
     assert (entries["predictions"], entries["different"], entries["metrics"]) == ("3,000", "2", "0.5 points")
-    lines[1]["recorded"] = "2000-01-01T00:00:00Z"
+    assert entries["reported"] == {
+        "predictions": "1,500", "different": "30", "transcripts": "29", "features": "0.001", "metrics": "0.5 points"
+    }  # fmt: skip
+    for line in lines[1:]:
+        line["recorded"] = "2000-01-01T00:00:00Z"
     pd.DataFrame(lines).to_csv(results / "reproductions.csv", index=False)
     entries = numbers.reproduced(profile)
     assert (entries["rows"], entries["different"], entries["metrics"]) == ("1 of 14", "0", "0 points")

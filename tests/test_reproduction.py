@@ -11,7 +11,15 @@ from tiny_study import ROWS, make_tiny, tiny_layout
 
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import ProfileError
-from emotrace.study.reproduction import agreement, keep_agreements, read_reproductions, reproduce
+from emotrace.study.provenance import cpu
+from emotrace.study.reproduction import (
+    agreement,
+    keep_agreements,
+    read_reproductions,
+    recorded_everywhere,
+    reproduce,
+    together,
+)
 from emotrace.study.runner import read_provenance, run_rows
 
 ANONYMISED = ROWS[1]
@@ -62,6 +70,14 @@ def test_a_changed_prediction_and_a_changed_feature_are_found(recorded, tmp_path
     assert found.features == pytest.approx(0.5)
     relabelled = agreement(recorded, changed(recorded, tmp_path / "again", ser_seed2="hap"), ANONYMISED)
     assert relabelled.different == int(first["ser_seed2"] != "hap") and relabelled.metrics == 0
+    assert (found.transcripts, relabelled.transcripts) == (0, 0)
+    heard = changed(recorded, tmp_path / "heard", hypothesis="SOMETHING ELSE")
+    misheard = agreement(recorded, heard, ANONYMISED)
+    assert (misheard.different, misheard.transcripts) == (1, 1)
+    both = together([found, misheard])
+    assert (both.different, both.transcripts, both.predictions) == (2, 1, 2 * found.predictions)
+    assert both.features == found.features and both.metrics == max(found.metrics, misheard.metrics)
+    assert both.text().startswith(f"2 of {both.predictions} predictions differ (1 transcripts)")
 
 
 def test_other_utterances_and_unrecorded_rows_are_refused(recorded, tmp_path):
@@ -81,7 +97,12 @@ def test_what_was_found_is_kept_until_the_row_is_recorded_anew(recorded, again):
     assert line["recorded"] <= line["made_again"] and "Linux" in line["machine"]
 
     keep_agreements(recorded, [ANONYMISED], [replace(found[0], different=1)])
-    assert len(pd.read_csv(path)) == 1, "a row has one line"
+    assert len(pd.read_csv(path)) == 1, "a row has one line for each processor"
+    own = path.read_text()
+    pd.read_csv(path).assign(cpu="another processor").to_csv(path, index=False)
+    keep_agreements(recorded, [ANONYMISED], [replace(found[0], different=1)])
+    assert list(read_reproductions(recorded, ROWS)["cpu"]) == ["another processor", cpu()]
+    path.write_text(own)
     assert read_reproductions(recorded, ROWS)["verdict"].item() == "differs"
 
     kept = path.read_text()
@@ -94,3 +115,19 @@ def test_what_was_found_is_kept_until_the_row_is_recorded_anew(recorded, again):
     file.write_text(json.dumps(own | {"recorded": "2000-01-01T00:00:00Z"}))
     assert read_reproductions(recorded, ROWS)["verdict"].item() == "outdated"
     file.write_text(json.dumps(own))
+
+
+def test_every_recorded_row_is_found_by_its_layer_and_seed(recorded):
+    for layout in (recorded, tiny_layout(recorded.models.folder.parent, recorded.profile.work.parent, seed=3)):
+        run_rows(layout, ROWS)
+    [(first, rows), (third, further)] = recorded_everywhere(recorded.profile)
+    assert (first.seed, [row.name for row in rows]) == (0, ["ECAPA-anon-T6", "original"])
+    assert (third.seed, [row.name for row in further]) == (3, ["ECAPA-anon-T6"])
+    assert {first.results(rows[0]).name, third.results(further[0]).name} == {"ECAPA-anon-T6", "ECAPA-anon-T6-seed3"}
+
+
+def test_what_earlier_reproductions_computed_is_forgotten_on_request(recorded, again):
+    left = recorded.profile.work / "reproduction" / "left over"
+    left.touch()
+    assert reproduce(recorded, [ANONYMISED]) == again[0] and left.exists()
+    assert reproduce(recorded, [ANONYMISED], fresh=True) == again[0] and not left.exists()

@@ -15,6 +15,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,7 @@ def _uncommitted() -> list[str]:
     return [line.split()[-1] for line in _git("status", "--porcelain", "src").splitlines()]
 
 
+@lru_cache(maxsize=32)
 def code_at(commit: str) -> dict[str, str] | None:
     """Digests of the computing code of a commit, "synthesis" and "evaluation"; None where git does not have it."""
     if _git("cat-file", "-t", commit) != "commit":

@@ -1,0 +1,126 @@
+"""What the kernels of another processor change, stage by stage: python benchmarks/kernels.py
+
+Each numerical library picks its kernels by the processor, and sums in another order round differently. Here the stages
+of two rows are computed on phantom utterances with every library's own choice, then once more for each library with
+the kernels that it takes elsewhere, in a process of its own. The differences go to data/results/kernels.csv, which the
+page of the provenance shows. T samples at 16 kHz.
+"""
+
+import argparse
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from emotrace.corpus.datadir import DataDir, Utterance
+from emotrace.study.provenance import ROOT
+from emotrace.study.record import Record
+from emotrace.study.workers import KERNELS, PORTABLE, THREAD_VARIABLES
+
+TABLE = ROOT / "data" / "results" / "kernels.csv"
+ROWS = ("none-T1", "ECAPA-orig-T12-soft")
+UTTERANCES = 12
+LIBRARIES = {
+    "nothing": {},
+    "MKL: products and Fourier transforms of torch": {"MKL_CBWR": "COMPATIBLE"},
+    "OpenBLAS: linear algebra of numpy and scipy": {"OPENBLAS_CORETYPE": "Haswell"},
+    "oneDNN: convolutions of torch": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "torch's own": {"ATEN_CPU_CAPABILITY": "avx2"},
+    "all of them": KERNELS[PORTABLE],
+}
+"""Whose kernels are changed, and how. "nothing": the same again."""
+
+Stages = dict[str, np.ndarray | str]
+
+
+def stages(utterance: Utterance) -> Iterator[tuple[str, np.ndarray | str]]:
+    """Name and value of each stage, from the recording to the recognisers; a transcript is text."""
+    import torch
+
+    from emotrace.corpus.audio import load_audio
+    from emotrace.evaluation.acoustics import acoustic_features, oracle_mask
+    from emotrace.models import load_models
+    from emotrace.study.recognisers import emotion_recogniser, speaker_encoder, speech_recogniser
+    from emotrace.study.rows import select_rows
+    from emotrace.vocoder.official import TwoStage, load_universal
+
+    models, waveform = load_models(), load_audio(utterance.path)
+    features = models.front_ends()(waveform)
+    yield from (("HuBERT T1", features.layers[1].numpy()), ("HuBERT T12", features.layers[12].numpy()))
+    yield from ((name, getattr(features, name).numpy()) for name in ("soft", "f0", "ecapa", "log_mel"))
+    for row in select_rows(ROWS):
+        with torch.inference_mode():
+            vocoder = TwoStage(models.acoustic(row.vocoder), load_universal())
+            audio = vocoder(features.ir(row.ir), len(waveform)).numpy()
+        samples = np.rint(audio * 32768).clip(-32768, 32767).astype(np.int16)
+        heard = samples.astype(np.float32) / 32768
+        yield f"{row.name}: waveform", audio
+        yield f"{row.name}: 16-bit audio", samples.astype(float)
+        yield f"{row.name}: transcript", speech_recogniser("pocketsphinx", "cpu").transcribe(heard)
+        yield f"{row.name}: GE2E embedding", speaker_encoder("ge2e", "cpu").embed(heard)
+        yield f"{row.name}: functionals", emotion_recogniser("functionals", "cpu").features(heard)
+        measured = acoustic_features(heard, oracle_mask(waveform))
+        yield f"{row.name}: acoustics", np.array([v for v in measured.values() if not isinstance(v, list)], float)
+
+
+def compute(output: Path, count: int) -> None:
+    """The stages of the first utterances of the phantom, one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    data = list(DataDir.read(ROOT / "data" / "phantom" / "test"))[:: max(1, 80 // count)][:count]
+    output.write_bytes(pickle.dumps([dict(stages(utterance)) for utterance in data]))
+
+
+def with_kernels(environment: dict[str, str], count: int) -> list[Stages]:
+    """The stages of each utterance, computed by a process in this environment."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "stages.pickle")
+        command = [sys.executable, __file__, "--utterances", str(count), "--compute", str(output)]
+        single = dict.fromkeys(THREAD_VARIABLES, "1")
+        subprocess.run(command, env={**os.environ, **single, **environment}, check=True)
+        return pickle.loads(output.read_bytes())
+
+
+def differences(before: list[Stages], after: list[Stages]) -> pd.DataFrame:
+    """Columns stage, changed (share of its values, or of the transcripts), largest (relative to the largest value)."""
+    lines = []
+    for stage in before[0]:
+        pairs = [(one[stage], other[stage]) for one, other in zip(before, after, strict=True)]
+        if isinstance(pairs[0][0], str):
+            lines.append((stage, np.mean([one != other for one, other in pairs]), np.nan))
+            continue
+        largest = max(np.abs(one - other).max() / np.abs(one).max() for one, other in pairs)
+        changed = np.concatenate([(one != other).ravel() for one, other in pairs])
+        lines.append((stage, changed.mean(), largest))
+    return pd.DataFrame(lines, columns=["stage", "changed", "largest"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure what the kernels of another processor change.")
+    parser.add_argument("--utterances", type=int, default=UTTERANCES, help="how many of the phantom's 80")
+    parser.add_argument("--compute", type=Path, default=None, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.compute is not None:
+        return compute(args.compute, args.utterances)
+    started = time.monotonic()
+    before = with_kernels({}, args.utterances)
+    parts = []
+    for library, environment in LIBRARIES.items():
+        parts.append(differences(before, with_kernels(environment, args.utterances)).assign(kernels=library))
+        print(f"{library}\n{parts[-1].to_string(index=False, float_format='{:.1e}'.format)}", flush=True)
+    table = pd.concat(parts, ignore_index=True)[["kernels", "stage", "changed", "largest"]]
+    identity = {"utterances": args.utterances, "rows": ROWS, "kernels": LIBRARIES}
+    text = table.to_csv(index=False, float_format="%.3g")
+    Record(TABLE).write(lambda path: path.write_text(text), "phantom", identity, time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    main()
