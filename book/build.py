@@ -22,10 +22,12 @@ BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
 BUILD = BOOK / "_build"
 SHOWN = (
-    *("data/results/**/*.parquet", "data/results/**/*.json", "data/paper/*.csv", "data/models/scale/*/card.json"),
+    *("data/results/**/*.parquet", "data/results/**/*.json", "data/results/**/*.csv", "data/paper/*.csv"),
+    *("data/models/scale/*/card.json", "book/*.py", "book/*.csv"),
     *("src/emotrace/**/*.py", "notebooks/*.ipynb", "notebooks/parameter_sets/*.yaml"),
     *("book/numbers.json", "book/_ext/*.py", "data/phantom/test/audio/*", "work/live.csv"),
 )
+MARK = "shown.sha256"
 GENERATED = "listening"  # folder of _static that a notebook fills
 STRICT = ("-W", "-n", "--keep-going")  # warnings are errors, missing references are warnings, and all are listed
 
@@ -40,11 +42,16 @@ def digest_of_shown(root: Path) -> str:
 
 def drop_stale_cache(build: Path, digest: str) -> None:
     """Remove executed notebooks and pages that were made from other results."""
-    mark = build / "shown.sha256"
-    if not mark.is_file() or mark.read_text() != digest:
+    if not is_current(build, digest):
         shutil.rmtree(build, ignore_errors=True)
     build.mkdir(parents=True, exist_ok=True)
-    mark.write_text(digest)
+    (build / MARK).write_text(digest)
+
+
+def is_current(build: Path, digest: str) -> bool:
+    """Whether pages were made of just these files, and their numbers compared with them."""
+    mark = build / MARK
+    return mark.is_file() and mark.read_text() == digest
 
 
 def generated_is_gone(build: Path, static: Path) -> bool:
@@ -58,20 +65,22 @@ def generated_is_gone(build: Path, static: Path) -> bool:
     return not all((static / GENERATED / path.relative_to(made)).is_file() for path in wanted)
 
 
-def disagreements() -> list[str]:
-    """Where numbers.json differs from the results, and prose from numbers.json."""
+def disagreements(compared: bool) -> list[str]:
+    """Where numbers.json differs from the results, if they were not ``compared`` before, and prose from numbers.json."""
     written = json.loads(export_numbers.NUMBERS.read_text())
-    return [*export_numbers.disagreements(written, export_numbers.export()), *check_prose()]
+    differing = [] if compared else export_numbers.disagreements(written, export_numbers.export())
+    return [*differing, *check_prose()]
 
 
 def main() -> int:
-    if problems := disagreements():
+    digest = digest_of_shown(ROOT)
+    if problems := disagreements(compared=is_current(BUILD, digest)):
         _tell(problems)
         print("book: after new results: python book/export_numbers.py, and reread what changed", file=sys.stderr)
         return 1
     if generated_is_gone(BUILD, BOOK / "_static"):
         shutil.rmtree(BUILD)
-    drop_stale_cache(BUILD, digest_of_shown(ROOT))
+    drop_stale_cache(BUILD, digest)
     write_pages()
     command = Path(sys.executable).with_name("jupyter-book")  # that of this environment, activated or not
     status = subprocess.call([command, "build", BOOK, *STRICT], cwd=ROOT)

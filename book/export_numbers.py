@@ -239,7 +239,7 @@ def reproduced(profile: Profile) -> Entries:
 def compared(lines: pd.DataFrame) -> Entries:
     """How many predictions of some reproductions differ from the record, and how far the numbers do."""
     counts = {name: f"{lines[name].sum():,.0f}" for name in ("predictions", "different", "transcripts")}
-    return counts | {"features": f"{lines['features'].max():.1g}", "metrics": f"{lines['metrics'].max():.2g} points"}
+    return counts | {"features": f"{lines['features'].max():.2g}", "metrics": f"{lines['metrics'].max():.2g} points"}
 
 
 def probed(table: pd.DataFrame) -> Entries:

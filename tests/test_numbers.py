@@ -135,7 +135,7 @@ def test_rows_made_again_are_counted_unless_recorded_anew_since(numbers, results
     assert entries["rows"] == "2 of 14" and entries["minutes"] == "10"
     assert (entries["predictions"], entries["different"], entries["metrics"]) == ("3,000", "2", "0.5 points")
     assert entries["reported"] == {
-        "predictions": "1,500", "different": "30", "transcripts": "29", "features": "0.001", "metrics": "0.5 points"
+        "predictions": "1,500", "different": "30", "transcripts": "29", "features": "0.0011", "metrics": "0.5 points"
     }  # fmt: skip
     for line in lines[1:]:
         line["recorded"] = "2000-01-01T00:00:00Z"

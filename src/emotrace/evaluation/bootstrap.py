@@ -45,7 +45,7 @@ class Draws:
         columns = [by, "trial_speaker"] if by == "speaker" and "trial_speaker" in frame else [by]
         if frame.empty or frame[columns].isna().any(axis=None):
             raise MetricError(f"the bootstrap needs rows, and a {by} in each")
-        names = np.unique(frame[columns].to_numpy(str))
+        names = np.unique(np.concatenate([frame[column].unique() for column in columns]).astype(str))
         if len(names) < 2:
             raise MetricError(f"only one {by}, '{names[0]}': there is no interval over {by}s")
         once = np.ones((1, len(names)), dtype=np.int64)
@@ -54,7 +54,8 @@ class Draws:
 
     def groups(self, speakers: pd.Series) -> np.ndarray:
         """The index (R,) into `names` of each speaker (R,)."""
-        return np.searchsorted(self.names, speakers.to_numpy(str))
+        codes, found = pd.factorize(speakers)
+        return np.searchsorted(self.names, found.to_numpy(str))[codes]
 
 
 @runtime_checkable

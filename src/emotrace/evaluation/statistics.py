@@ -59,7 +59,7 @@ class Recall:
     def _counts(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
         """Recognised and all utterances of every draw, fold and emotion: (N, folds, 4, 2)."""
         folds, fold = np.unique(frame["fold"].to_numpy(str), return_inverse=True)
-        emotion = np.array([list(Emotion).index(label) for label in frame["emotion"]])
+        emotion = frame["emotion"].map({label.value: place for place, label in enumerate(Emotion)}).to_numpy(int)
         hit = frame["emotion"].to_numpy(str) == frame[self.predicted].to_numpy(str)
         cells = np.zeros((len(frame), len(folds), len(Emotion), 2))
         cells[np.arange(len(frame)), fold, emotion] = np.column_stack([hit, np.ones(len(frame))])

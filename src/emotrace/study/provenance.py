@@ -66,7 +66,12 @@ def code_version(parts: Iterable[str], package: Path = PACKAGE) -> str:
     Raises:
         FileNotFoundError: a part does not exist.
     """
-    return digest({name: _outline(ast.parse((package / name).read_text())) for name in _modules(parts, package)})
+    return _digest_of_sources(tuple((name, (package / name).read_text()) for name in _modules(parts, package)))
+
+
+@lru_cache(maxsize=64)
+def _digest_of_sources(sources: tuple[tuple[str, str], ...]) -> str:
+    return digest({name: _outline(ast.parse(text)) for name, text in sources})
 
 
 def _modules(parts: Iterable[str], package: Path) -> list[str]:

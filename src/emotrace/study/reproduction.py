@@ -22,7 +22,7 @@ from emotrace.study.tables import COLUMNS, TableError, metric_interval
 from emotrace.study.workers import DEFAULT_JOBS
 
 PREDICTIONS = ("hypothesis", *RECOGNISED)
-MEASURED = ("word_errors", "centroid_hz", "kurtosis", "loudness_lufs", "f0_mean_hz")
+MEASURED = ("centroid_hz", "kurtosis", "loudness_lufs", "f0_mean_hz")
 KEYS = ["corpus", "utterance"]
 KEPT = "reproductions.csv"
 TOLERANCE = 1e-6  # percentage points
@@ -38,7 +38,7 @@ class Agreement:
         predictions: how many transcripts and recognised emotions (every recogniser and seed) both have.
         different: how many of them differ.
         transcripts: how many of the different ones are transcripts.
-        features: largest relative difference of a measured feature of an utterance.
+        features: largest relative difference of an acoustic feature of an utterance.
         metrics: largest difference of a number of table II or of an end of its interval, in percentage points.
     """
 

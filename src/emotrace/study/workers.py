@@ -28,7 +28,7 @@ KERNELS: dict[str, dict[str, str]] = {
     },
 }
 """Environment of the worker processes. Native: each library takes the fastest kernels of the CPU at hand, whose sums
-differ in the last bit between makers and models. Portable: those that every x86-64 CPU with AVX2 has, about half as fast.
+differ in the last bit between makers and models. Portable: those that every x86-64 CPU with AVX2 has, half as fast.
 MKL alone takes other kernels on AMD than on Intel, unless it is told to be compatible."""
 
 
