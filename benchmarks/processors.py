@@ -1,8 +1,8 @@
-"""What the kernels of another processor change, stage by stage: python benchmarks/kernels.py
+"""What the kernels of another processor change, stage by stage: python benchmarks/processors.py
 
 Each numerical library picks its kernels by the processor, and sums in another order round differently. Here the stages
 of two rows are computed on phantom utterances with every library's own choice, then once more for each library with
-the kernels that it takes elsewhere, in a process of its own. The differences go to data/results/kernels.csv, which the
+the kernels that it takes elsewhere, in a process of its own. The differences go to data/results/processors.csv, which the
 page of the provenance shows. T samples at 16 kHz.
 """
 
@@ -24,7 +24,7 @@ from emotrace.study.provenance import ROOT
 from emotrace.study.record import Record
 from emotrace.study.workers import KERNELS, PORTABLE, THREAD_VARIABLES
 
-TABLE = ROOT / "data" / "results" / "kernels.csv"
+TABLE = ROOT / "data" / "results" / "processors.csv"
 ROWS = ("none-T1", "ECAPA-orig-T12-soft")
 UTTERANCES = 12
 LIBRARIES = {
