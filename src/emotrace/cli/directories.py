@@ -59,7 +59,8 @@ def evaluate(
     Example: `emotrace evaluate corpus corpus_anon --out results --report report.html`
     """
     with one_message():
-        from emotrace.report import write_report
+        from emotrace.corpus.files import write_text_atomic
+        from emotrace.report import render_report
         from emotrace.study.directories import evaluate_directories, write_evaluation
         from emotrace.study.summary import summary_table
 
@@ -68,8 +69,10 @@ def evaluate(
         summary = summary_table(found)
         if out is not None:
             write_evaluation(out, found, summary)
-        for path in [path for path in (report, out and out / "report.html") if path is not None]:
-            write_report(path, found, summary)
+        if paths := [path for path in (report, out and out / "report.html") if path is not None]:
+            html = render_report(found, summary)
+            for path in paths:
+                write_text_atomic(path, html)
     typer.echo(summary.to_string(index=False, float_format=lambda value: f"{value:.2f}", na_rep="-"))
     for note in found.notes:
         typer.echo(f"note: {note}")
