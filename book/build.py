@@ -66,7 +66,7 @@ def generated_is_gone(build: Path, static: Path) -> bool:
 
 
 def disagreements(compared: bool) -> list[str]:
-    """Where numbers.json differs from the results, if they were not ``compared`` before, and prose from numbers.json."""
+    """Where numbers.json differs from the results, unless ``compared`` before, and prose from numbers.json."""
     written = json.loads(export_numbers.NUMBERS.read_text())
     differing = [] if compared else export_numbers.disagreements(written, export_numbers.export())
     return [*differing, *check_prose()]

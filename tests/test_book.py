@@ -112,6 +112,24 @@ def test_changed_results_empty_the_cache(book, tmp_path):
     assert not (tmp_path / "_build" / "page.html").exists()
 
 
+def test_numbers_are_compared_once_and_the_prose_every_time(book, monkeypatch):
+    build = book["build"]
+    monkeypatch.setattr(build.export_numbers, "export", lambda: {"a": "2"})
+    monkeypatch.setattr(build, "check_prose", lambda: ["a.md: wrong"])
+    assert build.disagreements(compared=True) == ["a.md: wrong"]
+    assert "a: absent in numbers.json, 2 in the results" in build.disagreements(compared=False)
+
+
+def test_what_was_reproduced_on_this_machine_is_shown_anew(book, tmp_path):
+    build = book["build"]
+    first = build.digest_of_shown(tmp_path)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "live.csv").write_text("row\n")
+    second = build.digest_of_shown(tmp_path)
+    build.drop_stale_cache(tmp_path / "_build", second)
+    assert build.is_current(tmp_path / "_build", second) and not build.is_current(tmp_path / "_build", first)
+
+
 def test_screenshot_has_the_width_of_a_phone(book, tmp_path):
     from matplotlib.image import imread
 
