@@ -10,7 +10,7 @@ PYTHON := $(firstword $(foreach name,python3.11 python3.12 python3 python,\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run live study book pdf browser test train dry-run benchmark lint format lock clean
+.PHONY: help install run study book pdf browser test train dry-run benchmark lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 16
@@ -20,22 +20,18 @@ install: $(STAMP) ## create .venv with the locked requirements and the package
 $(STAMP): requirements.lock requirements-nodeps.lock pyproject.toml
 	$(if $(PYTHON),,$(error Python 3.11 or 3.12 not found: install it or call make PYTHON=/path/to/python3.11))
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-nodeps.lock
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes --no-deps -r requirements-nodeps.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 run: $(STAMP) ## run what of the phantom profile is not recorded for the code, models and data at hand
 	$(BIN)/emotrace run --profile phantom
 
-# Exit code 1 says that something differs: the page of the provenance shows it, and the book is built all the same.
-live: run ## reproduce one recorded row on this machine, for the page of the provenance
-	$(BIN)/emotrace reproduce --rows ECAPA-anon-T12-soft --out work/live.csv || test $$? -eq 1
-
 study: $(STAMP) ## reproduce all recorded rows of the phantom from nothing, and compare; about 25 minutes
 	$(BIN)/emotrace reproduce --profile phantom --all --fresh --out work/study.csv
 
-book: live ## reproduce one row of the recorded study, build the book, check its pages
+book: $(STAMP) ## reproduce one row of the recorded study, build the book, check its pages
 	$(BIN)/python book/build.py
 
 pdf: book ## the book as one PDF, where Chromium is installed
