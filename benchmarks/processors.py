@@ -2,8 +2,8 @@
 
 Each numerical library picks its kernels by the processor, and sums in another order round differently. Here the stages
 of two rows are computed on phantom utterances with every library's own choice, then once more for each library with
-the kernels that it takes elsewhere, in a process of its own. The differences go to data/results/processors.csv, which the
-page of the provenance shows. T samples at 16 kHz.
+the kernels that it takes elsewhere, in a process of its own. The differences go to data/results/processors.csv, which
+the page of the provenance shows. T samples at 16 kHz.
 """
 
 import argparse

@@ -1,11 +1,11 @@
 """Build the book, strictly: any warning, cell error, missing page or figure without alt text fails.
 
-`jupyter-book build book` alone builds the same pages. This script first runs what is missing of the phantom and reproduces
-one row of it, which the page of the provenance shows; a difference does not stop it. Then it empties the cache of executed
-notebooks when the results or the code behind them have changed, or files that a notebook made are gone, neither of
-which jupyter-book can see, makes the pages of the named parameter sets (notebooks/parameter_sets), executes the pages
-two at a time, and checks all of them afterwards. It builds nothing while the numbers in the prose are not those of the
-recorded results.
+`jupyter-book build book` alone builds the same pages. This script first runs what is missing of the phantom and
+reproduces one row of it, which the page of the provenance shows; a difference does not stop it. Then it empties the
+cache of executed notebooks when the results or the code behind them have changed, or files that a notebook made are
+gone, neither of which jupyter-book can see. It makes the pages of the named parameter sets (notebooks/parameter_sets),
+executes the pages two at a time, and checks all of them afterwards. It builds nothing while the numbers in the prose
+are not those of the recorded results.
 """
 
 import hashlib

@@ -1,5 +1,6 @@
 """Tasks for the tests of the workers, in a module of their own: a worker process imports nothing heavy for them."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -29,6 +30,11 @@ def meet(output: Path, folder: Path) -> None:
     while not (folder / "go").exists():
         time.sleep(0.02)
     output.write_text(f"{output.stem}\n")
+
+
+def write_environment(output: Path, *names: str) -> None:
+    """Values of some variables of the process that does the task."""
+    output.write_text(json.dumps({name: os.environ.get(name) for name in names}))
 
 
 def torch_threads() -> int:

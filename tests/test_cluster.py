@@ -15,7 +15,7 @@ from emotrace.study import cluster as study_cluster
 from emotrace.study import site as study_site
 from emotrace.study.cluster import ClusterError, ClusterWorkers
 from emotrace.study.runner import run_rows
-from emotrace.study.workers import Task, TaskError
+from emotrace.study.workers import PORTABLE, Task, TaskError
 
 distributed = pytest.importorskip("distributed")
 ROW = ROWS[1]  # anonymised: features, pool, synthesis, a separate enrolment, every measure
@@ -139,6 +139,12 @@ def test_workers_with_other_versions_are_refused(cluster, tmp_path, monkeypatch,
     monkeypatch.setattr(study_site, name, value)
     with pytest.raises(ClusterError, match=f"2 of 2 workers cannot be used; worker tcp://.* {words}"):
         ClusterWorkers(cluster.scheduler_address, tmp_path)
+
+
+def test_workers_with_other_kernels_are_refused_and_told_how_to_start(cluster, tmp_path):
+    words = "computes with other kernels: start it as ATEN_CPU_CAPABILITY=avx2 .*OPENBLAS_CORETYPE=Haswell dask worker"
+    with pytest.raises(ClusterError, match=words):
+        ClusterWorkers(cluster.scheduler_address, tmp_path, PORTABLE)
 
 
 def test_workers_that_do_not_share_the_folder_are_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,9 @@ from emotrace.study.provenance import (
     EVALUATION_CODE,
     PACKAGE,
     SYNTHESIS_CODE,
+    code_at,
     code_version,
+    cpu,
     differences,
     digest,
     environment,
@@ -119,6 +122,19 @@ def test_the_environment_names_the_versions_that_computed():
     assert environment()["versions"]["torch"]
 
 
+def test_the_code_of_a_commit_is_that_of_its_files():
+    if (present := code_at("HEAD")) is None:
+        pytest.skip("no git repository")
+    if environment()["uncommitted"] == []:
+        assert present == {"synthesis": code_version(SYNTHESIS_CODE), "evaluation": code_version(EVALUATION_CODE)}
+    assert code_at("no commit") is None
+
+
+def test_the_processor_is_named():
+    words = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else cpu()
+    assert cpu() and cpu().split()[0] in words
+
+
 def test_only_changed_code_makes_a_commit_dirty(tmp_path, monkeypatch):
     def git(*arguments: str) -> None:
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True)
@@ -135,6 +151,7 @@ def test_only_changed_code_makes_a_commit_dirty(tmp_path, monkeypatch):
     assert commit and not commit.endswith("-dirty")
     (tmp_path / "src" / "code.py").write_text("2\n")
     assert environment()["git_commit"] == f"{commit}-dirty"
+    assert environment()["uncommitted"] == ["src/code.py"], "what was dirty is recorded"
 
 
 def test_without_a_repository_there_is_no_commit(tmp_path, monkeypatch):

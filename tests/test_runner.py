@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from small_tasks import square_tasks
+from small_tasks import square_tasks, write_environment
 from tiny_study import ROWS, make_tiny, tiny_layout
 
 from emotrace.corpus.audio import load_audio, peak_normalise
@@ -25,7 +25,7 @@ from emotrace.study.profiles import Backends, Measure, ProfileError, Selection
 from emotrace.study.provenance import CodeChangedError
 from emotrace.study.rows import select_rows
 from emotrace.study.runner import FILES, read_provenance, row_state, run_rows, running
-from emotrace.study.workers import LocalWorkers, TaskError
+from emotrace.study.workers import KERNELS, PORTABLE, THREAD_VARIABLES, LocalWorkers, Task, TaskError
 
 ORIGINAL, ANONYMISED = ROWS
 
@@ -50,6 +50,14 @@ def test_a_failure_names_its_task_and_leaves_what_is_done(tmp_path):
 def test_a_task_without_output_is_a_failure(tmp_path):
     with LocalWorkers(1) as workers, pytest.raises(TaskError, match="square of 13: no output"):
         workers.run(square_tasks(tmp_path, [13]), "squares")
+
+
+def test_workers_compute_with_the_kernels_asked_for_and_one_thread(tmp_path):
+    wanted = KERNELS[PORTABLE] | dict.fromkeys(THREAD_VARIABLES, "1")
+    before = dict(os.environ)
+    with LocalWorkers(1, PORTABLE) as workers:
+        workers.run([Task("environment", tmp_path / "its.json", write_environment, tuple(wanted))], "environment")
+    assert json.loads((tmp_path / "its.json").read_text()) == wanted and dict(os.environ) == before
 
 
 def test_workers_do_not_outlive_a_killed_run(tmp_path):
@@ -182,6 +190,21 @@ def test_recorded_results_are_judged_without_a_model_that_is_not_there(finished,
     assert row_state(Layout(finished.profile, models=tmp_path), ANONYMISED).state == "done"
     (tmp_path / ANONYMISED.vocoder).symlink_to(finished.models.path("acoustic-none-T6"))
     assert row_state(Layout(finished.profile, models=tmp_path), ANONYMISED).reasons == ("models",)
+
+
+def test_other_kernels_are_another_result_in_another_place(finished):
+    portable = Layout(replace(finished.profile, kernels=PORTABLE), models=finished.models.folder)
+    assert "kernels" not in finished.identity(ANONYMISED), "records of native kernels stay valid"
+    assert row_state(portable, ANONYMISED).reasons == row_state(portable, ORIGINAL).reasons == ("kernels",)
+    for corpus in finished.corpora(ANONYMISED):
+        assert portable.studio(ANONYMISED, corpus).key != finished.studio(ANONYMISED, corpus).key
+        assert portable.version(ANONYMISED, corpus).folder != finished.version(ANONYMISED, corpus).folder
+
+
+def test_an_unreachable_scheduler_is_an_error_even_where_nothing_is_left_to_run(finished):
+    assert run_rows(finished, ROWS) == []
+    with pytest.raises(TaskError, match="--scheduler nowhere.json: no such scheduler file"):
+        run_rows(finished, ROWS, scheduler="nowhere.json")
 
 
 def test_another_seed_is_another_result_for_anonymised_rows_alone(finished):

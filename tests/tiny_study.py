@@ -36,4 +36,4 @@ def tiny_layout(shared: Path, folder: Path, *, seed: int = 0) -> Layout:
 
 
 if __name__ == "__main__":
-    run_rows(tiny_layout(Path(sys.argv[1]), Path(sys.argv[2])), ROWS)
+    run_rows(tiny_layout(Path(sys.argv[1]), Path(sys.argv[2])), ROWS, jobs=1)
