@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from tiny_study import ROWS, make_tiny, tiny_layout
 
+from emotrace.study import Study
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import ProfileError
 from emotrace.study.provenance import cpu
@@ -115,6 +116,18 @@ def test_what_was_found_is_kept_until_the_row_is_recorded_anew(recorded, again):
     file.write_text(json.dumps(own | {"recorded": "2000-01-01T00:00:00Z"}))
     assert read_reproductions(recorded, ROWS)["verdict"].item() == "outdated"
     file.write_text(json.dumps(own))
+
+
+def test_a_study_loads_what_is_recorded_and_runs_what_is_missing(recorded, tmp_path, monkeypatch):
+    profile = replace(recorded.profile, models=recorded.models.folder)
+    names = [row.name for row in ROWS]
+    with monkeypatch.context() as patch:
+        patch.setattr("emotrace.study.study.run_rows", lambda *_, **__: pytest.fail("a recorded row was run"))
+        loaded = Study(profile, names, n_bootstrap=20)
+    made = Study(replace(profile, results=tmp_path), names, n_bootstrap=20)
+    pd.testing.assert_frame_equal(made.utterances, loaded.utterances)
+    pd.testing.assert_frame_equal(made.trials, loaded.trials)
+    assert list(made.provenance["state"]) == ["done", "done"] and made.rows == tuple(names)
 
 
 def test_every_recorded_row_is_found_by_its_layer_and_seed(recorded):
