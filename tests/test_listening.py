@@ -117,6 +117,22 @@ def test_audio_that_is_there_is_not_made_again(room, profile, monkeypatch):
     assert open_room(profile, ["original", ROW]).takes == room.takes
 
 
+def test_recorded_audio_is_taken_where_its_key_is_the_present_one(room, profile, tmp_path, monkeypatch):
+    elsewhere = replace(profile, work=tmp_path / "work", results=tmp_path / "results")
+    layout = Layout(elsewhere)
+    for take in room.takes:
+        if take.row.name == ROW:
+            own = replace(take, audio=layout.version(take.row, layout.corpora(take.row)[0]).audio[take.utterance.id])
+            kept = listening.recorded_audio(layout, own)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(take.audio.read_bytes())
+    monkeypatch.setattr(listening, "running", lambda *_: pytest.fail("something was rendered"))
+    found = [take.audio for take in open_room(elsewhere, ["original", ROW]).takes if take.row.name == ROW]
+    assert [audio.read_bytes() for audio in found] == [t.audio.read_bytes() for t in room.takes if t.row.name == ROW]
+    with pytest.raises(pytest.fail.Exception, match="something was rendered"):
+        open_room(elsewhere, [ROW], seed=7)  # other pseudo-speakers, other keys
+
+
 def test_missing_model_is_said_and_leaves_the_other_rows(room, profile, shared, tmp_path):
     (tmp_path / "models").mkdir()
     for model in (shared / "models").iterdir():

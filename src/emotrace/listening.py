@@ -4,12 +4,14 @@ Nothing is measured or recorded here. Audio that the study made is taken as it l
 utterances alone are rendered again, by the study's own tasks.
 """
 
+import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
+from emotrace.corpus.files import atomic_file
 from emotrace.notebook import RECORDED, SPEECH, recorded_rows
 from emotrace.study import Study
 from emotrace.study.layout import ORIGINAL, Layout
@@ -135,11 +137,17 @@ def render(
 ) -> list[Take]:
     """The takes of some utterances of the emotional corpus; what is not on disk is rendered, and nothing else.
 
+    Recorded audio counts as on disk: its path has the key of the models, code and data that made it.
+
     Raises as `running` and `Workers.run` do, when anything has to be rendered.
     """
     corpus = emotional_corpus(layout.profile)
     versions = {row: layout.version(row, corpus) for row in rows}
     takes = [Take(row, u, version.audio[u.id]) for row, version in versions.items() for u in utterances]
+    for take in takes:
+        if not take.audio.exists() and (recorded := recorded_audio(layout, take)).is_file():
+            with atomic_file(take.audio) as temporary:
+                shutil.copyfile(recorded, temporary)
     absent = list(dict.fromkeys(take.row for take in takes if not take.audio.exists()))
     if absent:
         with running(layout, jobs) as workers:
@@ -151,6 +159,11 @@ def render(
                     wanted = {layout.version(source, corpus).audio[u.id] for u in utterances}
                     workers.run([task for task in tasks if task.output in wanted], f"{source.name}: listening room")
     return takes
+
+
+def recorded_audio(layout: Layout, take: Take) -> Path:
+    """Where the audio of a take lies beside the results, if it was recorded."""
+    return layout.profile.results / "audio" / take.audio.relative_to(layout.profile.work)
 
 
 def recorded_studies(room: Room, layer: int, seed: int) -> dict[str, Study]:
