@@ -127,7 +127,7 @@ def _value(name: str, entries: dict[str, str]) -> float:
 
 def printed_numbers() -> set[str]:
     """Every number of data/paper as it is written there, and what the claims compute from table II."""
-    from emotrace.study.claims import CLAIMS, reported
+    from emotrace.analysis.claims import CLAIMS, reported
 
     tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in (ROOT / "data" / "paper").glob("*.csv")]
     cells = {str(cell) for table in tables for cell in table.to_numpy().ravel()}

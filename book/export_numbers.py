@@ -25,23 +25,23 @@ from typing import Any
 import pandas as pd
 
 from emotrace.corpus.files import write_text_atomic
-from emotrace.experiments import level_title, open_experiment, open_level
-from emotrace.notebook import RECORDED, SPEECH, recorded_rows
+from emotrace.show.experiments import level_title, open_experiment, open_level
+from emotrace.show.notebook import RECORDED, SPEECH, recorded_rows
 from emotrace.study import Study
-from emotrace.study.attribution import attribution
-from emotrace.study.claims import CLAIMS, verdicts
-from emotrace.study.controls import gate_table
-from emotrace.study.course import COURSE_METRICS, HEARD, adversarial_change, training_course
-from emotrace.study.effect_tables import effect_changes
+from emotrace.analysis.attribution import attribution
+from emotrace.analysis.claims import CLAIMS, verdicts
+from emotrace.analysis.gates import gate_table
+from emotrace.show.experiments.snapshots import COURSE_METRICS, HEARD, adversarial_change, training_course
+from emotrace.show.experiments.effect_tables import effect_changes
 from emotrace.study.layout import Layout
 from emotrace.study.learning_curve import curve_record
 from emotrace.study.learning_curve_tables import gap_changes, learning_curve
-from emotrace.study.level import HEARINGS
-from emotrace.study.model_seeds import model_spread
+from emotrace.experiments.level import HEARINGS
+from emotrace.show.experiments.model_seeds import model_spread
 from emotrace.study.probing import read_probing, read_probing_provenance
 from emotrace.study.profiles import Profile, get_profile
-from emotrace.study.reproduction import read_reproductions
-from emotrace.study.tables import COLUMNS, REPORTED, TableError, differences, metric_interval, seed_spread
+from emotrace.show.experiments.reproduction import read_reproductions
+from emotrace.analysis.tables import COLUMNS, REPORTED, TableError, differences, metric_interval, seed_spread
 
 NUMBERS = Path(__file__).resolve().with_name("numbers.json")
 SHARES = (*COLUMNS, "recall_spread", "sad_called_ang", "neu_called_ang", "hap_called_ang")

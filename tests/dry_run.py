@@ -21,8 +21,8 @@ from stand_ins import FULL, SMALL, write_all, write_generator
 
 from emotrace.corpus.datadir import DataDir, Trial, Utterance, write_datadir
 from emotrace.models import Models
-from emotrace.official.adopt import SSL_SAS_IR, adopt_all, channels_of
-from emotrace.official.checkpoint import VARIABLE
+from emotrace.released.adopt import SSL_SAS_IR, adopt_all, channels_of
+from emotrace.released.checkpoint import VARIABLE
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import Profile, paper
 from emotrace.study.runner import run_rows

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from test_tables import Results, utterance_lines
 
-from emotrace.study.attribution import DECISIONS, attribution, coefficients, orders, row_of
+from emotrace.analysis.attribution import DECISIONS, attribution, coefficients, orders, row_of
 from emotrace.study.groups import GROUPS
-from emotrace.study.tables import metric_interval
+from emotrace.analysis.tables import metric_interval
 
 NAMES = [decision.name for decision in DECISIONS]
 ROWS = [row.name for row in GROUPS["attribution"]]

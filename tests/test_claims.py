@@ -7,7 +7,7 @@ import pytest
 from test_tables import Results, trial_lines, utterance_lines
 
 from emotrace.evaluation.bootstrap import Interval
-from emotrace.study.claims import (
+from emotrace.analysis.claims import (
     CLAIMS,
     CONTRADICTED,
     REPRODUCED,

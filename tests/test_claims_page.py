@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from test_tables import Results, trial_lines, utterance_lines
 
-from emotrace import claims_page
-from emotrace.study.claims import CLAIMS, CONTRADICTED, NOT_MEASURED, ROWS_MISSING, UNDECIDED
+from emotrace.show import claims_page
+from emotrace.analysis.claims import CLAIMS, CONTRADICTED, NOT_MEASURED, ROWS_MISSING, UNDECIDED
 from emotrace.study.rows import select_rows
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"

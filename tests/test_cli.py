@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from emotrace.cli import app
 from emotrace.corpus.datadir import DataDir, write_datadir
-from emotrace.official.registry import CHECKPOINTS
+from emotrace.released.registry import CHECKPOINTS
 
 COMMANDS = ("import", "fetch", "validate", "plan", "train", "anonymize", "evaluate", "run", "reproduce", "status")
 

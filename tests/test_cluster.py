@@ -11,9 +11,9 @@ import pytest
 from small_tasks import meet, square_tasks, torch_threads
 from tiny_study import ROWS, make_tiny, tiny_layout
 
-from emotrace.study import cluster as study_cluster
-from emotrace.study import site as study_site
-from emotrace.study.cluster import ClusterError, ClusterWorkers
+from emotrace.engine import cluster as study_cluster
+from emotrace.engine import environments as study_site
+from emotrace.engine.cluster import ClusterError, ClusterWorkers
 from emotrace.study.runner import run_rows
 from emotrace.study.workers import PORTABLE, Task, TaskError
 

@@ -7,8 +7,8 @@ from test_tables import Results, trial_lines, utterance_lines
 
 from emotrace.evaluation.bootstrap import Part, combination, ratio
 from emotrace.evaluation.statistics import Mean
-from emotrace.study.controls import F0_ERROR, GATES, Gate, gate_table, measured
-from emotrace.study.tables import TableError, metric_interval
+from emotrace.analysis.gates import F0_ERROR, GATES, Gate, gate_table, measured
+from emotrace.analysis.tables import TableError, metric_interval
 
 ROWS = ("original", "official-control", "log-mel", "none-T1")
 ERRORS = (2, 2, 3, 2)  # of ten words

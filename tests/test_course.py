@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from test_tables import Results, utterance_lines
 
-from emotrace.study.course import adversarial_change, training_course
-from emotrace.study.tables import metric_interval
+from emotrace.show.experiments.snapshots import adversarial_change, training_course
+from emotrace.analysis.tables import metric_interval
 from emotrace.training.unified import SMALL
 
 ROWS = ("original", "unified-none-T1", "unified-none-T1@step1000", "unified-none-T1@step300", "none-T1@seed1")

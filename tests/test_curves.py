@@ -2,8 +2,8 @@
 
 import pytest
 
-from emotrace.curves import curve_figure, curves_of, model_colour
-from emotrace.figures import ROW_COLOURS
+from emotrace.show.curves import curve_figure, curves_of, model_colour
+from emotrace.show.figures import ROW_COLOURS
 
 STAGE = {"curves": {"l1": [[100, 0.9], [200, 0.5]], "time": [[100, 3.0], [200, 2.0]]}}
 CARDS = {

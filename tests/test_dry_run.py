@@ -12,13 +12,13 @@ from stand_ins import SMALL, write_generator
 
 from emotrace.corpus.datadir import Emotion
 from emotrace.models import Models
-from emotrace.official.adopt import SOURCES, adopt, adopt_all, channels_of
-from emotrace.official.checkpoint import MissingCheckpointError
-from emotrace.official.hubert import hubert_base
-from emotrace.official.registry import find
-from emotrace.official.vocoder import ssl_sas_generator
+from emotrace.released.adopt import SOURCES, adopt, adopt_all, channels_of
+from emotrace.released.checkpoint import MissingCheckpointError
+from emotrace.released.hubert import hubert_base
+from emotrace.released.registry import find
+from emotrace.released.vocoder import ssl_sas_generator
 from emotrace.study.layout import Layout
-from emotrace.study.paper_plan import missing_parts
+from emotrace.released.paper_plan import missing_parts
 from emotrace.study.rows import Route
 from emotrace.study.runner import row_state, run_rows
 from emotrace.vocoder.checkpoint import CheckpointError

@@ -9,13 +9,13 @@ from speech import phantom, phantom_speech
 from stand_in import make_corpus
 from test_tables import Results, utterance_lines
 
-from emotrace import experiment_figures
+from emotrace.show import experiment_figures
 from emotrace.corpus.audio import AudioError, level_normalise, load_audio, save_audio
 from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation.ser import SER_BACKENDS, cross_validated
 from emotrace.evaluation.spectrum import HOP, spectra, spectral_moments
 from emotrace.study import spectral_shaping
-from emotrace.study.effect_tables import (
+from emotrace.show.experiments.effect_tables import (
     effect_changes,
     effect_confusions,
     effect_pairs,
@@ -25,13 +25,13 @@ from emotrace.study.effect_tables import (
 )
 from emotrace.study.effects import CENTROID_FACTOR, EFFECTS, KURTOSIS_FACTOR, LEVEL_DB, LEVELS, SHAPES, change_level
 from emotrace.study.groups import GROUPS
-from emotrace.study.level import HEARINGS, level_profile, level_rows
+from emotrace.experiments.level import HEARINGS, level_profile, level_rows
 from emotrace.study.measure import measure_keys
 from emotrace.study.profiles import Measure, ProfileError, scale
 from emotrace.study.profiles import phantom as phantom_profile
 from emotrace.study.provenance import SYNTHESIS_CODE
 from emotrace.study.spectral_shaping import ShapingError, shape_spectrum, speech_frames
-from emotrace.study.tables import TableError
+from emotrace.analysis.tables import TableError
 
 SHAPED = {
     "kurtosis-up": (1, KURTOSIS_FACTOR),

@@ -8,12 +8,13 @@ import pytest
 from IPython.display import Markdown
 from test_tables import Results, utterance_lines
 
-from emotrace import experiments, training_experiments
+from emotrace.show import experiments
+from emotrace.show import training_experiments
 from emotrace.evaluation.acoustics import CENTROID_EDGES, KURTOSIS_EDGES
-from emotrace.study.cues import CUES
+from emotrace.experiments.cues import CUES
 from emotrace.study.groups import GROUPS
 from emotrace.study.profiles import get_profile
-from emotrace.study.tables import metric_interval
+from emotrace.analysis.tables import metric_interval
 
 TITLE = "scale (acted and read speech of people)"
 
@@ -34,7 +35,7 @@ def rows_of(group: str) -> list[str]:
 def test_what_is_not_recorded_says_how_to_record_it(tmp_path, monkeypatch):
     empty = replace(get_profile("scale"), results=tmp_path)
     monkeypatch.setattr(experiments, "get_profile", lambda _: empty)
-    monkeypatch.setattr("emotrace.notebook.get_profile", lambda _: empty)
+    monkeypatch.setattr("emotrace.show.notebook.get_profile", lambda _: empty)
     for experiment in (experiments.open_experiment("seeds", 50), experiments.open_level(50)):
         assert experiment.studies == {}
         shown = experiment.show(pytest.fail)

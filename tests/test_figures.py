@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 from matplotlib import colors
 
-from emotrace import experiment_figures, figures
+from emotrace.show import figures
+from emotrace.show import experiment_figures
 
 ROWS = ("original", "none-T1", "ECAPA-anon-T12-soft")
 EMOTIONS = ("sad", "neu", "ang", "hap")

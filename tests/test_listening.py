@@ -11,10 +11,11 @@ from stand_in import SPEAKERS, make_corpus
 from tiny_models import make_models
 from tiny_study import tiny_layout
 
-from emotrace import listening, listening_page
+from emotrace.show.listening import clips as listening
+from emotrace.show.listening import page as listening_page
 from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
-from emotrace.listening import choose, open_room
+from emotrace.show.listening.clips import choose, open_room
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import get_profile, scale
 from emotrace.study.runner import running

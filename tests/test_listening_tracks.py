@@ -13,10 +13,10 @@ from scipy.signal import ShortTimeFFT
 from emotrace.corpus.audio import SAMPLE_RATE, load_audio
 from emotrace.corpus.datadir import DataDir, Emotion
 from emotrace.evaluation.acoustics import AcousticsError, acoustic_features, oracle_mask
-from emotrace.figures import DPI, WIDTH
-from emotrace.listening import Take, choose
-from emotrace.listening_figures import HEIGHT, alt_text, common_limits, png, take_figure
-from emotrace.listening_tracks import measure_tracks, momentary_loudness
+from emotrace.show.figures import DPI, WIDTH
+from emotrace.show.listening.clips import Take, choose
+from emotrace.show.listening.pictures import HEIGHT, alt_text, common_limits, png, take_figure
+from emotrace.show.listening.tracks import measure_tracks, momentary_loudness
 from emotrace.study.layout import ORIGINAL
 from emotrace.study.profiles import get_profile
 

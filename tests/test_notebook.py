@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from emotrace import notebook
-from emotrace.study.controls import Gate, gate_table
+from emotrace.show import notebook
+from emotrace.analysis.gates import Gate, gate_table
 
 EMOTIONS = ("sad", "neu", "ang", "hap")
 SPEAKERS = {"f1": "1", "f2": "2", "m1": "1", "m2": "2"}

@@ -10,11 +10,11 @@ from threading import Thread
 
 import pytest
 
-from emotrace.official import download
-from emotrace.official.archive import unpack
-from emotrace.official.checkpoint import Checkpoint, Download, MissingCheckpointError
-from emotrace.official.download import obtain
-from emotrace.official.lock import Lock
+from emotrace.released import download
+from emotrace.released.archive import unpack
+from emotrace.released.checkpoint import Checkpoint, Download, MissingCheckpointError
+from emotrace.released.download import obtain
+from emotrace.released.lock import Lock
 from emotrace.vocoder.checkpoint import CheckpointError
 
 CONTENT = bytes(range(256)) * 4_000  # about 1 MB

@@ -21,9 +21,9 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor
 
 from emotrace.corpus.audio import AudioError
 from emotrace.corpus.metadata import Emotion
-from emotrace.official.evaluation_models import VpcAsr, VpcAsv, VpcSer
-from emotrace.official.hyperparams import Hyperparams, Tagged
-from emotrace.official.labels import read_labels
+from emotrace.released.evaluation_models import VpcAsr, VpcAsv, VpcSer
+from emotrace.released.hyperparams import Hyperparams, Tagged
+from emotrace.released.labels import read_labels
 from emotrace.vocoder.checkpoint import CheckpointError
 
 

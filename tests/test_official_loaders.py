@@ -11,12 +11,12 @@ from stand_ins import SMALL, fairseq_state, hubert_model, write_all
 from torchaudio.models import wav2vec2_model
 from torchaudio.models.wav2vec2.utils.import_fairseq import _convert_state_dict
 
-from emotrace.official.evaluation_models import VpcAsr, VpcAsv, VpcSer
-from emotrace.official.hubert import hubert_base, hubert_soft, ssl_sas_soft_predictor
-from emotrace.official.registry import CHECKPOINTS
-from emotrace.official.speaker import ecapa_voxceleb, style_encoder
-from emotrace.official.vocoder import ssl_sas_generator
-from emotrace.official.weights import read_weights
+from emotrace.released.evaluation_models import VpcAsr, VpcAsv, VpcSer
+from emotrace.released.hubert import hubert_base, hubert_soft, ssl_sas_soft_predictor
+from emotrace.released.registry import CHECKPOINTS
+from emotrace.released.speaker import ecapa_voxceleb, style_encoder
+from emotrace.released.vocoder import ssl_sas_generator
+from emotrace.released.weights import read_weights
 from emotrace.vocoder.checkpoint import CheckpointError
 
 PARITY = Path(__file__).parent / "data" / "parity"

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from emotrace.official.checkpoint import DEFAULT, VARIABLE, MissingCheckpointError, checkpoint_folder
-from emotrace.official.lock import LOCK, Lock
-from emotrace.official.registry import CHECKPOINTS, find
+from emotrace.released.checkpoint import DEFAULT, VARIABLE, MissingCheckpointError, checkpoint_folder
+from emotrace.released.lock import LOCK, Lock
+from emotrace.released.registry import CHECKPOINTS, find
 from emotrace.vocoder.checkpoint import CheckpointError
 
 ENTRIES = pytest.mark.parametrize("entry", CHECKPOINTS.values(), ids=CHECKPOINTS)

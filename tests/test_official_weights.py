@@ -8,10 +8,10 @@ import pytest
 import torch
 from stand_ins import SMALL, ecapa
 
-from emotrace.official.hubert import hubert_base, hubert_soft, ssl_sas_soft_predictor
-from emotrace.official.speaker import ecapa_voxceleb, style_encoder
-from emotrace.official.vocoder import ssl_sas_generator
-from emotrace.official.weights import read_weights
+from emotrace.released.hubert import hubert_base, hubert_soft, ssl_sas_soft_predictor
+from emotrace.released.speaker import ecapa_voxceleb, style_encoder
+from emotrace.released.vocoder import ssl_sas_generator
+from emotrace.released.weights import read_weights
 from emotrace.vocoder.checkpoint import CheckpointError
 
 LOADERS = (ssl_sas_generator, ssl_sas_soft_predictor, hubert_base, hubert_soft, ecapa_voxceleb, style_encoder)

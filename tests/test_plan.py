@@ -9,7 +9,7 @@ from stand_in import make_corpus
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.study.groups import GROUPS
 from emotrace.study.layout import ORIGINAL, Layout
-from emotrace.study.plan import CORE_SECONDS, corpora_table, make_plan
+from emotrace.engine.plan import CORE_SECONDS, corpora_table, make_plan
 from emotrace.study.profiles import (
     ALL_MEASURES,
     CUE_MEASURES,

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from test_tables import trial_lines, utterance_lines
 
-from emotrace.report import number, render_report, write_report
-from emotrace.report_comparison import RECORDED_SPEECH, remarks
+from emotrace.show.report.page import number, render_report, write_report
+from emotrace.show.report.comparison import RECORDED_SPEECH, remarks
 from emotrace.study.directories import Evaluation
-from emotrace.study.summary import difference_table, summary_table
-from emotrace.study.tables import ACOUSTIC_COLUMNS
+from emotrace.analysis.summary import difference_table, summary_table
+from emotrace.analysis.tables import ACOUSTIC_COLUMNS
 
 IDENTITY = {
     "backends": {"asr": "pocketsphinx", "asv": "ge2e", "ser": "functionals", "ser_second": "ge2e", "device": "cpu"},

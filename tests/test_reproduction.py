@@ -13,7 +13,7 @@ from emotrace.study import Study
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import ProfileError
 from emotrace.study.provenance import cpu
-from emotrace.study.reproduction import (
+from emotrace.show.experiments.reproduction import (
     agreement,
     keep_agreements,
     read_reproductions,

@@ -9,7 +9,7 @@ from emotrace.representation.ir import BASELINES, IRSpec
 from emotrace.study.groups import GROUPS, unified, with_effect, with_variant
 from emotrace.study.profiles import scale
 from emotrace.study.rows import ALL_ROWS, PAPER_ROWS, Route, Row, select_rows, with_layer
-from emotrace.study.tables import REPORTED
+from emotrace.analysis.tables import REPORTED
 from emotrace.training.catalogue import TRAINERS
 from emotrace.training.unified import SMALL
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from emotrace.evaluation.metrics import eer
-from emotrace.study.cues import CUES, cue_accuracy, cue_retention
+from emotrace.experiments.cues import CUES, cue_accuracy, cue_retention
 from emotrace.study.profiles import CUE_MEASURES, Corpus, Profile
-from emotrace.study.tables import (
+from emotrace.analysis.tables import (
     COLUMNS,
     TableError,
     attackers_table,
@@ -209,7 +209,7 @@ def isolation(tmp_path) -> Results:
 
 
 def test_a_cue_is_retained_as_far_as_it_follows_the_truth(isolation, monkeypatch):
-    monkeypatch.setattr("emotrace.study.cues.CUES", [cue for cue in CUES if cue.corpus == "f0"])
+    monkeypatch.setattr("emotrace.experiments.cues.CUES", [cue for cue in CUES if cue.corpus == "f0"])
     table = cue_retention(isolation).set_index(["row", "cue"])
     assert table.loc[("original", "F0 range"), "estimate"] == pytest.approx(1)
     assert table.loc[("none-T1", "F0 range"), ["estimate", "retained"]].tolist() == pytest.approx([0.5, 0.5])
@@ -218,7 +218,7 @@ def test_a_cue_is_retained_as_far_as_it_follows_the_truth(isolation, monkeypatch
 
 
 def test_a_cue_that_is_left_in_one_speaker_only_is_not_measurable(isolation, monkeypatch):
-    monkeypatch.setattr("emotrace.study.cues.CUES", [cue for cue in CUES if cue.corpus == "f0"])
+    monkeypatch.setattr("emotrace.experiments.cues.CUES", [cue for cue in CUES if cue.corpus == "f0"])
     lines = isolation.utterances
     lost = (lines["row"] == "none-T1") & (lines["speaker"] != "a")
     lines.loc[lost, "f0_mean_hz"] = np.nan

@@ -11,9 +11,9 @@ from torch import tensor
 
 from emotrace.corpus.datadir import CorpusError, Emotion
 from emotrace.study.assembly import read_parquet
-from emotrace.study.tables import COLUMNS, table2_display
-from emotrace.study.vpc_files import read_rank, read_vpc_results, write_vpc_results
-from emotrace.study.vpc_results import PAPER_DATASETS, VpcResultsError, baseline_results, vpc_results
+from emotrace.analysis.tables import COLUMNS, table2_display
+from emotrace.show.vpc_files import read_rank, read_vpc_results, write_vpc_results
+from emotrace.show.vpc_results import PAPER_DATASETS, VpcResultsError, baseline_results, vpc_results
 
 ROOT = Path(__file__).parents[1]
 WHEN = datetime(2024, 3, 28, 19, 0)

@@ -3,7 +3,7 @@
 import pytest
 from test_report import evaluation
 
-from emotrace.report import write_report
+from emotrace.show.report.page import write_report
 
 
 @pytest.fixture(scope="module")

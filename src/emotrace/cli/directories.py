@@ -60,9 +60,9 @@ def evaluate(
     """
     with one_message():
         from emotrace.corpus.files import write_text_atomic
-        from emotrace.report import render_report
+        from emotrace.show.report.page import render_report
         from emotrace.study.directories import evaluate_directories, write_evaluation
-        from emotrace.study.summary import summary_table
+        from emotrace.analysis.summary import summary_table
 
         options = {"training": train_on, "enrolment": enrolment, "jobs": worker_count(jobs), "scheduler": scheduler}
         found = evaluate_directories(original, anonymised, **options)

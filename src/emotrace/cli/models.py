@@ -26,9 +26,9 @@ def fetch(
     Example: `emotrace fetch paper --accept-licence`
     """
     with one_message():
-        from emotrace.official.adopt import EVALUATION, SOURCES, adopt_all
-        from emotrace.official.download import obtain
-        from emotrace.official.registry import CHECKPOINTS
+        from emotrace.released.adopt import EVALUATION, SOURCES, adopt_all
+        from emotrace.released.download import obtain
+        from emotrace.released.registry import CHECKPOINTS
         from emotrace.study.profiles import paper
 
         if not names:
@@ -76,7 +76,7 @@ def train(
     with one_message():
         from emotrace.training.catalogue import TRAINERS
         from emotrace.training.catalogue import train as train_model
-        from emotrace.workshops import paper_workshop, scale_workshop
+        from emotrace.cli.workshops import paper_workshop, scale_workshop
 
         if model not in ("all", *TRAINERS):
             raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")

@@ -72,7 +72,7 @@ def one_message() -> Iterator[None]:
 def layout_and_rows(profile: str, rows: str | None, layer: int, seed: int, hearing: str | None = None):
     """The layout of a profile, and the rows that a list of names and groups, separated by commas, means."""
     from emotrace.study.layout import Layout
-    from emotrace.study.level import level_profile
+    from emotrace.experiments.level import level_profile
     from emotrace.study.profiles import get_profile
 
     names = None if rows is None else [name.strip() for name in rows.split(",") if name.strip()]

@@ -35,11 +35,11 @@ def plan(
     Example: `emotrace plan --profile scale`
     """
     with one_message():
-        from emotrace.study.plan import corpora_table, make_plan
+        from emotrace.engine.plan import corpora_table, make_plan
         from emotrace.study.workers import DEFAULT_JOBS
 
         if profile is ProfileName.PAPER:
-            from emotrace.study.paper_plan import describe
+            from emotrace.released.paper_plan import describe
 
             typer.echo(describe())
         layout, chosen = layout_and_rows(profile, rows, layer, seed, hearing)
@@ -50,7 +50,7 @@ def plan(
     typer.echo(
         f"\nto do: about {made.core_minutes:.0f} core-minutes, {made.core_minutes / DEFAULT_JOBS:.0f} minutes with "
         f"{DEFAULT_JOBS} workers, and {made.rows['disk_mb'].sum():.0f} MB; estimated from constants that were measured "
-        "on one x86-64 machine (emotrace/study/plan.py)"
+        "on one x86-64 machine (emotrace/engine/plan.py)"
     )
     for thing in made.missing:
         typer.echo(f"missing {thing}")
@@ -104,8 +104,8 @@ def reproduce(
     """
     with one_message():
         from emotrace.study.profiles import get_profile, prepare
-        from emotrace.study.reproduction import KEPT, keep_agreements, recorded_everywhere, together
-        from emotrace.study.reproduction import reproduce as make_again
+        from emotrace.show.experiments.reproduction import KEPT, keep_agreements, recorded_everywhere, together
+        from emotrace.show.experiments.reproduction import reproduce as make_again
 
         own = get_profile(profile)
         groups = recorded_everywhere(own) if every else [layout_and_rows(profile, rows, layer, seed)]

@@ -17,7 +17,7 @@ OFFICIAL = "vpc"
 def speech_recogniser(name: str, device: str) -> Recogniser:
     """Raises KeyError for an unknown name, CheckpointError where an official model is missing."""
     if name == OFFICIAL:
-        from emotrace.official.evaluation_models import VpcAsr  # here: it imports much that the others do not need
+        from emotrace.released.evaluation_models import VpcAsr  # here: it imports much that the others do not need
 
         return VpcAsr.load(_checkpoint("vpc_asr"), device=device)
     return ASR_BACKENDS[name]()
@@ -27,7 +27,7 @@ def speech_recogniser(name: str, device: str) -> Recogniser:
 def speaker_encoder(name: str, device: str) -> SpeakerEncoder:
     """Errors as of `speech_recogniser`."""
     if name == OFFICIAL:
-        from emotrace.official.evaluation_models import VpcAsv
+        from emotrace.released.evaluation_models import VpcAsv
 
         return VpcAsv.load(_checkpoint("vpc_asv_orig"), device=device)
     return ASV_BACKENDS[name]()
@@ -37,13 +37,13 @@ def speaker_encoder(name: str, device: str) -> SpeakerEncoder:
 def emotion_recogniser(name: str, device: str) -> EmotionRecogniser | FoldRecogniser:
     """Errors as of `speech_recogniser`."""
     if name == OFFICIAL:
-        from emotrace.official.evaluation_models import VpcSer
+        from emotrace.released.evaluation_models import VpcSer
 
         return VpcSer.load(_checkpoint("vpc_ser"), device=device)
     return SER_BACKENDS[name]()
 
 
 def _checkpoint(name: str) -> Path:
-    from emotrace.official.registry import find
+    from emotrace.released.registry import find
 
     return find(name).path()

@@ -113,7 +113,7 @@ def require(layout: Layout, rows: Sequence[Row]) -> None:
 
 def require_scheduler(scheduler: str) -> None:
     """Raise ClusterError where no scheduler answers: a wrong address is an error even where nothing is left to do."""
-    from emotrace.study.cluster import connect
+    from emotrace.engine.cluster import connect
 
     connect(scheduler).close()
 
@@ -175,6 +175,6 @@ def running(layout: Layout, jobs: int, scheduler: str | None = None) -> Iterator
 def _workers(folder: Path, jobs: int, scheduler: str | None, kernels: str) -> Workers:
     if scheduler is None:
         return LocalWorkers(jobs, kernels)
-    from emotrace.study.cluster import ClusterWorkers  # here and not above: most runs are local
+    from emotrace.engine.cluster import ClusterWorkers  # here and not above: most runs are local
 
     return ClusterWorkers(scheduler, folder, kernels)

@@ -1,0 +1,206 @@
+"""The tasks of a run on a dask cluster that the user has already: the same files, and so the same results, as here.
+
+``--scheduler`` takes an address, tcp://host:8786, or the path of a scheduler file. This machine and the workers share
+the folders of corpora, models and work, and have the same code and libraries; both are checked on every worker.
+
+SLURM, by dask-jobqueue, in a Python that stays open on the login node::
+
+    cluster = SLURMCluster(cores=1, processes=1, memory="6GB", walltime="12:00:00", interface="ib0")
+    cluster.scale(jobs=40)
+    print(cluster.scheduler_address)  # for --scheduler
+
+Kubernetes, by the dask operator, with an image that has emotrace and one ReadWriteMany volume in every pod::
+
+    cluster = KubeCluster(custom_cluster_spec="emotrace.yaml", n_workers=40)
+    print(cluster.scheduler_address)  # for --scheduler, in a pod that mounts the volume as well
+"""
+
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from emotrace.engine.environments import Site, complaints, make_site, python_version
+from emotrace.study.workers import NATIVE, THREAD_VARIABLES, Task, TaskError, Workers
+
+CONNECT_SECONDS = 10
+PATIENCE = 300.0  # seconds without any worker before a run gives up: a queue may be slow to start them
+_ADDRESS = re.compile(r"(\w+://)?[^/\s]+:\d+")
+_ONE_AT_A_TIME = threading.Lock()  # a worker may have several threads; the recognisers are not made for that
+
+
+class ClusterError(TaskError):
+    """The cluster cannot be used, or is lost; the message says what to do."""
+
+
+class ClusterWorkers(Workers):
+    """Workers of the dask cluster behind ``scheduler``; a task whose worker is lost is done again by another.
+
+    Args:
+        scheduler: address or scheduler file.
+        folder: of the run, on the file system that the workers share.
+        kernels: a name of `workers.KERNELS`, whose environment the workers must have been started in.
+        patience: seconds without any worker before giving up.
+
+    Raises:
+        ClusterError: dask is not installed, nobody answers, or a worker is unfit; the message says which.
+    """
+
+    def __init__(self, scheduler: str, folder: Path, kernels: str = NATIVE, *, patience: float = PATIENCE):
+        self._patience = patience
+        self._client = connect(scheduler)
+        try:
+            self._require_workers(scheduler)
+            self._site = make_site(folder, kernels)
+            self._site.probe.write_text(self._site.content)
+            self._require_fit()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+        if site := getattr(self, "_site", None):
+            site.probe.unlink(missing_ok=True)
+
+    def _require_workers(self, scheduler: str) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=self._patience)
+        except TimeoutError as error:
+            raise ClusterError(
+                f"--scheduler {scheduler}: no worker in {self._patience:.0f} s; start some: dask worker {scheduler}"
+            ) from error
+
+    def _require_fit(self) -> None:
+        try:
+            self._client.run_on_scheduler(python_version)
+        except Exception as error:  # whatever the scheduler's pickle raises
+            raise ClusterError(
+                f"the scheduler cannot load emotrace ({error}); start it where the workers have it"
+            ) from error
+        answers = self._client.run(complaints, self._site, on_error="return")
+        if unfit := _unfit(answers):
+            raise ClusterError(unfit)
+        threads = [worker["nthreads"] for worker in self._client.scheduler_info()["workers"].values()]
+        if max(threads, default=1) > 1:
+            note = "start them with --nthreads 1, one for each core, to use all"
+            print(
+                f"emotrace: workers have up to {max(threads)} threads, one of which computes; {note}", file=sys.stderr
+            )
+
+    def _finished(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, BaseException | None]]:
+        futures = self._client.map(do, tasks, site=self._site, pure=False, key="emotrace")
+        waiting = {future.key: (future, task) for future, task in zip(futures, tasks, strict=True)}
+        ended: SimpleQueue[Any] = SimpleQueue()
+        for future in futures:
+            future.add_done_callback(ended.put)
+        del futures, future  # a future that is held is computed again when the worker of its result is lost
+        try:
+            while waiting:
+                future, task = waiting.pop(self._next(ended))
+                yield task, _error(future)
+        finally:
+            if waiting and self._client.status == "running":
+                self._client.cancel([future for future, _ in waiting.values()])
+
+    def _next(self, ended: SimpleQueue[Any]) -> str:
+        """Key of the task that ends next."""
+        seen = time.monotonic()
+        while True:
+            try:
+                return ended.get(timeout=1).key
+            except Empty:
+                if self._client.status == "running" and self._client.scheduler_info()["workers"]:
+                    seen = time.monotonic()
+            if time.monotonic() - seen > self._patience:
+                raise ClusterError(
+                    f"all workers are gone for {self._patience:.0f} s; what is done stays done: start workers and "
+                    "repeat the command"
+                )
+
+    def _is_there(self, output: Path) -> bool:
+        # the worker has seen the file; a network file system may remember its absence here until the folder is listed
+        for pause in (0.0, 0.2, 1.0, 5.0, 30.0):
+            time.sleep(pause)
+            if output.exists() or (output.parent.is_dir() and output.name in os.listdir(output.parent)):
+                return True
+        return False
+
+
+def do(task: Task, site: Site) -> None:
+    """On a worker: do one task as a local worker would, with one thread.
+
+    Raises:
+        ClusterError: this worker joined late and is unfit. TaskError: no output. Otherwise what the task raises.
+    """
+    if lacking := complaints(site):
+        raise ClusterError("; ".join(lacking))
+    with _ONE_AT_A_TIME, _single_threaded():
+        if not task.output.exists():  # there already, if a worker was lost after it had written the file
+            task.function(task.output, *task.arguments)
+    if not task.output.exists():
+        raise TaskError(f"no output was written to {task.output}")
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """The numerical libraries that are loaded, and by the environment those that a task loads, use one thread."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+
+
+def connect(scheduler: str) -> Any:
+    """A client of the dask cluster behind an address or a scheduler file. Raises ClusterError where none answers."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ClusterError("--scheduler needs dask; install it: pip install distributed") from error
+    is_file = Path(scheduler).is_file()
+    if not is_file and not _ADDRESS.fullmatch(scheduler):
+        raise ClusterError(f"--scheduler {scheduler}: no such scheduler file, and no address such as tcp://host:8786")
+    where = {"scheduler_file": scheduler} if is_file else {"address": scheduler}
+    try:
+        return Client(**where, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ClusterError(
+            f"--scheduler {scheduler}: no dask scheduler answers there ({error}); start one (dask scheduler) or give "
+            "another address"
+        ) from error
+
+
+def _unfit(answers: Mapping[str, Any]) -> str:
+    """One message about the workers, by address, that failed or complained; empty if none did."""
+    said = {
+        worker: f"cannot load emotrace ({answer})" if isinstance(answer, BaseException) else "; ".join(answer)
+        for worker, answer in answers.items()
+    }
+    unfit = {worker: words for worker, words in said.items() if words}
+    if not unfit:
+        return ""
+    worker, words = next(iter(unfit.items()))
+    return f"{len(unfit)} of {len(answers)} workers cannot be used; worker {worker} {words}"
+
+
+def _error(future: Any) -> BaseException | None:
+    """Why a task failed."""
+    from distributed.scheduler import KilledWorker
+
+    if future.status == "finished":
+        return None
+    if future.status != "error":
+        return ClusterError("the scheduler was lost or dropped the task; what is done stays done: repeat the command")
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return ClusterError("every worker that tried it died (out of memory?); give the workers more and repeat")
+    return error
