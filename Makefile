@@ -50,7 +50,7 @@ train-%: $(STAMP) ## train one of them, e.g. make train-hubert, make train-acous
 	$(BIN)/emotrace train $*
 
 dry-run: $(STAMP) ## the paper profile with random weights of full size, end to end, in work/dry-run; 8 minutes, 6 GB
-	OMP_NUM_THREADS=1 $(BIN)/python tests/dry_run.py --full --work work/dry-run
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fixtures/dry_run.py --full --work work/dry-run
 
 benchmark: $(STAMP) ## ratios of cost and speed; about half an hour on an idle machine
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py

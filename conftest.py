@@ -2,7 +2,7 @@
 
 import pytest
 
-LONGEST = ("notebooks/", "tests/test_cluster.py", "tests/test_runner.py")
+LONGEST = ("notebooks/", "tests/engine/test_cluster.py", "tests/engine/test_runner.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

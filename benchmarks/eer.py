@@ -133,7 +133,7 @@ def _run(name: str, trials: int, limit: float) -> dict[str, Any]:
 def _implementation(name: str, target: np.ndarray, nontarget: np.ndarray) -> Any:
     """The function to time, its imports and inputs ready."""
     if name == "emotrace":
-        from emotrace.evaluation.metrics import eer
+        from emotrace.analysis.metrics import eer
 
         eer(target[:10], nontarget[:10])
         return lambda: eer(target, nontarget)[0]

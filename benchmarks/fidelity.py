@@ -12,10 +12,10 @@ import torch
 from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.evaluation.asr import PocketSphinx
-from emotrace.evaluation.metrics import uar, word_errors
+from emotrace.analysis.metrics import uar, word_errors
 from emotrace.evaluation.ser import EgemapsSvm, cross_validated
-from emotrace.study.provenance import ROOT
-from emotrace.vocoder.official import copy_synthesis, load_universal, normalise_peak, official_mel
+from emotrace.paths import ROOT
+from emotrace.vocoder.universal import copy_synthesis, load_universal, normalise_peak, official_mel
 
 CORPUS = ROOT / "data" / "phantom" / "test"
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -18,8 +18,8 @@ from emotrace.representation.gst import GstEncoder
 from emotrace.representation.hubert import Hubert
 from emotrace.representation.ir import IRSpec
 from emotrace.representation.soft import SoftHead
-from emotrace.study.rows import Row, select_rows
-from emotrace.vocoder.generator import SSL_SAS, HifiGan, HifiGanConfig
+from emotrace.pipeline.rows import Row, select_rows
+from emotrace.vocoder.hifigan import SSL_SAS, HifiGan, HifiGanConfig
 
 SEVEN = (
     *("none-T1", "ECAPA-orig-T6", "ECAPA-orig-T12-soft", "GST-orig-T12-soft", "none-T6"),

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from emotrace.corpus.datadir import DataDir, Utterance
-from emotrace.study.provenance import ROOT
-from emotrace.study.record import Record
-from emotrace.study.workers import KERNELS, PORTABLE, THREAD_VARIABLES
+from emotrace.paths import ROOT
+from emotrace.engine.record import Record
+from emotrace.engine.workers import KERNELS, PORTABLE, THREAD_VARIABLES
 
 TABLE = ROOT / "data" / "results" / "processors.csv"
 ROWS = ("none-T1", "ECAPA-orig-T12-soft")
@@ -47,9 +47,9 @@ def stages(utterance: Utterance) -> Iterator[tuple[str, np.ndarray | str]]:
     from emotrace.corpus.audio import load_audio
     from emotrace.evaluation.acoustics import acoustic_features, oracle_mask
     from emotrace.models import load_models
-    from emotrace.study.recognisers import emotion_recogniser, speaker_encoder, speech_recogniser
-    from emotrace.study.rows import select_rows
-    from emotrace.vocoder.official import TwoStage, load_universal
+    from emotrace.pipeline.recognisers import emotion_recogniser, speaker_encoder, speech_recogniser
+    from emotrace.pipeline.rows import select_rows
+    from emotrace.vocoder.universal import TwoStage, load_universal
 
     models, waveform = load_models(), load_audio(utterance.path)
     features = models.front_ends()(waveform)

@@ -49,7 +49,7 @@ def environment(threads: int) -> dict[str, Any]:
     """Machine, load, versions and commit."""
     import torch
 
-    from emotrace.study.provenance import environment as study_environment
+    from emotrace.engine.provenance import environment as study_environment
 
     return study_environment() | {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -23,9 +23,9 @@ from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.representation.f0 import yaapt_f0
 from emotrace.representation.features import SOFT_LAYER, Features, FeatureStore
 from emotrace.representation.ir import assemble_ir
-from emotrace.study.provenance import ROOT
-from emotrace.study.rows import Row
-from emotrace.vocoder.inference import FrozenHifiGan
+from emotrace.paths import ROOT
+from emotrace.pipeline.rows import Row
+from emotrace.vocoder.hifigan import FrozenHifiGan
 
 CORPUS = ROOT / "data" / "phantom" / "test"
 UTTERANCES = ("f1-test-sad-s2", "m1-test-neu-s1")

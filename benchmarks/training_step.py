@@ -20,12 +20,12 @@ from emotrace.corpus.datadir import DataDir
 from emotrace.representation.f0 import yaapt_f0
 from emotrace.representation.ir import IRSpec, assemble_ir
 from emotrace.representation.modes import evaluating
-from emotrace.study.provenance import ROOT
+from emotrace.paths import ROOT
 from emotrace.training.crops import UtteranceFeatures
 from emotrace.training.unified import SMALL
 from emotrace.training.vocoder import VocoderTraining
-from emotrace.vocoder.discriminators import PAPER, SLIM
-from emotrace.vocoder.generator import HifiGan
+from emotrace.training.discriminators import PAPER, SLIM
+from emotrace.vocoder.hifigan import HifiGan
 from emotrace.vocoder.istft import IstftConfig, IstftGenerator
 
 CORPUS = ROOT / "data" / "phantom" / "test"

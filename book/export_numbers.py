@@ -34,11 +34,11 @@ from emotrace.analysis.gates import gate_table
 from emotrace.show.experiments.snapshots import COURSE_METRICS, HEARD, adversarial_change, training_course
 from emotrace.show.experiments.effect_tables import effect_changes
 from emotrace.study.layout import Layout
-from emotrace.study.learning_curve import curve_record
-from emotrace.study.learning_curve_tables import gap_changes, learning_curve
+from emotrace.experiments.learning_curve import curve_record
+from emotrace.experiments.learning_curve_tables import gap_changes, learning_curve
 from emotrace.experiments.level import HEARINGS
 from emotrace.show.experiments.model_seeds import model_spread
-from emotrace.study.probing import read_probing, read_probing_provenance
+from emotrace.experiments.probing import read_probing, read_probing_provenance
 from emotrace.study.profiles import Profile, get_profile
 from emotrace.show.experiments.reproduction import read_reproductions
 from emotrace.analysis.tables import COLUMNS, REPORTED, TableError, differences, metric_interval, seed_spread

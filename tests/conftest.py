@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from emotrace.study.workers import Task, Workers
+from emotrace.engine.workers import Task, Workers
 
 
 class InlineWorkers(Workers):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from emotrace.evaluation.bootstrap import Part, combination
+from emotrace.analysis.bootstrap import Part, combination
 from emotrace.analysis.tables import metric, metric_interval, resampled
 
 if TYPE_CHECKING:

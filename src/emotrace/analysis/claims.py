@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from emotrace.corpus.datadir import Emotion
-from emotrace.evaluation.bootstrap import Interval, Part, combination
-from emotrace.evaluation.metrics import MetricError
+from emotrace.analysis.bootstrap import Interval, Part, combination
+from emotrace.analysis.metrics import MetricError
 from emotrace.analysis.tables import COLUMNS, REPORTED, TableError, metric, resampled
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from emotrace.evaluation.bootstrap import Interval, Part, bootstrap_interval, ratio
-from emotrace.evaluation.metrics import MetricError
-from emotrace.evaluation.statistics import Quantile
+from emotrace.analysis.bootstrap import Interval, Part, bootstrap_interval, ratio
+from emotrace.analysis.metrics import MetricError
+from emotrace.analysis.statistics import Quantile
 from emotrace.analysis.tables import TableError, metric, metric_interval, resampled
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from emotrace.corpus.datadir import Emotion
-from emotrace.evaluation.bootstrap import Draws, SpeakerStatistic, bootstrap_interval, paired_difference
-from emotrace.evaluation.metrics import MetricError
-from emotrace.evaluation.statistics import EqualErrorRate, Mean, Recall, WordErrorRate
+from emotrace.analysis.bootstrap import Draws, SpeakerStatistic, bootstrap_interval, paired_difference
+from emotrace.analysis.metrics import MetricError
+from emotrace.analysis.statistics import EqualErrorRate, Mean, Recall, WordErrorRate
 from emotrace.study.directories import Evaluation
 from emotrace.analysis.tables import ACOUSTIC_COLUMNS, RECOGNISERS
 

@@ -15,10 +15,10 @@ import pandas as pd
 
 from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation.acoustics import CENTROID_EDGES, KURTOSIS_EDGES
-from emotrace.evaluation.bootstrap import Interval, Statistic, bootstrap_interval, paired_difference
-from emotrace.evaluation.metrics import confusion, uar
+from emotrace.analysis.bootstrap import Interval, Statistic, bootstrap_interval, paired_difference
+from emotrace.analysis.metrics import confusion, uar
 from emotrace.evaluation.ser import SEEDS
-from emotrace.evaluation.statistics import (
+from emotrace.analysis.statistics import (
     EqualErrorRate,
     FrameQuantile,
     Mean,
@@ -28,8 +28,8 @@ from emotrace.evaluation.statistics import (
     ShareCalled,
     WordErrorRate,
 )
-from emotrace.study.assembly import RECOGNISED, RECOGNISERS, seed_column
-from emotrace.study.provenance import ROOT
+from emotrace.pipeline.results import RECOGNISED, RECOGNISERS, seed_column
+from emotrace.paths import ROOT
 
 if TYPE_CHECKING:
     from emotrace.study.study import Study

@@ -1,1 +1,44 @@
-"""Replacing the speaker embedding: which voice an utterance gets."""
+"""Replacing the speaker: which voice an utterance gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from emotrace.registry import Registry
+
+if TYPE_CHECKING:
+    from emotrace.anonymizer.draws import Replacement, Selection
+    from emotrace.representation.features import Features
+    from emotrace.weights import ModelFolder
+
+ANONYMIZERS = Registry(
+    "anonymizer",
+    {
+        "selec-anon": "emotrace.anonymizer.selec_anon:SelecAnon",
+        "sampled-styles": "emotrace.anonymizer.styles:SampledStyles",
+        "target-prompts": "emotrace.anonymizer.targets:TargetPrompts",
+        "target-numbers": "emotrace.anonymizer.targets:TargetNumbers",
+    },
+)
+"""Every `Anonymizer` by name. Another one is a class, a line here and a row that names it."""
+
+
+class Anonymizer(Protocol):
+    """Says what stands for the speaker in the IR of an anonymised utterance.
+
+    Attributes:
+        models: names of the model folders that it is loaded from.
+        streams: names of the streams of the source that it reads.
+        settings: names of the fields of `Selection` that change what it does.
+    """
+
+    models: ClassVar[tuple[str, ...]]
+    streams: ClassVar[tuple[str, ...]]
+    settings: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def load(cls, models: ModelFolder, selection: Selection) -> Anonymizer:
+        """The anonymizer with the weights in ``models``. Raises ModelError where they are not there."""
+
+    def __call__(self, source: Features) -> Replacement:
+        """What replaces the speaker of an utterance; depends on the seed, speaker and utterance alone."""

@@ -1,4 +1,4 @@
-"""selec-anon: a pseudo-speaker is the mean of random ones among the farthest of a pool (study section 5).
+"""selec-anon: a pseudo-speaker is the mean of random ones among the farthest of a pool, as in SSL-SAS.
 
 Axes: P pool speakers, E embedding.
 """
@@ -7,19 +7,66 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emotrace.anonymizer.draws import Level, generator
+from emotrace.anonymizer.draws import Level, Replacement, Selection
+from emotrace.corpus.datadir import Utterance
+from emotrace.representation.features import Features
+from emotrace.weights import ModelFolder
 
 OTHER_GENDER = {"f": "m", "m": "f"}
 
 
 class SelecAnonError(ValueError):
     """A pool or a source that selec-anon cannot work with."""
+
+
+class SelecAnon:
+    """The pseudo-speakers of one invocation.
+
+    The draw depends on the seed and on the speaker (or speaker and utterance) alone: unlike the original's one
+    generator for the whole run, it does not depend on the order, so that an interrupted run ends as an uninterrupted.
+    A speaker who is in the pool is no candidate for itself.
+    """
+
+    models: ClassVar[tuple[str, ...]] = ("pool",)
+    streams: ClassVar[tuple[str, ...]] = ("ecapa",)
+    settings: ClassVar[tuple[str, ...]] = ("level", "n_farthest", "n_random", "seed")
+
+    def __init__(self, pool: Pool, selection: Selection, *, cross_gender: bool = False):
+        self.pool, self.selection, self.cross_gender = pool, selection, cross_gender
+
+    @classmethod
+    def load(cls, models: ModelFolder, selection: Selection) -> SelecAnon:
+        """Raises ModelError where the pool is not there, SelecAnonError for numbers that do not fit."""
+        return cls(load_pool(models), selection)
+
+    def __call__(self, source: Features) -> Replacement:
+        """The pseudo-speaker of an utterance; at level "speaker" from the mean embedding of its speaker.
+
+        Raises SelecAnonError as `select` does.
+        """
+        per_speaker = Level(self.selection.level) is Level.SPEAKER
+        embedding = source.speaker_mean("ecapa") if per_speaker else source["ecapa"]
+        return Replacement(self.select(source.utterance, embedding).embedding)
+
+    def select(self, utterance: Utterance, embedding: Tensor) -> SelecAnonResult:
+        """The pseudo-speaker for an utterance with this source embedding (E,). Raises SelecAnonError as `select`."""
+        return select(
+            self.pool,
+            embedding,
+            utterance.gender,
+            n_farthest=self.selection.n_farthest,
+            n_random=self.selection.n_random,
+            rng=self.selection.rng(utterance),
+            cross_gender=self.cross_gender,
+            exclude=utterance.speaker,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +104,12 @@ class Pool:
             raise SelecAnonError("a pool needs at least one utterance")
         means = torch.stack([torch.stack(own).mean(0) for own in embeddings.values()])
         return cls(tuple(genders), tuple(genders.values()), means)
+
+
+def load_pool(models: ModelFolder) -> Pool:
+    """Speakers, genders and mean ECAPA embeddings (P, E) of the training speakers and their perturbed copies."""
+    config = models.config("pool")
+    return Pool(tuple(config["speakers"]), tuple(config["genders"]), models.tensors("pool")["embeddings"].float())
 
 
 @dataclass(frozen=True)
@@ -104,49 +157,6 @@ def select(
     chosen = [candidates[place] for place in drawn]
     embedding = pool.embeddings[chosen].double().mean(0).to(pool.embeddings.dtype)
     return SelecAnonResult(embedding, _names(pool, chosen), _names(pool, candidates))
-
-
-@dataclass
-class PseudoSpeakers:
-    """The pseudo-speakers of one anonymisation run.
-
-    The draw depends on the seed and on the speaker (or speaker and utterance) alone: unlike the original's one
-    generator for the whole run, it does not depend on the order, so that an interrupted run ends as an uninterrupted.
-    Another seed makes another invocation, as the lazy-informed attacker's.
-    """
-
-    pool: Pool
-    level: Level
-    seed: str
-    numbers: Numbers
-    cross_gender: bool = False
-    _sources: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.level = Level(self.level)
-
-    def __call__(self, speaker: str, gender: str, utterance: str, source: Tensor) -> SelecAnonResult:
-        """For an utterance and its source embedding (E,): at level "speaker", the mean over the speaker's utterances.
-
-        A speaker who is in the pool is no candidate for itself. Raises SelecAnonError as `select` does, and at level
-        "speaker" when two utterances of a speaker come with different sources.
-        """
-        if self.level is Level.SPEAKER:
-            self._require_one_source(speaker, source)
-        return select(
-            self.pool,
-            source,
-            gender,
-            n_farthest=self.numbers.n_farthest,
-            n_random=self.numbers.n_random,
-            rng=generator(self.seed, self.level, speaker, utterance),
-            cross_gender=self.cross_gender,
-            exclude=speaker,
-        )
-
-    def _require_one_source(self, speaker: str, source: Tensor) -> None:
-        if not torch.equal(self._sources.setdefault(speaker, source), source):
-            raise SelecAnonError(f"level speaker: give the mean embedding of {speaker}, the same for every utterance")
 
 
 def _wanted(gender: str, cross_gender: bool) -> str:

@@ -9,17 +9,35 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from emotrace.anonymizer.draws import Replacement, Selection
+from emotrace.representation.features import Features
+from emotrace.weights import ModelFolder
 
-class Style(NamedTuple):
-    """A GST embedding (E,) and the register that goes with it, a mean F0 in Hz."""
 
-    speaker: Tensor
-    register: float
+class SampledStyles:
+    """A style embedding and its register, sampled for each speaker or utterance."""
+
+    models: ClassVar[tuple[str, ...]] = ("styles",)
+    streams: ClassVar[tuple[str, ...]] = ()
+    settings: ClassVar[tuple[str, ...]] = ("level", "seed")
+
+    def __init__(self, styles: Styles, selection: Selection):
+        self.styles, self.selection = styles, selection
+
+    @classmethod
+    def load(cls, models: ModelFolder, selection: Selection) -> SampledStyles:
+        """Raises ModelError where the distribution is not there."""
+        weights = models.tensors("styles")
+        return cls(Styles(weights["mean"].float(), weights["root"].float()), selection)
+
+    def __call__(self, source: Features) -> Replacement:
+        """A sampled style; of the source only the names are read."""
+        return self.styles.sample(self.selection.rng(source.utterance))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +66,8 @@ class Styles:
         root = vectors * values.clamp(min=0).sqrt()
         return cls(both.mean(0).float(), root.float())
 
-    def sample(self, rng: random.Random) -> Style:
-        """A style; `rng` is used once."""
+    def sample(self, rng: random.Random) -> Replacement:
+        """A style embedding (E,) and the register that goes with it, a mean F0 in Hz; `rng` is used once."""
         noise = torch.randn(len(self.mean), generator=torch.Generator().manual_seed(rng.getrandbits(63)))
         drawn = self.mean + self.root @ noise
-        return Style(drawn[:-1], float(drawn[-1].exp()))
+        return Replacement(drawn[:-1], float(drawn[-1].exp()))

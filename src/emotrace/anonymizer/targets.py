@@ -8,13 +8,49 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from emotrace.anonymizer.draws import Replacement, Selection
+from emotrace.representation.features import Features
+from emotrace.weights import ModelFolder
+
 
 class TargetError(ValueError):
     """Target speakers that cannot be used as asked."""
+
+
+class TargetPrompts:
+    """The acoustic prompt of another speaker of the same gender."""
+
+    models: ClassVar[tuple[str, ...]] = ("targets",)
+    streams: ClassVar[tuple[str, ...]] = ()
+    settings: ClassVar[tuple[str, ...]] = ("level", "seed")
+
+    def __init__(self, targets: Targets, selection: Selection):
+        self.targets, self.selection = targets, selection
+
+    @classmethod
+    def load(cls, models: ModelFolder, selection: Selection) -> TargetPrompts:
+        """Raises ModelError where the targets are not there."""
+        return cls(load_targets(models), selection)
+
+    def __call__(self, source: Features) -> Replacement:
+        """A prompt (160,); of the source only names and gender are read. Raises TargetError."""
+        utterance = source.utterance
+        return Replacement(self.targets.prompt(self.selection.rng(utterance), utterance.gender, utterance.speaker))
+
+
+class TargetNumbers(TargetPrompts):
+    """The number of another speaker of the same gender."""
+
+    def __call__(self, source: Features) -> Replacement:
+        """A one-hot vector (S,); of the source only names and gender are read. Raises TargetError."""
+        utterance = source.utterance
+        name = self.targets.draw(self.selection.rng(utterance), utterance.gender, utterance.speaker)
+        return Replacement(self.targets.one_hot(name))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +95,12 @@ class Targets:
         if name not in self.names:
             raise TargetError(f"speaker {name} is not among the {len(self.names)} target speakers")
         return torch.nn.functional.one_hot(torch.tensor(self.names.index(name)), len(self.names)).float()
+
+
+def load_targets(models: ModelFolder) -> Targets:
+    """Acoustic prompts (N, 160) of the training utterances, their speakers and genders; copies are speakers too."""
+    config = models.config("targets")
+    return Targets(tuple(config["speakers"]), tuple(config["genders"]), models.tensors("targets")["prompts"].float())
 
 
 def _places(speakers: Sequence[str], name: str) -> list[int]:

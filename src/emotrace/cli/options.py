@@ -56,8 +56,8 @@ LibriSpeechOption = Annotated[Path | None, typer.Option(help="LibriSpeech folder
 @contextmanager
 def one_message() -> Iterator[None]:
     """Turn the errors that a user can cause into one message; anything else is a defect and keeps its traceback."""
-    from emotrace.study.provenance import CodeChangedError
-    from emotrace.study.workers import TaskError
+    from emotrace.engine.provenance import CodeChangedError
+    from emotrace.engine.workers import TaskError
 
     try:
         yield
@@ -83,6 +83,6 @@ def layout_and_rows(profile: str, rows: str | None, layer: int, seed: int, heari
 
 def worker_count(jobs: int | None) -> int:
     """Worker processes where the user names no number."""
-    from emotrace.study.workers import DEFAULT_JOBS
+    from emotrace.engine.workers import DEFAULT_JOBS
 
     return jobs or DEFAULT_JOBS

@@ -36,7 +36,7 @@ def plan(
     """
     with one_message():
         from emotrace.engine.plan import corpora_table, make_plan
-        from emotrace.study.workers import DEFAULT_JOBS
+        from emotrace.engine.workers import DEFAULT_JOBS
 
         if profile is ProfileName.PAPER:
             from emotrace.released.paper_plan import describe
@@ -138,7 +138,7 @@ def probe(
     """
     with one_message():
         from emotrace.study.layout import Layout
-        from emotrace.study.probing import read_probing, run_probing
+        from emotrace.experiments.probing import read_probing, run_probing
         from emotrace.study.profiles import get_profile, prepare
         from emotrace.study.runner import require_scheduler
 
@@ -167,8 +167,8 @@ def learning_curve(
     """
     with one_message():
         from emotrace.study.layout import Layout
-        from emotrace.study.learning_curve import run_learning_curve
-        from emotrace.study.learning_curve_tables import learning_curve as read_curve
+        from emotrace.experiments.learning_curve import run_learning_curve
+        from emotrace.experiments.learning_curve_tables import learning_curve as read_curve
         from emotrace.study.profiles import get_profile, prepare
         from emotrace.study.runner import require_scheduler
 

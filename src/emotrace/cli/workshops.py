@@ -6,7 +6,7 @@ from pathlib import Path
 from emotrace.models import DEFAULT
 from emotrace.released.paper_plan import CORPORA
 from emotrace.study.profiles import ProfileError, import_corpora, paper
-from emotrace.study.provenance import ROOT
+from emotrace.paths import ROOT
 from emotrace.training.processes import from_main
 from emotrace.training.unified import ORIGINAL, PAPER
 from emotrace.training.workshop import Budget, Workshop

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from emotrace.corpus.files import atomic_file, write_text_atomic
 from emotrace.corpus.metadata import Emotion, audio_path, metadata_problems
-from emotrace.corpus.tables import FORMATS, CorpusError, Problem, Table, read_tables
+from emotrace.corpus.kaldi_tables import FORMATS, CorpusError, Problem, Table, read_tables
 
 __all__ = [
     "CorpusError",

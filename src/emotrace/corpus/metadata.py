@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from emotrace.corpus.tables import Problem, Table
+from emotrace.corpus.kaldi_tables import Problem, Table
 
 GENDERS = ("f", "m")
 PER_UTTERANCE = ("wav.scp", "utt2spk", "text", "utt2emo")

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from emotrace.corpus.audio import SAMPLE_RATE, AudioError, load_audio, read_samples
 from emotrace.corpus.datadir import DataDir
 from emotrace.corpus.metadata import audio_path, metadata_problems
-from emotrace.corpus.tables import CorpusError, Problem, read_tables
+from emotrace.corpus.kaldi_tables import CorpusError, Problem, read_tables
 
 SHORTEST_SECONDS = 0.4
 LOWEST_RATE = 8_000  # Hz; telephone speech, above which the recognisers' 16 kHz may be resampled from

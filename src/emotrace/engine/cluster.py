@@ -27,7 +27,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from emotrace.engine.environments import Site, complaints, make_site, python_version
-from emotrace.study.workers import NATIVE, THREAD_VARIABLES, Task, TaskError, Workers
+from emotrace.engine.workers import NATIVE, THREAD_VARIABLES, Task, TaskError, Workers
 
 CONNECT_SECONDS = 10
 PATIENCE = 300.0  # seconds without any worker before a run gives up: a queue may be slow to start them

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from emotrace.study.provenance import EVALUATION_CODE, SYNTHESIS_CODE, code_version, environment
-from emotrace.study.workers import KERNELS, NATIVE
+from emotrace.engine.provenance import EVALUATION_CODE, SYNTHESIS_CODE, code_version, environment
+from emotrace.engine.workers import KERNELS, NATIVE
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import soundfile
 from emotrace.corpus.datadir import Utterance
 from emotrace.study.layout import ORIGINAL, Layout
 from emotrace.study.profiles import Corpus, Measure
-from emotrace.study.rows import Route, Row
+from emotrace.pipeline.rows import Route, Row
 from emotrace.study.runner import row_state
-from emotrace.study.synthesis import needs_features
-from emotrace.study.workers import Task
+from emotrace.pipeline.pipeline import needs_features
+from emotrace.engine.workers import Task
 
 # Core-seconds per second of audio, one thread of a 2-core x86-64 virtual machine.
 CORE_SECONDS = {

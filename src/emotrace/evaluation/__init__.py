@@ -1,1 +1,24 @@
-"""Recognisers, metrics with intervals, and acoustic features: what an anonymised utterance kept and lost."""
+"""What is measured on audio: words, speaker, emotion, acoustics. T samples at 16 kHz."""
+
+from emotrace.registry import Registry
+
+ASR = Registry(
+    "speech recogniser",
+    {"pocketsphinx": "emotrace.evaluation.asr:PocketSphinx", "vpc": "emotrace.released.vpc:VpcAsr"},
+)
+ASV = Registry(
+    "speaker encoder", {"ge2e": "emotrace.evaluation.asv:Ge2e", "vpc": "emotrace.released.vpc:VpcAsv"}
+)
+SER = Registry(
+    "emotion recogniser",
+    {
+        "functionals": "emotrace.evaluation.ser:FunctionalsSvm",
+        "ge2e": "emotrace.evaluation.ser:Ge2eSvm",
+        "egemaps": "emotrace.evaluation.ser:EgemapsSvm",
+        "egemaps-as-recorded": "emotrace.evaluation.ser:EgemapsAsRecordedSvm",
+        "vpc": "emotrace.released.vpc:VpcSer",
+    },
+)
+"""Recognisers by name; "vpc" are VoicePrivacy 2024's. Another one is a class, a line here and a line in a profile."""
+SEEDS = (0, 1, 2)
+"""Of the emotion recognisers that are trained here, see `ser.bootstrap_sample`."""

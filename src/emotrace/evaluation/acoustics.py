@@ -4,17 +4,13 @@ import numpy as np
 import pyloudnorm
 import webrtcvad
 
-from emotrace.corpus.audio import SAMPLE_RATE, level_normalise, peak_normalise
-from emotrace.evaluation.signal import to_pcm16
-from emotrace.evaluation.spectrum import HOP, spectra, spectral_moments
+from emotrace.corpus.audio import SAMPLE_RATE, level_normalise, peak_normalise, to_pcm16
+from emotrace.evaluation.spectrum import CENTROID_EDGES, HOP, KURTOSIS_EDGES, spectra, spectral_moments
 from emotrace.representation.f0 import yaapt_f0
 
 LOUDNESS_SECONDS = 0.4  # one gating block of BS.1770
 LENGTH_TOLERANCE = 0.1  # seconds by which a version may be longer or shorter than its original
 VAD_MODE = 2
-# Bins of the frames' histograms: a twelfth of an octave in frequency, as fine in kurtosis.
-CENTROID_EDGES = 62.5 * 2 ** (np.arange(7 * 12 + 1) / 12)  # Hz
-KURTOSIS_EDGES = 2 ** (np.arange(9 * 12 + 1) / 12)
 
 
 class AcousticsError(ValueError):
@@ -46,7 +42,7 @@ def fit_mask(mask: np.ndarray, n_frames: int) -> np.ndarray:
 def acoustic_features(waveform: np.ndarray, mask: np.ndarray) -> dict[str, float | int | list[int]]:
     """Features of a waveform (T,) as recorded, on the speech frames of `mask` (L,), the original's `oracle_mask`.
 
-    centroid_hz, kurtosis, kurtosis_power, kurtosis_amplitude: medians over speech frames (study section 7).
+    centroid_hz, kurtosis, kurtosis_power, kurtosis_amplitude: medians over speech frames.
     centroid_histogram, kurtosis_histogram: speech frames in each bin of CENTROID_EDGES and KURTOSIS_EDGES, values
     beyond the edges in the outermost bins; utterances together make the distributions over frames of Fig. 4.
     loudness_lufs, and loudness_peak_matched_lufs after scaling to peak 0.95, as every synthesised version is: of the

@@ -1,17 +1,30 @@
-"""Speech recognition. T samples at 16 kHz."""
+"""Speech recognition and word errors. T samples at 16 kHz."""
 
-from collections.abc import Callable
+import re
+from pathlib import Path
 from typing import Protocol
 
+import jiwer
 import numpy as np
 import pocketsphinx
 
-from emotrace.evaluation.metrics import normalise_text
-from emotrace.evaluation.signal import to_pcm16
+from emotrace.corpus.audio import to_pcm16
 
 
-class Recogniser(Protocol):
+class AsrError(ValueError):
+    """Text that words cannot be counted in."""
+
+
+class SpeechRecogniser(Protocol):
     """Anything that turns speech into words."""
+
+    @classmethod
+    def make(cls, device: str = "cpu") -> "SpeechRecogniser":
+        """The recogniser with its weights. Raises CheckpointError where they are not there."""
+
+    @staticmethod
+    def files() -> tuple[Path, ...]:
+        """The files of its weights; the results depend on them."""
 
     def transcribe(self, waveform: np.ndarray) -> str:
         """The words of a waveform (T,) at 16 kHz, upper case without punctuation; empty when none was recognised."""
@@ -23,10 +36,21 @@ MAX_STATES = 5000
 
 
 class PocketSphinx:
-    """pocketsphinx with its bundled en-us model: small and weak, but the same everywhere (study section 9)."""
+    """pocketsphinx with its bundled en-us model: small and weak, but installed with the package."""
 
     def __init__(self) -> None:
         self._decoder = pocketsphinx.Decoder(loglevel="FATAL", maxhmmpf=MAX_STATES)
+
+    @classmethod
+    def make(cls, device: str = "cpu") -> "PocketSphinx":
+        """It runs on the CPU, whatever the device."""
+        return cls()
+
+    @staticmethod
+    def files() -> tuple[Path, ...]:
+        """The acoustic model, dictionary and language model in the wheel."""
+        folder = Path(pocketsphinx.get_model_path("en-us"))
+        return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
 
     def transcribe(self, waveform: np.ndarray) -> str:
         """The words of a waveform (T,) at 16 kHz, whatever its level and whatever was decoded before it.
@@ -43,4 +67,21 @@ class PocketSphinx:
         return normalise_text(hypothesis.hypstr) if hypothesis else ""
 
 
-ASR_BACKENDS: dict[str, Callable[[], Recogniser]] = {"pocketsphinx": PocketSphinx}
+def normalise_text(text: str) -> str:
+    """Upper case without punctuation; apostrophes inside a word stay, as in LibriSpeech's transcripts."""
+    text = re.sub(r"[’ʼ`]", "'", text).upper()
+    words = re.sub(r"[^\w']|_", " ", text).split()
+    return " ".join(stripped for word in words if (stripped := word.strip("'")))
+
+
+def word_errors(reference: str, hypothesis: str) -> tuple[int, int]:
+    """Substitutions + deletions + insertions, and the number of words of the reference, after `normalise_text`.
+
+    WER of a set is the sum of the first over the sum of the second. Raises AsrError when the reference holds no
+    word: there jiwer returns a count instead of a rate, and a rate does not exist.
+    """
+    reference = normalise_text(reference)
+    if not reference:
+        raise AsrError("word errors need a reference with at least one word")
+    measured = jiwer.process_words(reference, normalise_text(hypothesis))
+    return measured.substitutions + measured.deletions + measured.insertions, len(reference.split())

@@ -1,6 +1,8 @@
 """Speaker verification. T samples at 16 kHz, E embedding dimensions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +21,14 @@ class AsvError(ValueError):
 class SpeakerEncoder(Protocol):
     """Anything that describes the speaker of an utterance by a vector."""
 
+    @classmethod
+    def make(cls, device: str = "cpu") -> "SpeakerEncoder":
+        """The encoder with its weights. Raises CheckpointError where they are not there."""
+
+    @staticmethod
+    def files() -> tuple[Path, ...]:
+        """The files of its weights; the results depend on them."""
+
     def embed(self, waveform: np.ndarray) -> np.ndarray:
         """Waveform (T,) at 16 kHz -> embedding (E,)."""
 
@@ -31,6 +41,16 @@ class Ge2e:
 
         self._preprocess = resemblyzer.preprocess_wav
         self._encoder = resemblyzer.VoiceEncoder("cpu", verbose=False)
+
+    @classmethod
+    def make(cls, device: str = "cpu") -> "Ge2e":
+        """It runs on the CPU, whatever the device."""
+        return cls()
+
+    @staticmethod
+    def files() -> tuple[Path, ...]:
+        """The weights in the wheel."""
+        return (Path(find_spec("resemblyzer").origin).with_name("pretrained.pt"),)
 
     def embed(self, waveform: np.ndarray) -> np.ndarray:
         """Waveform (T,) at 16 kHz, T >= 6400 -> unit vector (256,), float32, independent of the level.
@@ -50,7 +70,7 @@ class Ge2e:
 
 
 def asv_scores(data: DataDir, enrolment: Mapping[str, np.ndarray], tests: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Cosine score of every trial of `data`, a speaker's enrolment embeddings averaged first (study section 6).
+    """Cosine score of every trial of `data`, a speaker's enrolment embeddings averaged first.
 
     `enrolment` holds the embeddings (E,) of the enrolment utterances and `tests` those of the trial utterances, by
     utterance id; for the ignorant attacker the first are of originals and the second of anonymised speech, for the
@@ -99,6 +119,3 @@ def _unit(vector: np.ndarray, name: str) -> np.ndarray:
     if not np.isfinite(length) or length == 0:
         raise AsvError(f"the embedding of '{name}' is zero or NaN")
     return vector / length
-
-
-ASV_BACKENDS: dict[str, Callable[[], SpeakerEncoder]] = {"ge2e": Ge2e}

@@ -1,7 +1,9 @@
 """Emotion recognition: features of level-normalised speech and a classifier. N utterances, F features, T samples."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import opensmile
@@ -11,8 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
 from emotrace.corpus.audio import SAMPLE_RATE, level_normalise
-from emotrace.corpus.datadir import Utterance
-from emotrace.corpus.metadata import Emotion
+from emotrace.corpus.datadir import Emotion, Utterance
 from emotrace.evaluation.asv import Ge2e
 
 # Cross-validated on RAVDESS actors 01-12 alone, of eight linear and eight RBF ones: the best for eGeMAPS (UAR 0.61),
@@ -24,7 +25,6 @@ COST = 0.03
 # without eGeMAPS, 0.02 and 0.01 less without the bound; noisy copies of the training utterances gained nothing.
 FUNCTIONALS = {opensmile.FeatureSet.ComParE_2016: (6373, 0.8), opensmile.FeatureSet.eGeMAPSv02: (88, 0.2)}
 FUNCTIONALS_COST, BOUND = 2.0, 3.0
-SEEDS = (0, 1, 2)  # of the recognisers that are trained here, see `bootstrap_sample`
 Features = Mapping[str, np.ndarray]  # utterance id -> (F,)
 
 
@@ -33,7 +33,24 @@ class SerError(ValueError):
 
 
 class EmotionRecogniser(Protocol):
-    """Anything that learns emotions from features of single utterances."""
+    """Anything that learns emotions from features of single utterances.
+
+    Attributes:
+        label: what tables and figures call it.
+        embedding: name of the speaker encoder whose embeddings are its features, measured once for both; "" where its
+            features are its own.
+    """
+
+    label: ClassVar[str]
+    embedding: ClassVar[str]
+
+    @classmethod
+    def make(cls, device: str = "cpu") -> "EmotionRecogniser":
+        """A recogniser that has learned nothing yet."""
+
+    @staticmethod
+    def files() -> tuple[Path, ...]:
+        """The files of the weights behind its features; the results depend on them."""
 
     def features(self, waveform: np.ndarray) -> np.ndarray:
         """Waveform (T,) at 16 kHz -> features (F,), whatever its level."""
@@ -47,7 +64,7 @@ class EmotionRecogniser(Protocol):
 
 @runtime_checkable
 class FoldRecogniser(Protocol):
-    """An emotion recogniser that comes trained, one model per fold, each on the other folds."""
+    """An emotion recogniser that comes trained, one model per fold, each on the other folds; else as above."""
 
     def posteriors(self, waveform: np.ndarray, fold: str) -> Mapping[Emotion, float]:
         """Probability of each emotion of a waveform (T,) at 16 kHz, by the model that has not heard ``fold``."""
@@ -55,6 +72,19 @@ class FoldRecogniser(Protocol):
 
 class _SvmRecogniser:
     """Standardised features, a linear support vector machine, classes of equal weight; nothing is drawn at random."""
+
+    label: ClassVar[str]
+    embedding: ClassVar[str] = ""
+
+    @classmethod
+    def make(cls, device: str = "cpu") -> "_SvmRecogniser":
+        """It runs on the CPU, whatever the device."""
+        return cls()
+
+    @staticmethod
+    def files() -> tuple[Path, ...]:
+        """opensmile's functionals have no weights."""
+        return ()
 
     def __init__(self, *, cost: float = COST) -> None:
         self._cost = cost
@@ -86,6 +116,8 @@ class _SvmRecogniser:
 class EgemapsSvm(_SvmRecogniser):
     """SVM on the 88 functionals of eGeMAPSv02 (Eyben et al. 2016), by opensmile."""
 
+    label = "eGeMAPS + SVM"
+
     def __init__(self, *, cost: float = COST) -> None:
         super().__init__(cost=cost)
         self._smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
@@ -93,21 +125,23 @@ class EgemapsSvm(_SvmRecogniser):
     def features(self, waveform: np.ndarray) -> np.ndarray:
         """Waveform (T,) at 16 kHz -> (88,) float32. Raises SerError when opensmile has too little signal for a value,
         AudioError on silence and NaN."""
-        values = self._smile.process_signal(self._heard(waveform), SAMPLE_RATE).to_numpy()[0]
+        values = self._smile.process_signal(self._levelled(waveform), SAMPLE_RATE).to_numpy()[0]
         if not np.isfinite(values).all():
             raise SerError(f"eGeMAPS is undefined for an utterance of {len(waveform) / SAMPLE_RATE:.3f} s")
         return values
 
     @staticmethod
-    def _heard(waveform: np.ndarray) -> np.ndarray:
+    def _levelled(waveform: np.ndarray) -> np.ndarray:
         return level_normalise(waveform)
 
 
 class EgemapsAsRecordedSvm(EgemapsSvm):
-    """The same, hearing the level as it is: only for the experiment that shows what that does (study section 9)."""
+    """The same with the level as recorded: only for the experiment that shows what the level does."""
+
+    label = "eGeMAPS + SVM, level as recorded"
 
     @staticmethod
-    def _heard(waveform: np.ndarray) -> np.ndarray:
+    def _levelled(waveform: np.ndarray) -> np.ndarray:
         return waveform
 
 
@@ -117,14 +151,16 @@ class FunctionalsSvm(_SvmRecogniser):
     The first set is the baseline of the INTERSPEECH challenges on emotion; the second is small and chosen by hand.
     """
 
+    label = "functionals + SVM"
+
     def __init__(self, *, cost: float = FUNCTIONALS_COST) -> None:
         super().__init__(cost=cost)
         self._smiles = [opensmile.Smile(name, opensmile.FeatureLevel.Functionals) for name in FUNCTIONALS]
 
     def features(self, waveform: np.ndarray) -> np.ndarray:
         """Waveform (T,) at 16 kHz -> (6461,) float32; errors as of `EgemapsSvm.features`."""
-        heard = level_normalise(waveform)
-        values = np.concatenate([smile.process_signal(heard, SAMPLE_RATE).to_numpy()[0] for smile in self._smiles])
+        levelled = level_normalise(waveform)
+        values = np.concatenate([smile.process_signal(levelled, SAMPLE_RATE).to_numpy()[0] for smile in self._smiles])
         if not np.isfinite(values).all():
             raise SerError(f"functionals are undefined for an utterance of {len(waveform) / SAMPLE_RATE:.3f} s")
         return values
@@ -140,11 +176,14 @@ def _bounded_and_weighted(standardised: np.ndarray) -> np.ndarray:
 
 
 class Ge2eSvm(_SvmRecogniser):
-    """SVM on GE2E speaker embeddings, which do carry emotion (study section 9): independent of hand-made features."""
+    """SVM on GE2E speaker embeddings, which do carry emotion: independent of hand-made features."""
 
-    def __init__(self, *, cost: float = COST) -> None:
-        super().__init__(cost=cost)
-        self._encoder = Ge2e()
+    label = "GE2E + SVM"
+    embedding = "ge2e"
+
+    @cached_property
+    def _encoder(self) -> Ge2e:
+        return Ge2e()
 
     def features(self, waveform: np.ndarray) -> np.ndarray:
         """Waveform (T,) at 16 kHz, T >= 6400 -> (256,) float32; errors of `Ge2e.embed`."""
@@ -233,11 +272,3 @@ def _required(utterance: Utterance, attribute: str) -> str:
     if value is None:
         raise SerError(f"utterance '{utterance.id}' has no {attribute}")
     return value
-
-
-SER_BACKENDS: dict[str, Callable[[], EmotionRecogniser]] = {
-    "egemaps": EgemapsSvm,
-    "egemaps-as-recorded": EgemapsAsRecordedSvm,
-    "functionals": FunctionalsSvm,
-    "ge2e": Ge2eSvm,
-}

@@ -9,6 +9,9 @@ from emotrace.corpus.audio import SAMPLE_RATE
 HOP = 160
 N_FFT = 400
 FREQUENCIES = np.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)  # (K,) Hz
+# Bins of the frames' histograms: a twelfth of an octave in frequency, as fine in kurtosis.
+CENTROID_EDGES = 62.5 * 2 ** (np.arange(7 * 12 + 1) / 12)  # Hz
+KURTOSIS_EDGES = 2 ** (np.arange(9 * 12 + 1) / 12)
 
 
 class Moments(NamedTuple):
@@ -33,7 +36,7 @@ def spectral_moments(weights: np.ndarray) -> Moments:
     """Moments of frequency, weighted by ``weights`` (L, K) >= 0.
 
     Kurtosis is the fourth central moment over the squared variance. With magnitudes as weights this is the study's
-    definition (section 7), with powers its variant. NaN where a frame is silent, and for the kurtosis where all is in
+    definition, with powers its variant. NaN where a frame is silent, and for the kurtosis where all is in
     one bin.
     """
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from emotrace.evaluation.bootstrap import Draws, Interval, bootstrap_interval
+from emotrace.analysis.bootstrap import Draws, Interval, bootstrap_interval
 
 if TYPE_CHECKING:
     from emotrace.study.study import Study

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from emotrace.corpus.datadir import Emotion
-from emotrace.evaluation.bootstrap import Interval, bootstrap_interval, paired_difference
-from emotrace.evaluation.statistics import Mean
-from emotrace.study.effects import LEVELS, SHAPES
-from emotrace.study.rows import EFFECT_MARK
+from emotrace.analysis.bootstrap import Interval, bootstrap_interval, paired_difference
+from emotrace.analysis.statistics import Mean
+from emotrace.pipeline.effects import LEVELS, SHAPES
+from emotrace.pipeline.rows import EFFECT_MARK
 from emotrace.analysis.tables import Metric, TableError, confusion_table, metric, resampled
 
 if TYPE_CHECKING:

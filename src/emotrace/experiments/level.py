@@ -6,10 +6,10 @@ measurements are shared with the profile itself; only what depends on the recogn
 
 from dataclasses import replace
 
-from emotrace.study.effects import LEVELS
+from emotrace.pipeline.effects import LEVELS
 from emotrace.study.groups import with_effects
 from emotrace.study.profiles import Measure, Profile, ProfileError, get_profile
-from emotrace.study.rows import Row, select_rows
+from emotrace.pipeline.rows import Row, select_rows
 from emotrace.study.study import Study
 
 HEARINGS = {"as-recorded": "egemaps-as-recorded", "normalised": "egemaps"}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from emotrace.study.groups import SECOND_SEED
-from emotrace.study.rows import VARIANT_MARK
+from emotrace.pipeline.rows import VARIANT_MARK
 from emotrace.analysis.tables import differences, metric_interval, same_words
 
 if TYPE_CHECKING:

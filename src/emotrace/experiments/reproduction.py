@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from emotrace.corpus.files import write_text_atomic
-from emotrace.evaluation.metrics import MetricError
-from emotrace.study.assembly import RECOGNISED, UTTERANCES
+from emotrace.analysis.metrics import MetricError
+from emotrace.pipeline.results import RECOGNISED, UTTERANCES
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import Profile, ProfileError
-from emotrace.study.rows import STUDIED_LAYER, Row
+from emotrace.pipeline.rows import STUDIED_LAYER, Row
 from emotrace.study.runner import read_provenance, row_state, run_rows
 from emotrace.study.study import Study
 from emotrace.analysis.tables import COLUMNS, TableError, metric_interval
-from emotrace.study.workers import DEFAULT_JOBS
+from emotrace.engine.workers import DEFAULT_JOBS
 
 PREDICTIONS = ("hypothesis", *RECOGNISED)
 MEASURED = ("centroid_hz", "kurtosis", "loudness_lufs", "f0_mean_hz")

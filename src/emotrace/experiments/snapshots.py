@@ -7,7 +7,7 @@ import pandas as pd
 
 from emotrace.corpus.datadir import Emotion
 from emotrace.study.groups import UNIFIED_ROWS
-from emotrace.study.rows import VARIANT_MARK
+from emotrace.pipeline.rows import VARIANT_MARK
 from emotrace.analysis.tables import differences, metric_interval, same_words
 from emotrace.training.unified import SMALL
 

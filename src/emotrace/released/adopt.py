@@ -20,7 +20,7 @@ from emotrace.released.hubert import hubert_base, ssl_sas_soft_predictor
 from emotrace.released.registry import CHECKPOINTS, find
 from emotrace.released.speaker import ecapa_voxceleb, style_encoder
 from emotrace.released.vocoder import ssl_sas_generator
-from emotrace.vocoder.checkpoint import CONFIG, WEIGHTS, CheckpointError
+from emotrace.weights import CONFIG, WEIGHTS, CheckpointError
 
 SSL_SAS_IR = "ECAPA-T12-soft"
 GST_DIMS = 128

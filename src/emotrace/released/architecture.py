@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import HubertConfig, Wav2Vec2Config
 
 from emotrace.released.weights import count, shape
-from emotrace.vocoder.checkpoint import CheckpointError
+from emotrace.weights import CheckpointError
 
 Config = TypeVar("Config", HubertConfig, Wav2Vec2Config)
 CONVOLUTIONS = 7

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from emotrace.corpus.files import atomic_folder
-from emotrace.vocoder.checkpoint import CheckpointError
+from emotrace.weights import CheckpointError
 
 Opener = Callable[[], BinaryIO]
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)

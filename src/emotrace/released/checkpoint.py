@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from emotrace.vocoder.checkpoint import CheckpointError
+from emotrace.weights import CheckpointError
 
 VARIABLE = "EMOTRACE_CHECKPOINTS"
 DEFAULT = Path(__file__).resolve().parents[3] / "work" / "checkpoints"

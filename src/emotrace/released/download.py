@@ -14,7 +14,7 @@ from tqdm import tqdm
 from emotrace.released.archive import unpack
 from emotrace.released.checkpoint import Checkpoint, Download, MissingCheckpointError, checkpoint_folder
 from emotrace.released.lock import Lock
-from emotrace.vocoder.checkpoint import CheckpointError
+from emotrace.weights import CheckpointError
 
 TIMEOUT = (10, 60)  # seconds to connect, and between two packets
 CHUNK = 1 << 16  # what an interruption may lose

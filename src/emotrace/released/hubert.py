@@ -17,7 +17,7 @@ from emotrace.released.architecture import modern_names, transformer_config
 from emotrace.released.weights import count, fill, read_weights, shape, tensors
 from emotrace.representation.hubert import Hubert, soft_vc_hubert
 from emotrace.representation.soft import SoftHead, SoftVcHead
-from emotrace.vocoder.checkpoint import CheckpointError
+from emotrace.weights import CheckpointError
 
 FORMATS = ("model.safetensors", "pytorch_model.bin")  # transformers', the first that is there
 HEADS = 12  # of HuBERT-base, soft-vc's as well

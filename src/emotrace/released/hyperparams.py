@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from emotrace.vocoder.checkpoint import CheckpointError
+from emotrace.weights import CheckpointError
 
 DEPTH = 20  # references to references, lists in lists
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pooch
 
 from emotrace.corpus.files import write_text_atomic
-from emotrace.vocoder.checkpoint import CheckpointError
+from emotrace.weights import CheckpointError
 
 LOCK = "checkpoints.lock.json"
 

@@ -16,10 +16,10 @@ from emotrace.released.adopt import EVALUATION, SOURCES
 from emotrace.released.checkpoint import Checkpoint, MissingCheckpointError
 from emotrace.released.registry import CHECKPOINTS
 from emotrace.study.profiles import Profile, paper
-from emotrace.study.provenance import ROOT
-from emotrace.study.rows import Route
-from emotrace.vocoder.discriminators import PAPER, Discriminators
-from emotrace.vocoder.generator import SSL_SAS, HifiGan
+from emotrace.paths import ROOT
+from emotrace.pipeline.rows import Route
+from emotrace.training.discriminators import PAPER, Discriminators
+from emotrace.vocoder.hifigan import SSL_SAS, HifiGan
 
 STEPS, BATCH, SEGMENT, HOP = 100_000, 32, 8_960, 160  # study section 5
 UTILISATION = 0.35

@@ -7,7 +7,7 @@ from pathlib import Path
 from emotrace.released.weights import fill, read_weights, shape, tensors
 from emotrace.representation.ecapa import N_MELS, Ecapa
 from emotrace.representation.gst import GstEncoder
-from emotrace.vocoder.checkpoint import CheckpointError
+from emotrace.weights import CheckpointError
 
 BLOCKS = 4  # before the aggregation
 

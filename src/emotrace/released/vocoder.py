@@ -9,8 +9,8 @@ from pathlib import Path
 from torch import Tensor
 
 from emotrace.released.weights import count, fill, read_weights, shape, tensors
-from emotrace.vocoder.checkpoint import CheckpointError
-from emotrace.vocoder.generator import SSL_SAS, HifiGan, HifiGanConfig
+from emotrace.weights import CheckpointError
+from emotrace.vocoder.hifigan import SSL_SAS, HifiGan, HifiGanConfig
 
 # SSL-SAS saves its front ends with the generator, though they are frozen: the soft predictor and the ECAPA-TDNN with
 # its filter bank. They are read from their own files (`hubert.ssl_sas_soft_predictor`, `speaker.ecapa_voxceleb`).

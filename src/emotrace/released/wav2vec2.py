@@ -12,7 +12,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from emotrace.released.architecture import modern_names, transformer_config
 from emotrace.released.hyperparams import Hyperparams
 from emotrace.released.weights import fill, read_weights, tensors
-from emotrace.vocoder.checkpoint import CheckpointError
+from emotrace.weights import CheckpointError
 
 CLASS = r"speechbrain\.(lobes\.models|integrations)\.hugging\w+(\.wav2vec2)?\.(HuggingFace)?Wav2Vec2"
 MINIMUM = 400  # samples in the receptive field of the first frame

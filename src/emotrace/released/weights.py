@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from emotrace.vocoder.checkpoint import CheckpointError
+from emotrace.weights import CheckpointError
 
 Module = TypeVar("Module", bound=nn.Module)
 MANY = 4  # keys named in a message before "and n more"

@@ -1,4 +1,21 @@
-"""From waveform to intermediate representation (IR): linguistic, prosodic and speaker features.
+"""From a waveform to its intermediate representation (IR): linguistic, prosodic and speaker features.
 
 Axes: B batch, T samples, L frames, C channels of a feature, U units, E embedding, D channels of an IR.
 """
+
+from emotrace.registry import Registry
+
+STREAMS = Registry(
+    "stream",
+    {
+        "hubert": "emotrace.representation.hubert:HubertLayer",
+        "soft": "emotrace.representation.soft:SoftUnits",
+        "f0": "emotrace.representation.f0:F0",
+        "ecapa": "emotrace.representation.ecapa:EcapaEmbedding",
+        "gst": "emotrace.representation.gst:StyleEmbedding",
+        "prompt": "emotrace.representation.mel:AcousticPrompt",
+        "log-mel": "emotrace.representation.mel:LogMel",
+        "universal-mel": "emotrace.representation.mel:UniversalMel",
+    },
+)
+"""Every `Stream` by name. Another representation is a class, a line here and a row that names it."""

@@ -9,6 +9,9 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
+from emotrace.representation.spec import CODEBOOKS
+from emotrace.weights import ModelFolder
+
 
 class Codebook(nn.Module):
     """K vectors of C channels; a frame is replaced by the nearest (Euclidean). State dict: `codes` (K, C).
@@ -121,3 +124,11 @@ def _require_enough(features: Tensor, codes: int) -> None:
         raise ValueError(f"{codes} codes need at least as many frames (N, C), got shape {tuple(features.shape)}")
     if not torch.isfinite(features).all():
         raise ValueError("a codebook cannot be fitted to NaN or infinite frames")
+
+
+def load_codebook(models: ModelFolder, post: str) -> Codebook | None:
+    """The discrete units of a post-processing, "kmeans" or "vq"; None for another. Raises ModelError."""
+    if post not in CODEBOOKS:
+        return None
+    name = CODEBOOKS[post]
+    return Codebook(models.tensors(name)["codes"], models.config(name).get("penalty"))

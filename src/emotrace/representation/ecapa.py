@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from speechbrain.lobes.features import Fbank
@@ -11,10 +12,31 @@ from speechbrain.processing.features import InputNormalization
 from torch import Tensor, nn
 
 from emotrace.representation.modes import evaluating
+from emotrace.weights import ModelFolder
 
 N_MELS = 80
 MINIMUM = 800  # 50 ms: the dilated convolutions reflect-pad, which fewer than six frames cannot bear
 VOXCELEB_CHANNELS = (1024, 1024, 1024, 1024, 3072)
+
+
+class EcapaEmbedding:
+    """The embedding of ECAPA-TDNN as a stream: one vector (E,) for an utterance."""
+
+    models: ClassVar[tuple[str, ...]] = ("ecapa",)
+    rate = 0.0
+
+    def __init__(self, ecapa: Ecapa, device: str = "cpu"):
+        self.ecapa, self.device = ecapa.to(device), device
+        self.dimension = ecapa.model.fc.conv.out_channels
+
+    @classmethod
+    def load(cls, models: ModelFolder, layer: int | None = None, device: str = "cpu") -> EcapaEmbedding:
+        """Raises ModelError where the ECAPA-TDNN is not there."""
+        return cls(load_ecapa(models), device)
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """(T,) -> (E,). Raises ValueError for less than 50 ms."""
+        return self.ecapa.embed(waveform.to(self.device)).cpu()
 
 
 class Ecapa(nn.Module):
@@ -50,3 +72,10 @@ class Ecapa(nn.Module):
         """Embedding of one utterance, not normalised: (T,) -> (E,). Raises ValueError as `features` does."""
         with evaluating(self):
             return self(waveform[None])[0]
+
+
+def load_ecapa(models: ModelFolder) -> Ecapa:
+    """The ECAPA-TDNN in the model folder "ecapa". Raises ModelError where it is not there."""
+    ecapa = Ecapa(**models.config("ecapa"))
+    models.fill(ecapa.model, "ecapa")
+    return ecapa.eval()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import torch
 from amfm_decompy import basic_tools, pYAAPT
 from torch import Tensor
+
+from emotrace.weights import ModelFolder
 
 SAMPLE_RATE = 16_000
 FRAME_RATE = 100
@@ -17,6 +20,22 @@ MINIMUM = 481  # the tracker needs four frames; below, it stops with an IndexErr
 
 class F0Error(ValueError):
     """The waveform cannot be tracked."""
+
+
+class F0:
+    """F0 as a stream (L,) in Hz at 100 frames per second, 0 where unvoiced."""
+
+    models: ClassVar[tuple[str, ...]] = ()
+    dimension, rate = 1, float(FRAME_RATE)
+
+    @classmethod
+    def load(cls, models: ModelFolder | None = None, layer: int | None = None, device: str = "cpu") -> F0:
+        """YAAPT has no weights."""
+        return cls()
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """(T,) -> (L,). Raises F0Error as `yaapt_f0` does."""
+        return yaapt_f0(waveform)
 
 
 def yaapt_f0(waveform: Tensor | np.ndarray) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +16,30 @@ from torch import Tensor, nn
 
 from emotrace.representation.mel import N_MELS, gst_log_mel
 from emotrace.representation.modes import evaluating
+from emotrace.weights import ModelFolder
 
 WINDOW = 256
 CONV_CHANNELS = (32, 32, 64, 64, 128, 128)
+
+
+class StyleEmbedding:
+    """The embedding of the style encoder as a stream: one vector (E,) for an utterance."""
+
+    models: ClassVar[tuple[str, ...]] = ("gst",)
+    rate = 0.0
+
+    def __init__(self, encoder: GstEncoder, device: str = "cpu", seed: int = 0):
+        self.encoder, self.device, self.seed = encoder.to(device), device, seed
+        self.dimension = encoder.gst.stl.mha.linear_out.out_features
+
+    @classmethod
+    def load(cls, models: ModelFolder, layer: int | None = None, device: str = "cpu") -> StyleEmbedding:
+        """Raises ModelError where the style encoder is not there."""
+        return cls(load_gst(models), device)
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """(T,) -> (E,). Raises ValueError for fewer than 513 samples."""
+        return self.encoder.embed(waveform.to(self.device), seed=self.seed).cpu()
 
 
 class GstEncoder(nn.Module):
@@ -45,6 +67,11 @@ class GstEncoder(nn.Module):
         with evaluating(self):
             window = random_window(gst_log_mel(waveform[None])[0], random.Random(seed))
             return self(window[None])[0]
+
+
+def load_gst(models: ModelFolder) -> GstEncoder:
+    """The style encoder in the model folder "gst". Raises ModelError where it is not there."""
+    return models.fill(GstEncoder(**models.config("gst")), "gst")
 
 
 def random_window(log_mel: Tensor, rng: random.Random) -> Tensor:

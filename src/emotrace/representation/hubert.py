@@ -9,50 +9,73 @@ is the residual stream, BEFORE the encoder's final norm, for the last layer as f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import HubertConfig, HubertModel
 
 from emotrace.representation.mel_hubert import model_class
 from emotrace.representation.modes import evaluating
+from emotrace.weights import ModelFolder
 
+HEAD_KEY = "soft_head.W"  # beside the HuBERT of the soft units lies their matrix
 MINIMUM = 400  # samples in the receptive field of the first frame
-SOFT_VC_PADDING = 40
+
+
+class HubertLayer:
+    """T_n as a stream (L, C) at 50 frames per second."""
+
+    models: ClassVar[tuple[str, ...]] = ("hubert",)
+    rate = 50.0
+
+    def __init__(self, hubert: Hubert, layer: int):
+        self.hubert, self.layer, self.dimension = hubert, layer, hubert.channels
+
+    @classmethod
+    def load(cls, models: ModelFolder, layer: int | None = None, device: str = "cpu") -> HubertLayer:
+        """Raises ModelError where the HuBERT is not there, IndexError where it has no such layer."""
+        hubert = load_hubert(models, "hubert", device)
+        if layer is None or not 0 <= layer <= hubert.n_layers:
+            raise IndexError(f"T{layer} of a HuBERT with {hubert.n_layers} layers")
+        return cls(hubert, layer)
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """(T,) -> (L, C), L = (T - 80) // 320. Raises ValueError for less than 25 ms."""
+        return self.hubert.layer(waveform.to(self.hubert.model.device), self.layer).cpu()
 
 
 class Hubert(nn.Module):
-    """A transformers HubertModel that hands out its layers. `padding`: zeros on both sides (soft-vc pads 40)."""
+    """A transformers HubertModel that hands out its layers."""
 
-    def __init__(self, model: HubertModel, *, padding: int = 0) -> None:
+    def __init__(self, model: HubertModel) -> None:
         super().__init__()
         self.model = model
-        self.padding = padding
         self._shown = False
 
     @classmethod
-    def from_model(cls, model: HubertModel, *, padding: int = 0) -> Hubert:
+    def from_model(cls, model: HubertModel) -> Hubert:
         """Wrap a model and put it in evaluation mode."""
-        return cls(model, padding=padding).eval()
+        return cls(model).eval()
 
     @classmethod
-    def from_pretrained(cls, source: str | Path | HubertConfig, *, padding: int = 0) -> Hubert:
+    def from_pretrained(cls, source: str | Path | HubertConfig) -> Hubert:
         """Load a folder in transformers' format (safetensors), or build an untrained model from a HubertConfig.
 
         Raises ValueError when the weights do not fill the model, OSError when the folder is not readable.
         """
         if isinstance(source, HubertConfig):
-            return cls.from_model(model_class(source)(source), padding=padding)
+            return cls.from_model(model_class(source)(source))
         loader = model_class(HubertConfig.from_pretrained(source))
         model, info = loader.from_pretrained(source, use_safetensors=True, output_loading_info=True)
         lost = sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"])
         if lost:
             raise ValueError(f"{source}: weights missing or of another shape: {', '.join(lost)}")
-        return cls.from_model(model, padding=padding)
+        return cls.from_model(model)
 
     @property
     def n_layers(self) -> int:
@@ -68,19 +91,18 @@ class Hubert(nn.Module):
         `mask` is True where the frame is replaced by the mask embedding (HuBERT pretraining); the model must be in
         training mode for transformers to apply it.
         """
-        waveform = F.pad(waveform, (self.padding, self.padding))
         output = self.model(waveform, mask_time_indices=mask, output_hidden_states=True)
         return list(output.hidden_states)
 
     def layers(self, waveform: Tensor, *, last: int | None = None) -> list[Tensor]:
-        """All layers of one utterance from one pass: (T,) -> [T0..Tn], each (L, C), L = (T + 2 padding - 80) // 320.
+        """All layers of one utterance from one pass: (T,) -> [T0..Tn], each (L, C), L = (T - 80) // 320.
 
         ``last``: the number of the last layer wanted; those above it are not computed. Raises ValueError for a waveform
         that is not (T,) or shorter than 400 samples (25 ms).
         """
         if waveform.ndim != 1:
             raise ValueError(f"HuBERT's layers take one waveform (T,), got shape {tuple(waveform.shape)}")
-        if len(waveform) + 2 * self.padding < MINIMUM:
+        if len(waveform) < MINIMUM:
             raise ValueError(f"HuBERT needs at least {MINIMUM} samples (25 ms at 16 kHz), got {len(waveform)}")
         wanted = self.n_layers if last is None else last
         if wanted < self.n_layers:
@@ -112,52 +134,9 @@ def _up_to(encoder: nn.Module, last: int) -> Iterator[None]:
         encoder.layers = every
 
 
-def soft_vc_hubert(state: Mapping[str, Tensor], config: HubertConfig) -> Hubert:
-    """A Hubert from the released weights of soft-vc's HubertSoft (the encoder; its head is `soft.SoftVcHead`).
-
-    Raises RuntimeError when the weights do not fill the model exactly.
-    """
-    hubert = Hubert.from_pretrained(config, padding=SOFT_VC_PADDING)
-    hubert.model.load_state_dict(_from_soft_vc(state))
-    return hubert
-
-
-_SOFT_VC_PREFIXES = {
-    "feature_extractor.norm0.": "feature_extractor.conv_layers.0.layer_norm.",
-    "feature_projection.norm.": "feature_projection.layer_norm.",
-    "positional_embedding.conv.weight_g": "encoder.pos_conv_embed.conv.parametrizations.weight.original0",
-    "positional_embedding.conv.weight_v": "encoder.pos_conv_embed.conv.parametrizations.weight.original1",
-    "positional_embedding.conv.bias": "encoder.pos_conv_embed.conv.bias",
-    "norm.": "encoder.layer_norm.",
-}
-_SOFT_VC_PARTS = {
-    "self_attn.out_proj.": "attention.out_proj.",
-    "linear1.": "feed_forward.intermediate_dense.",
-    "linear2.": "feed_forward.output_dense.",
-    "norm1.": "layer_norm.",
-    "norm2.": "final_layer_norm.",
-}
-
-
-def _from_soft_vc(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename torch.nn.TransformerEncoder's keys to transformers', splitting the joint query-key-value projection."""
-    renamed: dict[str, Tensor] = {}
-    for key, value in state.items():
-        if key.startswith(("proj.", "label_embedding.")):
-            continue
-        if ".in_proj_" in key:
-            stem, kind = key.split("self_attn.in_proj_")
-            for name, part in zip("qkv", value.chunk(3), strict=True):
-                renamed[f"{stem}attention.{name}_proj.{kind}"] = part
-        else:
-            renamed[_rename(key)] = value
-    return renamed
-
-
-def _rename(key: str) -> str:
-    if key.startswith("feature_extractor.conv"):
-        number, kind = key.removeprefix("feature_extractor.conv").split(".")
-        return f"feature_extractor.conv_layers.{number}.conv.{kind}"
-    names = _SOFT_VC_PARTS if key.startswith("encoder.layers.") else _SOFT_VC_PREFIXES
-    old = next((old for old in names if (old in key if names is _SOFT_VC_PARTS else key.startswith(old))), None)
-    return key if old is None else key.replace(old, names[old], 1)
+@lru_cache(maxsize=4)
+def load_hubert(models: ModelFolder, name: str, device: str) -> Hubert:
+    """The HuBERT in the model folder ``name``, once per process. Raises ModelError where it is not there."""
+    hubert = Hubert.from_pretrained(HubertConfig.from_dict(models.config(name)))
+    models.fill(hubert.model, name, {key: value for key, value in models.tensors(name).items() if key != HEAD_KEY})
+    return hubert.to(device)

@@ -6,87 +6,70 @@ channels of the IR.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-import torchaudio
 from torch import Tensor
 
-from emotrace.representation.mel import hifigan_log_mel
+from emotrace.representation import STREAMS
+from emotrace.representation.discrete import Codebook
+from emotrace.representation.prosody import doubled, segment_prosody
+from emotrace.representation.spec import IRError, IRSpec, StreamSpec
+from emotrace.representation.streams import align
 
-SAMPLE_RATE = 16_000
-HOP = 160
-FRAME_RATE = 100
-MEL_HOP = 256  # samples at 22.05 kHz
-RESAMPLING_WIDTH = 32  # zero crossings of the filter; torchaudio's default of 6 leaks above 7 kHz
-TOLERANCE = 2  # frames at 100 per second by which the streams may differ before something must be wrong
-
-LINGUISTIC = ("hubert", "log-mel")
-POST = ("none", "soft", "kmeans", "vq")
-DISCRETE = ("kmeans", "vq")
-SPEAKER = ("none", "ecapa", "gst", "prompt", "one-hot")
+HOP = 160  # samples at 16 kHz in a frame of an IR
+Streams = Callable[[StreamSpec], Tensor]
 
 
-class IRError(ValueError):
-    """Features that do not make an IR."""
+def build_ir(
+    spec: IRSpec,
+    streams: Streams,
+    *,
+    codebook: Codebook | None = None,
+    speaker: Tensor | None = None,
+    register: float | None = None,
+) -> Tensor:
+    """The IR (D, L100) that ``spec`` describes, of one utterance.
 
+    Args:
+        streams: the utterance's streams, by their specification.
+        codebook: of discrete units.
+        speaker: an embedding (E,) in place of the utterance's own; needed for "one-hot", which no utterance tells.
+        register: with prosody by segment, a mean F0 in Hz in place of the utterance's own.
 
-@dataclass(frozen=True)
-class IRSpec:
-    """What an IR is made of: one cell of the study's table II (section 3), or the log-mel control.
-
-    linguistic: "hubert" or "log-mel" (the control: 80 bands, no F0, no speaker); layer: n of T_n; post: what is done
-    to the layer; speaker: what stands for the speaker; f0: whether F0 is a channel; segments: instead of F0 by frame,
-    F0 and energy by segment (`prosody`), for discrete units as long as phones. Raises IRError for anything else.
+    Raises:
+        IRError: an embedding for an IR without speaker, a register for one without segments, a codebook or the number
+            of a speaker that is missing, or streams that do not fit.
     """
-
-    linguistic: str = "hubert"
-    layer: int = 12
-    post: str = "none"
-    speaker: str = "none"
-    f0: bool = True
-    segments: bool = False
-
-    def __post_init__(self) -> None:
-        for name, value, choices in (
-            ("linguistic", self.linguistic, LINGUISTIC),
-            ("post", self.post, POST),
-            ("speaker", self.speaker, SPEAKER),
-        ):
-            if value not in choices:
-                raise IRError(f"IR {name} {value!r}: one of {', '.join(choices)}")
-        if self.layer < 0:
-            raise IRError(f"IR layer {self.layer}: 0 or more")
-        if self.linguistic == "log-mel" and (self.post, self.speaker) != ("none", "none"):
-            raise IRError("the log-mel control has neither post-processing nor speaker")
-        if self.segments and not (self.f0 and self.post in DISCRETE):
-            raise IRError(f"prosody by segment takes F0 and discrete units ({', '.join(DISCRETE)})")
-
-    @property
-    def name(self) -> str:
-        """The name in tables and of model folders: "none-T1", "ECAPA-T12-soft", "B3-IR", "log-mel"."""
-        if self.linguistic == "log-mel":
-            return "log-mel"
-        if self in BASELINES.values():
-            return next(name for name, spec in BASELINES.items() if spec == self)
-        speaker = "none" if self.speaker == "none" else self.speaker.upper()
-        parts = [speaker, f"T{self.layer}"] + [self.post] * (self.post != "none")
-        parts += ["noF0"] * (not self.f0) + ["segments"] * self.segments
-        return "-".join(parts)
+    if spec.is_spectrogram:
+        return streams(spec.content).T.contiguous()
+    if spec.speaker == "none" and speaker is not None:
+        raise IRError(f"{spec.name} has no speaker embedding to replace")
+    if not spec.segments and register is not None:
+        raise IRError(f"{spec.name} has no prosody by segment, whose register could be replaced")
+    if spec.speaker == "one-hot" and speaker is None:
+        raise IRError(f"{spec.name}: say which speaker")
+    if spec.is_discrete and codebook is None:
+        raise IRError(f"{spec.name}: post-processing {spec.post} needs its codebook")
+    linguistic = streams(spec.content)
+    prosody = streams(StreamSpec("f0")) if spec.f0 else None
+    if spec.segments:
+        units = codebook.segmental_ids(linguistic)
+        log_mel = streams(StreamSpec("log-mel")).T.contiguous()
+        linguistic, prosody = codebook.codes[units], segment_prosody(units, prosody, log_mel, register)
+    elif spec.is_discrete:
+        linguistic = codebook(linguistic)
+    if spec.speaker in STREAMS and speaker is None:
+        speaker = streams(StreamSpec(spec.speaker))
+    return assemble_ir(linguistic, prosody, speaker)
 
 
-BASELINES = {
-    "B3-IR": IRSpec(layer=12, post="kmeans", speaker="gst", segments=True),
-    "B4-IR": IRSpec(layer=12, post="kmeans", speaker="prompt", f0=False),
-    "B5-IR": IRSpec(layer=12, post="vq", speaker="one-hot"),
-}
-"""The representations of the paper's table I, in this frame. They are not the systems of those names.
-
-B3: units as long as phones, F0 and energy of each, and a style embedding; STTTS has a recogniser's phones for units.
-B4: semantic tokens and an acoustic prompt; NAC has codec tokens of the prompt for statistics. B5: a vector-quantised
-bottleneck of 48 codes, F0, and the number of a speaker; here the codes are fitted to T12 afterwards.
-"""
+def f0_channel(spec: IRSpec, streams: Streams, *, codebook: Codebook | None = None) -> int | None:
+    """Which channel of the IR is F0 in Hz; None where no channel is. Errors as `build_ir`'s."""
+    if not spec.f0:
+        return None
+    return codebook.codes.shape[1] if spec.is_discrete and codebook is not None else streams(spec.content).shape[1]
 
 
 def assemble_ir(linguistic: Tensor | None, f0: Tensor | None, speaker: Tensor | None) -> Tensor:
@@ -94,7 +77,7 @@ def assemble_ir(linguistic: Tensor | None, f0: Tensor | None, speaker: Tensor | 
 
     Instead of F0, prosody of P channels (P, L100) can be given, taken as it is: D = C + P + E.
 
-    Study section 5: the linguistic features are layer-normed without weights over the whole tensor, get one frame
+    As SSL-SAS does it: the linguistic features are layer-normed without weights over the whole tensor, get one frame
     replicated at the end, and each frame twice; the embedding is layer-normed and repeated to every frame; F0 stays
     in raw Hz. F0's length is the IR's: the doubled linguistic frames are cut, or their last one repeated, to match
     it. Raises IRError when the lengths differ by more than two frames, for NaN, for wrong shapes, and when there is
@@ -116,37 +99,9 @@ def assemble_ir(linguistic: Tensor | None, f0: Tensor | None, speaker: Tensor | 
     return torch.cat(parts)
 
 
-def log_mel_ir(waveform: Tensor) -> Tensor:
-    """The control IR: (T,) at 16 kHz -> (80, ceil(T / 160)), the universal HiFi-GAN's log-mel at 100 frames/s.
-
-    Resampled to 22.05 kHz; the frames (86.1 per second) are interpolated linearly in time.
-    """
-    wide = torchaudio.functional.resample(waveform[None], SAMPLE_RATE, 22_050, lowpass_filter_width=RESAMPLING_WIDTH)
-    log_mel = hifigan_log_mel(F.pad(wide, (0, -wide.shape[1] % MEL_HOP)))
-    # a given factor keeps the frames' true times; a given size would stretch them by the rounding of both lengths
-    factor = FRAME_RATE * MEL_HOP / 22_050
-    by_ten_ms = F.interpolate(log_mel, scale_factor=factor, mode="linear", recompute_scale_factor=False)
-    return align(by_ten_ms[0], -(-len(waveform) // HOP))
-
-
-def align(stream: Tensor, frames: int) -> Tensor:
-    """(C, L) -> (C, frames), cut or with its last frame repeated. Raises IRError beyond two frames of difference."""
-    difference = frames - stream.shape[1]
-    if abs(difference) > TOLERANCE:
-        raise IRError(f"streams of {stream.shape[1]} and {frames} frames (100/s) are not of one utterance")
-    if difference <= 0:
-        return stream[:, :frames]
-    return torch.cat([stream, stream[:, -1:].expand(-1, difference)], dim=1)
-
-
 def _to_100_per_second(linguistic: Tensor) -> Tensor:
     """(L50, C) -> (C, 2 (L50 + 1)). The norm comes before the padding: the order shows in the third decimal."""
     return doubled(F.layer_norm(linguistic.float(), linguistic.shape)).T
-
-
-def doubled(frames: Tensor) -> Tensor:
-    """Frames at 50/s (L50, ...) -> (2 (L50 + 1), ...) at 100/s: the last one replicated, then each twice."""
-    return torch.cat([frames, frames[-1:]]).repeat_interleave(2, dim=0)
 
 
 def _frames(upsampled: Tensor | None, prosody: Tensor | None) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from emotrace.representation.ir import align, doubled
+from emotrace.representation.streams import align
 
 
 def segment_prosody(units: Tensor, f0: Tensor, log_mel: Tensor, register: float | None = None) -> Tensor:
@@ -38,6 +38,11 @@ def own_register(units: Tensor, f0: Tensor) -> float:
 
 def _segments(units: Tensor, f0: Tensor) -> Tensor:
     return segment_ids(align(doubled(units)[None], len(f0))[0])
+
+
+def doubled(frames: Tensor) -> Tensor:
+    """Frames at 50/s (L50, ...) -> (2 (L50 + 1), ...) at 100/s: the last one replicated, then each twice."""
+    return torch.cat([frames, frames[-1:]]).repeat_interleave(2, dim=0)
 
 
 def segment_ids(units: Tensor) -> Tensor:

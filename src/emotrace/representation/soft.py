@@ -1,10 +1,42 @@
-"""Soft units: linear heads on the last layer of a fine-tuned HuBERT. Axes: B batch, L frames, C channels, U units."""
+"""Soft units: a linear head on the last layer of a fine-tuned HuBERT.
+
+Axes: B batch, T samples at 16 kHz, L frames, C channels, U units.
+"""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from emotrace.representation.hubert import HEAD_KEY, Hubert, load_hubert
+from emotrace.representation.spec import SOFT_LAYER
+from emotrace.weights import ModelFolder
+
+
+class SoftUnits:
+    """The soft units as a stream (L, U) at 50 frames per second, of a HuBERT of their own, as in SSL-SAS."""
+
+    models: ClassVar[tuple[str, ...]] = ("soft",)
+    rate = 50.0
+
+    def __init__(self, hubert: Hubert, head: SoftHead):
+        self.hubert, self.head, self.dimension = hubert, head, head.W.shape[0]
+
+    @classmethod
+    def load(cls, models: ModelFolder, layer: int | None = None, device: str = "cpu") -> SoftUnits:
+        """Raises ModelError where the soft predictor is not there."""
+        weight = models.tensors("soft")[HEAD_KEY]
+        head = models.fill(SoftHead(weight.shape[1], weight.shape[0]), "soft", {"W": weight})
+        return cls(load_hubert(models, "soft", device), head.to(device))
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """(T,) -> (L, U). Raises ValueError for less than 25 ms."""
+        last = self.hubert.layers(waveform.to(self.head.W.device))[SOFT_LAYER]
+        with torch.no_grad():
+            return self.head(last).cpu()
 
 
 class SoftHead(nn.Module):
@@ -23,26 +55,6 @@ class SoftHead(nn.Module):
         """(L, C) -> (L, U), or (B, L, C) -> (B, L, U). Raises ValueError when C is not the head's."""
         _require_channels(features, self.W.shape[1])
         return F.linear(F.normalize(features, dim=-2), F.normalize(self.W, dim=1))
-
-
-class SoftVcHead(nn.Module):
-    """soft-vc's soft units: a linear projection; trained by cosine similarity / 0.1 to embeddings of k-means units."""
-
-    TEMPERATURE = 0.1
-
-    def __init__(self, channels: int = 768, units: int = 256, labels: int = 100) -> None:
-        super().__init__()
-        self.proj = nn.Linear(channels, units)
-        self.label_embedding = nn.Embedding(labels, units)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(L, C) -> (L, U), or with a batch axis in front. Raises ValueError when C is not the head's."""
-        _require_channels(features, self.proj.in_features)
-        return self.proj(features)
-
-    def logits(self, units: Tensor) -> Tensor:
-        """Scores of the discrete labels, for training: (..., U) -> (..., labels)."""
-        return F.cosine_similarity(units.unsqueeze(-2), self.label_embedding.weight, dim=-1) / self.TEMPERATURE
 
 
 def _require_channels(features: Tensor, channels: int) -> None:

@@ -19,9 +19,9 @@ from emotrace.analysis.attribution import attribution
 from emotrace.show.experiments.effect_tables import effect_changes, manipulation_table, relabelled
 from emotrace.experiments.level import HEARINGS, level_profile
 from emotrace.show.experiments.model_seeds import model_spread
-from emotrace.study.probing import probing_beside, read_probing_provenance
+from emotrace.experiments.probing import probing_beside, read_probing_provenance
 from emotrace.study.profiles import get_profile
-from emotrace.study.rows import EFFECT_MARK
+from emotrace.pipeline.rows import EFFECT_MARK
 from emotrace.analysis.tables import heading, metric_interval, seed_spread
 
 PROFILES = ("scale", "phantom")

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from emotrace.evaluation.bootstrap import Interval, bootstrap_interval
-from emotrace.evaluation.statistics import Mean
+from emotrace.analysis.bootstrap import Interval, bootstrap_interval
+from emotrace.analysis.statistics import Mean
 from emotrace.study import Study
 from emotrace.analysis.gates import gate_table
 from emotrace.experiments.cues import cue_retention

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from emotrace.corpus.files import write_text_atomic
-from emotrace.corpus.vpc import refuse_vpc_suffix
+from emotrace.corpus.importers.vpc import refuse_vpc_suffix
 from emotrace.show.vpc_results import ACCURACIES, LAYOUTS, VpcResults, VpcResultsError, vpc_table
 
 FOLDERS = {"asv": "asv_orig", "asr": "asr", "ser": "ser", "ser_folds": "ser"}

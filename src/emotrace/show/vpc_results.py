@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from emotrace.corpus.datadir import Emotion
-from emotrace.evaluation.metrics import eer, recalls, uar
-from emotrace.study.provenance import ROOT
+from emotrace.analysis.metrics import eer, recalls, uar
+from emotrace.paths import ROOT
 from emotrace.analysis.tables import COLUMNS, RECOGNISERS
 
 BASELINES = ROOT / "data" / "paper" / "vpc2024_baselines.csv"

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from emotrace.study.effects import EFFECTS
-from emotrace.study.rows import ALL_ROWS, BASELINE_ROWS, EFFECT_MARK, VARIANT_MARK, Route, Row, hubert_row, select_rows
+from emotrace.pipeline.effects import EFFECTS
+from emotrace.pipeline.rows import ALL_ROWS, BASELINE_ROWS, EFFECT_MARK, VARIANT_MARK, Row, hubert_row, select_rows
 from emotrace.training.unified import SMALL
 
 SECOND_SEED = "seed1"
@@ -22,7 +22,7 @@ def with_effect(row: Row, effect: str) -> Row:
 
 def unified(row: Row) -> Row:
     """The same row by a unified vocoder instead of two stages, e.g. "unified-none-T1"."""
-    return replace(row, name=f"unified-{row.name}", route=Route.UNIFIED)
+    return replace(row, name=f"unified-{row.name}", vocoder="unified")
 
 
 def lattice() -> tuple[Row, ...]:

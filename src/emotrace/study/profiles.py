@@ -4,49 +4,21 @@
 the official corpora and models, and a GPU.
 """
 
-import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
+from emotrace.anonymizer.draws import Selection
 from emotrace.corpus.datadir import DataDir, Emotion
-from emotrace.corpus.librispeech import import_librispeech
-from emotrace.corpus.ravdess import import_ravdess
+from emotrace.engine.keys import Setting
+from emotrace.engine.runner import RunError
+from emotrace.engine.workers import PORTABLE
+from emotrace.paths import ROOT, source_of
+from emotrace.pipeline.measures import Measure, Recognisers
+from emotrace.pipeline.rows import ALL_ROWS, PAPER_ROWS, STUDIED_LAYER, Row, select_rows
+from emotrace.registry import Registry
 from emotrace.study.groups import ABOUT_EMOTION, GROUPS
-from emotrace.study.provenance import ROOT
-from emotrace.study.rows import ALL_ROWS, PAPER_ROWS, STUDIED_LAYER, Row, select_rows
-from emotrace.study.workers import NATIVE, PORTABLE
-
-
-class ProfileError(ValueError):
-    """The profile cannot run as asked; the message says what to do."""
-
-
-class Measure(StrEnum):
-    """What can be measured on an utterance; each needs its own model."""
-
-    WORDS = "words"  # transcript, word errors
-    SPEAKER = "speaker"  # GE2E embedding: trials, and the second emotion recogniser
-    EMOTION = "emotion"  # acoustic functionals: the first emotion recogniser
-    ACOUSTICS = "acoustics"  # centroid, kurtosis, loudness, F0
-
-
-@dataclass(frozen=True)
-class Backends:
-    """Which recognisers measure, by name: those of ``evaluation``, or the official ones ("vpc").
-
-    ``ser`` hears the audio, ``ser_second`` the embeddings of ``asv``; ``device`` is where the official ones run.
-    """
-
-    asr: str = "pocketsphinx"
-    asv: str = "ge2e"
-    ser: str = "functionals"
-    ser_second: str = "ge2e"
-    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -105,56 +77,27 @@ class Corpus:
         return names[:: max(1, len(names) // max(limit, 1))][:limit]
 
 
-@dataclass(frozen=True)
-class Selection:
-    """selec-anon's pseudo-speakers: level "utterance" (VoicePrivacy 2024) or "speaker" (SSL-SAS), numbers, seed.
-
-    The paper's 200 farthest and 100 of them need a pool of hundreds of speakers a gender; ours is small, so both
-    numbers are scaled to it in the same proportion, and recorded in every result.
-    """
-
-    level: str = "utterance"
-    n_farthest: int = 20
-    n_random: int = 10
-    seed: str = "2020"
-
-    def invocation(self, name: str) -> "Selection":
-        """The same selection drawn anew, as a separate invocation of the anonymiser."""
-        return replace(self, seed=f"{self.seed}/{name}")
-
-
-@dataclass(frozen=True)
-class Profile:
+@dataclass(frozen=True, kw_only=True)
+class Profile(Setting):
     """What ``emotrace run --profile NAME`` runs.
 
     Attributes:
+        name: of the profile.
         corpora: the data directories.
-        ser_training: data directory of originals that the emotion recognisers learn from; None for leave-one-fold-out.
-        selection: selec-anon's numbers.
-        work: intermediate audio, features and measurements (not committed).
         results: one folder per row.
+        ser_training: data directory of originals that the emotion recognisers learn from; None for leave-one-fold-out.
         missing: how to get the data, for messages.
         rows: what the profile runs unless told otherwise.
         groups: further rows by the name of an experiment, run when asked for.
-        models: folder of the models; None for the shipped ones.
-        backends: the recognisers.
-        device: where the networks of the rows run.
-        kernels: which of `workers.KERNELS` compute; portable ones give the same numbers on CPUs of other makers.
     """
 
     name: str
     corpora: tuple[Corpus, ...]
-    work: Path
     results: Path
     ser_training: Path | None = None
-    selection: Selection = field(default_factory=Selection)
     missing: str = ""
     rows: tuple[Row, ...] = ALL_ROWS
     groups: Mapping[str, tuple[Row, ...]] = field(default_factory=lambda: GROUPS)
-    models: Path | None = None
-    backends: Backends = field(default_factory=Backends)
-    device: str = "cpu"
-    kernels: str = NATIVE
 
     def select(self, names: Iterable[str] | None = None, *, layer: int = STUDIED_LAYER) -> tuple[Row, ...]:
         """Rows by name or by group, as ``select_rows`` does it, among the profile's own."""
@@ -189,8 +132,8 @@ def phantom(root: Path = ROOT) -> Profile:
     isolation = (Corpus(name, data / name, CUE_MEASURES, CUE_ROWS) for name in ("f0", "tempo", "voice"))
     emotional = Corpus("emotional", data / "test", ALL_MEASURES, transcribed_per_cell=1, neutral_is_read=True)
     return Profile(
-        "phantom",
-        (emotional, *isolation),
+        name="phantom",
+        corpora=(emotional, *isolation),
         work=root / "work" / "phantom",
         results=root / "data" / "results" / "phantom",
         missing="the corpus belongs to the repository: restore data/phantom (git checkout -- data/phantom)",
@@ -202,8 +145,8 @@ def scale(root: Path = ROOT) -> Profile:
     """Real speech: RAVDESS actors 13-24 for emotion and speakers, a held-out LibriSpeech chapter for words."""
     data = root / "work" / "corpora"
     return Profile(
-        "scale",
-        (
+        name="scale",
+        corpora=(
             Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES, further_per_cell=3),
             Corpus("read", data / "librispeech" / "test", READ_MEASURES, skipped=ABOUT_EMOTION),
         ),
@@ -216,14 +159,16 @@ def scale(root: Path = ROOT) -> Profile:
 
 
 def paper(root: Path = ROOT) -> Profile:
-    """The paper's own corpora, models and recognisers (study sections 5 and 6), on a GPU where there is one.
+    """The paper's own corpora, models and recognisers, on a GPU where there is one.
 
     Emotion from IEMOCAP, words and speakers from VoicePrivacy's Libri-test, a pseudo-speaker for each utterance.
     """
+    import torch  # only this profile asks for a GPU
+
     data, device = root / "work" / "corpora", "cuda" if torch.cuda.is_available() else "cpu"
     return Profile(
-        "paper",
-        (
+        name="paper",
+        corpora=(
             Corpus("emotional", data / "iemocap", ALL_MEASURES - {Measure.SPEAKER}),
             Corpus("read", data / "libri_test", ALL_MEASURES - {Measure.EMOTION}),
         ),
@@ -235,36 +180,29 @@ def paper(root: Path = ROOT) -> Profile:
         rows=PAPER_ROWS,
         groups={},
         models=root / "work" / "models" / "paper",
-        backends=Backends("vpc", "vpc", "vpc", "ge2e", device),
+        recognisers=Recognisers("vpc", "vpc", ("vpc",), device),
         device=device,
     )
 
 
-PROFILES: dict[str, Callable[[], Profile]] = {"phantom": phantom, "scale": scale, "paper": paper}
+PROFILES = Registry("profile", {"phantom": phantom, "scale": scale, "paper": paper})
 
 
 def get_profile(name: str) -> Profile:
-    """A profile by name. Raises ProfileError for an unknown one."""
-    if name not in PROFILES:
-        raise ProfileError(f"unknown profile {name!r}; there are: {', '.join(PROFILES)}")
-    return PROFILES[name]()
-
-
-def default_source(folder: str) -> Path:
-    """Where a corpus is looked for: $EMOTRACE_DATA/<folder>, else ../shared/data/<folder> beside the repository."""
-    return Path(os.environ.get("EMOTRACE_DATA", ROOT.parent / "shared" / "data")) / folder
+    """A profile by name. Raises ValueError for an unknown one."""
+    return PROFILES.find(name)()
 
 
 def prepare(profile: Profile, *, ravdess: Path | None = None, librispeech: Path | None = None) -> None:
     """Import what the profile needs and lacks. Does nothing when all data directories are there.
 
     Raises:
-        ProfileError: the data is neither imported nor found.
+        RunError: the data is neither imported nor found.
     """
     if profile.has_data():
         return
     if profile.name != "scale":
-        raise ProfileError(f"profile {profile.name}: no data in {profile.corpora[0].path.parent}; {profile.missing}")
+        raise RunError(f"profile {profile.name}: no data in {profile.corpora[0].path.parent}; {profile.missing}")
     import_corpora(ravdess=ravdess, librispeech=librispeech)
 
 
@@ -272,16 +210,19 @@ def import_corpora(root: Path = ROOT, *, ravdess: Path | None = None, librispeec
     """Import RAVDESS and LibriSpeech into work/corpora where they are not yet, and return the training directories.
 
     Raises:
-        ProfileError: a corpus is neither imported nor found.
+        RunError: a corpus is neither imported nor found.
     """
+    from emotrace.corpus.importers.librispeech import import_librispeech
+    from emotrace.corpus.importers.ravdess import import_ravdess
+
     for name, source, importer in (
-        ("ravdess", ravdess or default_source("ravdess_16k"), import_ravdess),
-        ("librispeech", librispeech or default_source("librispeech_3spk"), import_librispeech),
+        ("ravdess", ravdess or source_of("ravdess_16k"), import_ravdess),
+        ("librispeech", librispeech or source_of("librispeech_3spk"), import_librispeech),
     ):
         target = root / "work" / "corpora" / name
         if all((target / part / "wav.scp").is_file() for part in ("train", "test")):
             continue
         if not source.exists():
-            raise ProfileError(f"no {name} at {source}; {scale(root).missing}")
+            raise RunError(f"no {name} at {source}; {scale(root).missing}")
         importer(source, target)
     return [root / "work" / "corpora" / name / "train" for name in ("librispeech", "ravdess")]

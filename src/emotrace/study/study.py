@@ -1,18 +1,56 @@
 """The study as notebooks see it: results of one profile, loaded where recorded, run where missing."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from emotrace.study.layout import Layout
-from emotrace.study.profiles import Profile, ProfileError, get_profile, prepare
-from emotrace.study.provenance import digest
-from emotrace.study.rows import STUDIED_LAYER, Row
-from emotrace.study.runner import RowState, read_provenance, row_state, run_rows
-from emotrace.study.workers import DEFAULT_JOBS
+from emotrace.engine.code import digest
+from emotrace.engine.runner import RunError, State, state_of
+from emotrace.engine.workers import DEFAULT_JOBS
+from emotrace.pipeline.rows import STUDIED_LAYER
+from emotrace.study.profiles import Profile, get_profile, prepare
+from emotrace.study.results import Results
+from emotrace.study.run import TABLES, RowWork, run_rows, works
 
 
-class Study:
+@dataclass(frozen=True)
+class StudyResults(Results):
+    """Results of rows of a profile.
+
+    Attributes:
+        profile: what was run, at the seed asked for.
+        works: the rows, as the engine knows them.
+    """
+
+    profile: Profile | None = None
+    works: tuple[RowWork, ...] = field(default=(), repr=False)
+
+    @property
+    def states(self) -> list[State]:
+        """Where each row stands, in the order of ``rows``."""
+        return [state_of(work) for work in self.works]
+
+    @property
+    def provenance(self) -> pd.DataFrame:
+        """One line per row: row, profile, state, differs (what of a stale row is not as it is now), seed, selec-anon,
+        attackers, code, git_commit, recorded."""
+        return pd.DataFrame([_provenance(work) for work in self.works])
+
+
+def Study(  # noqa: N802 - the name that notebooks have known from the beginning
+    profile: str | Profile = "phantom",
+    rows: Iterable[str] | None = None,
+    layer: int = STUDIED_LAYER,
+    seed: int = 0,
+    n_bootstrap: int = 1000,
+    *,
+    jobs: int = DEFAULT_JOBS,
+    scheduler: str | None = None,
+    rerun_stale: bool = False,
+) -> StudyResults:
     """Results of the rows of one profile.
 
     Recorded results are loaded when they belong to the present code, models, data and configuration. Missing rows are
@@ -30,79 +68,63 @@ class Study:
         rerun_stale: run stale rows again instead of loading them.
 
     Raises:
-        ProfileError: a row is missing and the data to run it is not there.
+        RunError: a row is missing and the data to run it is not there.
         ValueError: an unknown row.
         ModelError: a row needs a model that is not there.
     """
+    profile = replace(profile if isinstance(profile, Profile) else get_profile(profile), seed=seed)
+    chosen = profile.select(rows, layer=layer)
+    found = works(profile, chosen)
+    _run_missing(profile, found, jobs, scheduler, rerun_stale)
+    utterances, trials = (_load(found, name) for name in TABLES)
+    names = tuple(row.name for row in chosen)
+    made = {"seed": seed, "n_bootstrap": n_bootstrap, "profile": profile, "works": tuple(found)}
+    return StudyResults(utterances, trials, names, profile.name, profile.recognisers.ser, **made)
 
-    def __init__(
-        self,
-        profile: str | Profile = "phantom",
-        rows: Iterable[str] | None = None,
-        layer: int = STUDIED_LAYER,
-        seed: int = 0,
-        n_bootstrap: int = 1000,
-        *,
-        jobs: int = DEFAULT_JOBS,
-        scheduler: str | None = None,
-        rerun_stale: bool = False,
-    ):
-        self.profile = profile if isinstance(profile, Profile) else get_profile(profile)
-        self.layer, self.seed, self.n_bootstrap = layer, seed, n_bootstrap
-        self._rows = self.profile.select(rows, layer=layer)
-        self._layout = Layout(self.profile, seed=seed)
-        self._run_missing(jobs, scheduler, rerun_stale)
-        self.utterances = self._load("utterances.parquet")
-        self.trials = self._load("trials.parquet")
 
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """Names of the rows, in the order of table II."""
-        return tuple(row.name for row in self._rows)
+def _run_missing(
+    profile: Profile, found: list[RowWork], jobs: int, scheduler: str | None, rerun_stale: bool
+) -> None:
+    open_states = ("missing", "partial", "stale") if rerun_stale else ("missing", "partial")
+    wanted = [work.row for work in found if _state(work, rerun_stale) in open_states]
+    if not wanted:
+        return
+    try:
+        prepare(profile)
+    except RunError as error:
+        names = ", ".join(row.name for row in wanted)
+        raise RunError(f"no results of {names} are recorded, and they cannot be run: {error}") from error
+    run_rows(profile, wanted, jobs=jobs, scheduler=scheduler, rerun_stale=rerun_stale)
 
-    @property
-    def states(self) -> list[RowState]:
-        """Where each row stands, in the order of ``rows``."""
-        return [row_state(self._layout, row) for row in self._rows]
 
-    @property
-    def provenance(self) -> pd.DataFrame:
-        """One line per row: row, profile, state, differs (what of a stale row is not as it is now), seed, selec-anon,
-        attackers, code, git_commit, recorded."""
-        lines = [self._provenance(row, state) for row, state in zip(self._rows, self.states, strict=True)]
-        return pd.DataFrame(lines)
+def _state(work: RowWork, rerun_stale: bool) -> str:
+    """Whether a row has to be run; whether it is stale is looked at only where that matters, for it costs time."""
+    if not rerun_stale and work.record.read() is not None:
+        return "recorded"
+    return state_of(work).state
 
-    def _run_missing(self, jobs: int, scheduler: str | None, rerun_stale: bool) -> None:
-        open_states = ("missing", "partial", "stale") if rerun_stale else ("missing", "partial")
-        wanted = [row for row, state in zip(self._rows, self.states, strict=True) if state.state in open_states]
-        if not wanted:
-            return
-        try:
-            prepare(self.profile)
-        except ProfileError as error:
-            names = ", ".join(row.name for row in wanted)
-            raise ProfileError(f"no results of {names} are recorded, and they cannot be run: {error}") from error
-        run_rows(self._layout, wanted, jobs=jobs, scheduler=scheduler)
 
-    def _load(self, name: str) -> pd.DataFrame:
-        parts = [pd.read_parquet(self._layout.results(row) / name) for row in self._rows]
-        return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+def _load(found: Iterable[RowWork], name: str) -> pd.DataFrame:
+    parts = [pd.read_parquet(work.folder / name) for work in found]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
-    def _provenance(self, row: Row, state: RowState) -> dict[str, object]:
-        recorded = read_provenance(self._layout, row)
-        identity = recorded["identity"]
-        selection = identity["selection"] or {}
-        return {
-            "row": row.name,
-            "profile": self.profile.name,
-            "state": state.state,
-            "differs": ", ".join(state.reasons),
-            "seed": recorded["seed"],
-            "selec-anon": f"per {selection['level']}, {selection['n_random']} of {selection['n_farthest']}"
-            if "n_random" in selection
-            else "",
-            "attackers": ", ".join(recorded["attackers"]),
-            "code": digest([identity["synthesis_code"], identity["evaluation_code"]])[:12],
-            "git_commit": recorded["environment"]["git_commit"],
-            "recorded": recorded["recorded"],
-        }
+
+def _provenance(work: RowWork) -> dict[str, object]:
+    recorded, state = work.record.read(), state_of(work)
+    identity = recorded["identity"]
+    selection = identity["selection"] or {}
+    codes = {name: component.get("code") for name, component in identity["components"].items()}
+    return {
+        "row": work.name,
+        "profile": work.profile.name,
+        "state": state.state,
+        "differs": ", ".join(state.reasons),
+        "seed": recorded["seed"],
+        "selec-anon": f"per {selection['level']}, {selection['n_random']} of {selection['n_farthest']}"
+        if "n_random" in selection
+        else "",
+        "attackers": ", ".join(recorded["attackers"]),
+        "code": digest(codes)[:12],
+        "git_commit": recorded["environment"]["git_commit"],
+        "recorded": recorded["recorded"],
+    }

@@ -25,9 +25,9 @@ from emotrace.training.processes import state
 from emotrace.training.unified import UnifiedConfig
 from emotrace.training.vocoder import VocoderTraining
 from emotrace.training.workshop import Workshop
-from emotrace.vocoder.generator import HifiGan, HifiGanConfig
+from emotrace.vocoder.hifigan import HifiGan, HifiGanConfig
 from emotrace.vocoder.istft import IstftConfig, IstftGenerator
-from emotrace.vocoder.official import official_mel
+from emotrace.vocoder.universal import official_mel
 
 GST = {"tokens": 10, "heads": 4, "dims": 128}
 LAYERS = (1, 3, 6, 12)

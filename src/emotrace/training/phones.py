@@ -7,7 +7,7 @@ these (the model card says so).
 import numpy as np
 import pocketsphinx
 
-from emotrace.evaluation.signal import to_pcm16
+from emotrace.corpus.audio import to_pcm16
 from emotrace.training.data import TrainingSet, repeat_to
 from emotrace.training.hubert import FRAME_HOP, FRAME_WINDOW, Targets, n_frames
 

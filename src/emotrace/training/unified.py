@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from emotrace.vocoder.discriminators import PAPER as PAPER_DISCRIMINATORS
-from emotrace.vocoder.discriminators import SLIM, DiscriminatorConfig
+from emotrace.training.discriminators import PAPER as PAPER_DISCRIMINATORS
+from emotrace.training.discriminators import SLIM, DiscriminatorConfig
 
 
 @dataclass(frozen=True)

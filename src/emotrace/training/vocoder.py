@@ -14,8 +14,8 @@ from emotrace.representation.ir import HOP
 from emotrace.training.crops import SEGMENT, CropSource
 from emotrace.training.loop import Recipe
 from emotrace.training.processes import own_slice
-from emotrace.vocoder.discriminators import SLIM, DiscriminatorConfig, Discriminators
-from emotrace.vocoder.losses import (
+from emotrace.training.discriminators import SLIM, DiscriminatorConfig, Discriminators
+from emotrace.training.losses import (
     MEL_WEIGHT,
     adversarial_loss,
     discriminator_loss,

@@ -16,10 +16,10 @@ from emotrace.show.notebook import RECORDED, SPEECH, recorded_rows
 from emotrace.study import Study
 from emotrace.study.layout import ORIGINAL, Layout
 from emotrace.study.profiles import Corpus, Profile, ProfileError, get_profile, prepare
-from emotrace.study.rows import Row
+from emotrace.pipeline.rows import Row
 from emotrace.study.runner import read_provenance, running
-from emotrace.study.synthesis import feature_tasks, needs_features
-from emotrace.study.workers import DEFAULT_JOBS
+from emotrace.pipeline.pipeline import feature_tasks, needs_features
+from emotrace.engine.workers import DEFAULT_JOBS
 
 EMOTIONAL = "emotional"  # the corpus that is listened to
 

@@ -25,8 +25,8 @@ from emotrace.show.listening.pictures import HEIGHT, alt_text, common_limits, pn
 from emotrace.show.listening.tracks import measure_tracks
 from emotrace.show.notebook import RECOGNISER_NAMES, readable
 from emotrace.study.layout import ORIGINAL
-from emotrace.study.provenance import ROOT, digest
-from emotrace.study.rows import BASELINE_ROWS, Route, Row
+from emotrace.engine.provenance import ROOT, digest
+from emotrace.pipeline.rows import BASELINE_ROWS, Route, Row
 
 TEMPLATE = "listening.html.j2"
 BOOK = ROOT / "book"

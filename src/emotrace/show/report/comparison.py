@@ -13,7 +13,7 @@ from emotrace.study import Study
 from emotrace.study.directories import Evaluation
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import get_profile
-from emotrace.study.rows import select_rows
+from emotrace.pipeline.rows import select_rows
 from emotrace.study.runner import read_provenance
 from emotrace.analysis.tables import TableError, table2, table2_display
 

@@ -1,0 +1,233 @@
+"""The key of a result: what computed it, component by component, and nothing else.
+
+Every intermediate file lies under a key of all that it depends on. So a file that exists is right and is never made
+again: an interrupted run continues, a change of the evaluation leaves the audio, and a change of one model or of one
+component's code only touches the rows that use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from emotrace.anonymizer import ANONYMIZERS
+from emotrace.anonymizer.draws import Selection
+from emotrace.corpus.datadir import DataDir
+from emotrace.engine.code import code_digest, digest
+from emotrace.engine.provenance import CodeChangedError, file_sha256
+from emotrace.engine.workers import NATIVE
+from emotrace.evaluation import SER
+from emotrace.paths import MODELS, WORK
+from emotrace.pipeline.effects import EFFECTS
+from emotrace.pipeline.measures import MEASURES, Measure, Measurement, Recognisers, Rendering
+from emotrace.pipeline.rows import Row
+from emotrace.representation import STREAMS
+from emotrace.representation.spec import CODEBOOKS, StreamSpec
+from emotrace.vocoder import VOCODERS
+from emotrace.weights import ModelFolder
+
+RENDERING = "emotrace.pipeline.pipeline:render"
+TABLES = ("emotrace.pipeline.results:utterance_lines", "emotrace.pipeline.results:trial_lines")
+Component = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What all rows of a run have in common.
+
+    Attributes:
+        work: folder of intermediate audio, features and measurements.
+        models: folder of the models.
+        selection: how pseudo-speakers are drawn.
+        seed: 0 is the selection's own draw; another number draws the pseudo-speakers anew.
+        recognisers: who measures.
+        device: where the networks of the rows run.
+        kernels: which of `workers.KERNELS` compute; portable ones give the same numbers on CPUs of other makers.
+    """
+
+    work: Path = WORK
+    models: Path = MODELS
+    selection: Selection = Selection()
+    seed: int = 0
+    recognisers: Recognisers = Recognisers()
+    device: str = "cpu"
+    kernels: str = NATIVE
+
+    @property
+    def drawn(self) -> Selection:
+        """The selection that the seed makes."""
+        return self.selection if self.seed == 0 else self.selection.invocation(str(self.seed))
+
+
+class Keys:
+    """Keys and places of one setting. Components are looked at once: a later edit of the code shows at the end."""
+
+    def __init__(self, setting: Setting):
+        self.setting, self.models = setting, ModelFolder(setting.models)
+        self._data: dict[Path, DataDir] = {}
+        self._hashes: dict[Path, str] = {}
+        self._codes: dict[tuple[Any, ...], str] = {}
+
+    def data(self, path: Path) -> DataDir:
+        """A data directory, read once."""
+        if path not in self._data:
+            self._data[path] = DataDir.read(path)
+        return self._data[path]
+
+    def data_hash(self, path: Path) -> str:
+        """Hash of a data directory's content, taken once."""
+        if path not in self._hashes:
+            self._hashes[path] = self.data(path).content_hash()
+        return self._hashes[path]
+
+    def code(self, *things: Any) -> str:
+        """`code_digest`, taken once."""
+        if things not in self._codes:
+            self._codes[things] = code_digest(*things)
+        return self._codes[things]
+
+    def require_unchanged_code(self) -> None:
+        """Raise CodeChangedError when the code was edited since the first look: workers may have run either."""
+        if any(code_digest(*things) != found for things, found in self._codes.items()):
+            raise CodeChangedError("the code changed while the run was going on; repeat the command")
+
+    def making(self, row: Row) -> dict[str, Component]:
+        """The components that make a row's audio, by name: code and weights of each."""
+        from emotrace.pipeline.pipeline import needed_streams
+
+        found: dict[str, Component] = {}
+        if row.effect:
+            found[f"effect {row.effect}"] = self._effect(row.effect)
+        if row.ir is None:
+            return found
+        found["rendering"] = {"code": self.code(RENDERING)}
+        for spec in needed_streams(row):
+            kind = STREAMS.find(spec.name)
+            found[f"stream {spec.name}"] = self._component(kind, kind.models)
+        if row.ir.is_discrete:
+            found[f"codes {row.ir.post}"] = self._weights([CODEBOOKS[row.ir.post]])
+        if row.anonymizer:
+            kind = ANONYMIZERS.find(row.anonymizer)
+            found[f"anonymizer {row.anonymizer}"] = self._component(kind, kind.models)
+        kind = VOCODERS.find(row.vocoder)
+        found[f"vocoder {row.vocoder}"] = self._component(kind, kind.models(row.decoder), kind.files())
+        return found
+
+    def measuring(self, measures: Iterable[Measure]) -> dict[str, Component]:
+        """The components that measure, and those that make tables of it, by name."""
+        measures, recognisers = frozenset(measures), self.setting.recognisers
+        found = {f"measure {taken}": self._measurement(taken) for taken in recognisers.measurements(measures)}
+        if Measure.EMOTION in measures:
+            found |= {f"emotion recogniser {name}": {"code": self.code(SER.find(name))} for name in recognisers.ser}
+        return found | {"tables": {"code": self.code(*TABLES)}}
+
+    def selection(self, row: Row) -> dict[str, Any] | None:
+        """What of the selection matters for a row, as JSON can write it."""
+        if not row.anonymizer:
+            return None
+        chosen = asdict(self.setting.drawn)
+        return {name: chosen[name] for name in ANONYMIZERS.find(row.anonymizer).settings}
+
+    def missing_models(self, rows: Iterable[Row]) -> list[str]:
+        """Names of the model folders that rows need and that are not there."""
+        return sorted({name for row in rows for name in self.models_of(row)} - set(self.models.names()))
+
+    def models_of(self, row: Row) -> tuple[str, ...]:
+        """Names of the model folders that a row needs."""
+        return tuple(name for part in self.making(row).values() for name in part.get("weights", {}) if "/" not in name)
+
+    def streams(self, row: Row, data: Path) -> dict[StreamSpec, str]:
+        """For every stream that a row reads the key of its files of a data directory."""
+        from emotrace.pipeline.pipeline import needed_streams
+
+        return {spec: self.stream(spec, data) for spec in needed_streams(row)}
+
+    def stream(self, spec: StreamSpec, data: Path) -> str:
+        """The key of a stream of a data directory."""
+        kind = STREAMS.find(spec.name)
+        return self._short([self._component(kind, kind.models), self.data_hash(data)])
+
+    def measurement(self, taken: Measurement) -> str:
+        """The key of a measurement, whatever the audio."""
+        return self._short([self._measurement(taken)])
+
+    def rendering(
+        self, row: Row, corpus: str, path: Path, measures: Iterable[Measure] = (), transcribed: Iterable[str] = ()
+    ) -> Rendering:
+        """A data directory as a row renders it, with the places of its audio and measurements.
+
+        Where the row anonymises and speakers are verified, the enrolment is made in a separate invocation.
+        """
+        data, measures = self.data(path), frozenset(measures)
+        key = self._short([row.configuration(), self.selection(row), self.making(row), self.data_hash(path)])
+        folder = self.setting.work / row.name / f"{corpus}-{key}"
+        audio = {u.id: u.path if row.recorded else folder / "wav" / f"{u.id}.flac" for u in data}
+        apart = data.enrolment if row.anonymizer and data.trials and Measure.SPEAKER in measures else ()
+        enrolment = {name: folder / "enrolment" / f"{name}.flac" for name in apart}
+        keys = {taken: self.measurement(taken) for taken in self.setting.recognisers.measurements(measures)}
+        return Rendering(row.name, corpus, data, audio, folder, keys, measures, frozenset(transcribed), enrolment)
+
+    def _short(self, parts: list[Any]) -> str:
+        """The first digits of the digest of what files depend on, the kernels included unless they are the native."""
+        kernels = [] if self.setting.kernels == NATIVE else [self.setting.kernels]
+        return digest([*parts, self.setting.device, *kernels])[:16]
+
+    def _component(self, kind: type, models: Iterable[str] = (), files: Iterable[Path] = ()) -> Component:
+        return {"code": self.code(kind)} | self._weights(models, files)
+
+    def _weights(self, models: Iterable[str] = (), files: Iterable[Path] = ()) -> Component:
+        """Hashes of the weights, by model folder, or by file where they lie elsewhere; None where they are missing."""
+        found = {name: self._model_hashes.get(name) for name in models} | {f"/{path.name}": _hash(path) for path in files}
+        return {"weights": found} if found else {}
+
+    def _measurement(self, taken: Measurement) -> Component:
+        made = [MEASURES.find(taken.measure), *([taken.backend] if taken.backend else [])]
+        return {"code": self.code(*made)} | self._weights(files=_files(taken.backend))
+
+    def _effect(self, name: str) -> Component:
+        effect = EFFECTS.find(name)
+        if isinstance(effect, partial):
+            return {"code": self.code(effect.func), "amounts": dict(effect.keywords)}
+        return {"code": self.code(effect)}
+
+    @cached_property
+    def _model_hashes(self) -> Mapping[str, str]:
+        return _LazyHashes(self.models)
+
+
+class _LazyHashes(dict):
+    """Hashes of the models in a folder, each taken when it is first asked for."""
+
+    def __init__(self, models: ModelFolder):
+        super().__init__()
+        self._models, self._there = models, frozenset(models.names())
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        if name not in self and name in self._there:
+            self[name] = self._models.sha256(name)
+        return super().get(name, default)
+
+
+def _files(backend: type | None) -> tuple[Path, ...]:
+    """Weight files of a recogniser; none where a released checkpoint is not there."""
+    if backend is None:
+        return ()
+    try:
+        return backend.files()
+    except ValueError:  # a CheckpointError: the recogniser itself will say what is missing
+        return ()
+
+
+@lru_cache(maxsize=64)
+def _hash_at(path: Path, size: int, time: int) -> str:
+    return file_sha256(path)
+
+
+def _hash(path: Path) -> str:
+    """sha256 of a file, taken once as long as size and time stay."""
+    stat = path.stat()
+    return _hash_at(path, stat.st_size, stat.st_mtime_ns)
+

@@ -1,0 +1,25 @@
+"""Where everything lies: the only place that knows."""
+
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+ROOT = Path(os.environ.get("EMOTRACE_ROOT", PACKAGE.parents[1]))
+"""The checkout: its folders data, book and work."""
+MODELS = ROOT / "data" / "models" / "scale"
+"""The models that the study ships."""
+RESULTS = ROOT / "data" / "results"
+WORK = ROOT / "work"
+"""What is computed and not committed."""
+REPORTED = ROOT / "data" / "paper" / "table2.csv"
+"""The paper's table II."""
+
+
+def checkpoints(folder: Path | None = None) -> Path:
+    """Where released checkpoints lie: the folder given, else $EMOTRACE_CHECKPOINTS, else work/checkpoints."""
+    return Path(folder or os.environ.get("EMOTRACE_CHECKPOINTS") or WORK / "checkpoints")
+
+
+def source_of(corpus: str) -> Path:
+    """Where a corpus is looked for: $EMOTRACE_DATA/<corpus>, else ../shared/data/<corpus> beside the checkout."""
+    return Path(os.environ.get("EMOTRACE_DATA", ROOT.parent / "shared" / "data")) / corpus

@@ -1,0 +1,165 @@
+"""The rows of table II, their controls, and the rows of further experiments, declaratively.
+
+A row names its parts: the IR, who replaces the speaker, the vocoder; `variant` and `effect` make further rows of it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from emotrace.anonymizer import ANONYMIZERS
+from emotrace.representation.spec import BASELINES, IRSpec
+from emotrace.vocoder import VOCODERS
+
+VARIANT_MARK, EFFECT_MARK = "@", "~"  # in the name of a row, before its variant and its effect
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of table II.
+
+    Attributes:
+        name: as in the table and in file names, e.g. "ECAPA-anon-T6".
+        ir: the intermediate representation; None for the recording itself.
+        vocoder: what makes a waveform of the IR, among `VOCODERS`; "" for the recording itself.
+        anonymizer: what replaces the speaker in the IR, among `ANONYMIZERS`; "" where nothing does.
+        variant: which of several vocoders of the IR, e.g. "seed1" or "step400"; the last part of its model's name.
+        effect: what is changed in the finished audio, among `effects.EFFECTS`.
+
+    Raises:
+        ValueError: parts that do not fit together, or a name that no part has.
+    """
+
+    name: str
+    ir: IRSpec | None = None
+    vocoder: str = ""
+    anonymizer: str = ""
+    variant: str = ""
+    effect: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.ir is None) != (not self.vocoder):
+            raise ValueError(f"row {self.name}: the vocoder {self.vocoder!r} and the IR {self.ir} do not fit")
+        for part, known in ((self.vocoder, VOCODERS), (self.anonymizer, ANONYMIZERS)):
+            if part and part not in known:
+                raise ValueError(f"row {self.name}: unknown {known.kind} {part!r}; there are: {', '.join(known)}")
+        if self.anonymizer and (self.ir is None or self.ir.speaker == "none"):
+            raise ValueError(f"row {self.name}: there is no speaker in its IR to replace")
+        if self.ir is not None and self.ir.speaker == "one-hot" and not self.anonymizer:
+            raise ValueError(f"row {self.name}: only training speakers have a number")
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the row's audio is the recordings, unchanged."""
+        return self.ir is None and not self.effect
+
+    @property
+    def before(self) -> "Row":
+        """The same row without its effect."""
+        return replace(self, name=self.name.partition(EFFECT_MARK)[0], effect="")
+
+    @property
+    def decoder(self) -> str:
+        """What the models of the vocoder are called by: the IR and the variant, e.g. "none-T1-seed1"."""
+        return "-".join([self.ir.name, *([self.variant] if self.variant else [])])
+
+    @property
+    def speaker(self) -> str:
+        """The column "speaker" of table II: "none", "ECAPA-orig", ...; the row's name where there is no such thing."""
+        if self.ir is None or self.ir.is_spectrogram or self in BASELINE_ROWS:
+            return self.name
+        if self.ir.speaker == "none":
+            return "none"
+        return f"{self.ir.speaker.upper()}-{'anon' if self.anonymizer else 'orig'}"
+
+    def configuration(self) -> dict[str, Any]:
+        """All that defines the row but its name, as JSON can write it; a part of every key."""
+        return {name: value for name, value in asdict(self).items() if name != "name"}
+
+
+REPLACED_BY = {
+    "ecapa": "selec-anon",
+    "gst": "sampled-styles",
+    "prompt": "target-prompts",
+    "one-hot": "target-numbers",
+}
+"""Which anonymizer the rows of the study take, by what stands for the speaker in their IR."""
+
+
+def hubert_row(speaker: str, layer: int, post: str = "none", *, anonymise: bool = False) -> Row:
+    """A row of table II: embedding "none", "ecapa" or "gst", layer n of T_n, "none" or "soft" after it, two stages."""
+    ir = IRSpec(linguistic="hubert", layer=layer, post=post, speaker=speaker)
+    return Row(_name(ir, anonymise), ir, "two-stage", REPLACED_BY[speaker] if anonymise else "")
+
+
+def _name(ir: IRSpec, anonymise: bool) -> str:
+    source = [] if ir.speaker == "none" else ["anon" if anonymise else "orig"]
+    post = [] if ir.post == "none" else [ir.post]
+    return "-".join([ir.speaker if ir.speaker == "none" else ir.speaker.upper(), *source, f"T{ir.layer}", *post])
+
+
+LOG_MEL = IRSpec(linguistic="log-mel", layer=0, f0=False)
+UNIVERSAL_MEL = IRSpec(linguistic="universal-mel", layer=0, f0=False)
+STUDIED_LAYER = 6
+
+BASELINE_ROWS = tuple(Row(name, ir, "two-stage", REPLACED_BY[ir.speaker]) for name, ir in BASELINES.items())
+"""The representations of VoicePrivacy's B3, B4 and B5; the real systems' values are in the paper's table."""
+
+ALL_ROWS: tuple[Row, ...] = (
+    Row("original"),
+    Row("official-control", UNIVERSAL_MEL, "universal"),
+    Row("log-mel", LOG_MEL, "two-stage"),
+    Row("unified-log-mel", LOG_MEL, "unified"),
+    hubert_row("none", 1),
+    hubert_row("ecapa", 6),
+    hubert_row("ecapa", 12, "soft"),
+    hubert_row("gst", 12, "soft"),
+    hubert_row("none", 6),
+    hubert_row("ecapa", 6, anonymise=True),
+    hubert_row("ecapa", 12, "soft", anonymise=True),
+    *BASELINE_ROWS,
+)
+ORIGINAL = ALL_ROWS[0]
+
+
+def with_layer(rows: Iterable[Row], layer: int) -> tuple[Row, ...]:
+    """The same rows with T6 replaced by T<layer>; those at other layers, variants and effects stay as they are.
+
+    Duplicates are dropped.
+    """
+    return tuple(dict.fromkeys(_at_layer(row, layer) for row in rows))
+
+
+def _at_layer(row: Row, layer: int) -> Row:
+    if row.ir is None or row.ir.linguistic != "hubert" or row.ir.layer != STUDIED_LAYER or row.ir.post != "none":
+        return row
+    if row.variant or row.effect:
+        return row
+    ir = replace(row.ir, layer=layer)
+    return replace(row, name=_name(ir, bool(row.anonymizer)), ir=ir)
+
+
+PAPER_ROWS = tuple(
+    replace(row, vocoder="unified") if row.vocoder == "two-stage" else row
+    for row in ALL_ROWS
+    if row.ir != LOG_MEL and row not in BASELINE_ROWS
+)
+"""The rows as the paper makes them: every IR goes through a vocoder of its own."""
+
+
+def select_rows(
+    names: Iterable[str] | None = None, *, layer: int = STUDIED_LAYER, rows: tuple[Row, ...] = ALL_ROWS
+) -> tuple[Row, ...]:
+    """Of ``rows``, those named (all by default), T6 replaced by T<layer>; "none-T6" and "none-T3" both work with 3.
+
+    Raises:
+        ValueError: an unknown name; the message lists the known ones.
+    """
+    if names is None:
+        return with_layer(rows, layer)
+    known = {row.name: row for row in (*rows, *with_layer(rows, layer))}
+    names = list(names)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise ValueError(f"unknown row {', '.join(unknown) or '(none given)'}; known rows: {', '.join(known)}")
+    return with_layer((known[name] for name in names), layer)

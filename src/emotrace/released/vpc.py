@@ -1,0 +1,225 @@
+"""VoicePrivacy 2024's evaluation models: verification, speech recognition and emotion recognition.
+
+Built from the numbers in their folders; of the code in them (custom_interface.py, the classes that a hyperparams.yaml
+names) nothing is run. T samples at 16 kHz, E embedding dimensions, L frames, C channels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from speechbrain.decoders.ctc import filter_ctc_output
+from speechbrain.lobes.models.VanillaNN import VanillaNN
+from speechbrain.nnet.linear import Linear
+from torch import Tensor, nn
+
+from emotrace.corpus.audio import peak_normalise
+from emotrace.corpus.metadata import Emotion
+from emotrace.analysis.metrics import normalise_text
+from emotrace.released.hyperparams import Hyperparams, Tagged
+from emotrace.released.labels import read_labels
+from emotrace.released.speaker import ecapa_voxceleb
+from emotrace.released.wav2vec2 import Wav2Vec2Encoder, wav2vec2_encoder
+from emotrace.released.weights import fill, read_weights, shape, tensors
+from emotrace.representation.ecapa import Ecapa
+from emotrace.weights import CheckpointError
+
+HYPERPARAMS = "hyperparams.yaml"
+ECAPA = r"speechbrain\.lobes\.models\.ECAPA_TDNN\.ECAPA_TDNN"
+# What speechbrain's class takes by default and no shape of a weight tells.
+ECAPA_KERNELS, ECAPA_DILATIONS = [5, 3, 3, 3, 1], [1, 2, 3, 4, 1]
+ACTIVATIONS = {"torch.nn.LeakyReLU": nn.LeakyReLU, "torch.nn.ReLU": nn.ReLU, "torch.nn.GELU": nn.GELU}
+
+
+class VpcAsv:
+    """Speaker verification's encoder; a `SpeakerEncoder` (evaluation.asv)."""
+
+    def __init__(self, ecapa: Ecapa, *, device: str = "cpu") -> None:
+        self._ecapa = ecapa.to(device)
+        self._device = device
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str = "cpu") -> VpcAsv:
+        """From the folder of asv_orig: embedding_model.ckpt and hyperparams.yaml, in it or below it.
+
+        Raises CheckpointError when a file is missing, damaged or of another model.
+        """
+        path = _checkpoint(folder, "embedding_model.ckpt")
+        options = Hyperparams.read(_beside(path, HYPERPARAMS, folder)).arguments("embedding_model", of=ECAPA)
+        kernels, dilations = options.get("kernel_sizes", ECAPA_KERNELS), options.get("dilations", ECAPA_DILATIONS)
+        if (kernels, dilations) != (ECAPA_KERNELS, ECAPA_DILATIONS):
+            raise CheckpointError(f"{folder}: an ECAPA-TDNN with kernels {kernels} and dilations {dilations}")
+        return cls(ecapa_voxceleb(path), device=device)
+
+    def embed(self, waveform: np.ndarray) -> np.ndarray:
+        """Waveform (T,), at least 50 ms -> (E,) float32, not normalised.
+
+        As the challenge does: peak-normalised to 1 (its loudness normalisation before that cancels out), zeros at both
+        ends cut. Raises AudioError on silence and NaN, ValueError when less than 50 ms is left.
+        """
+        trimmed = np.trim_zeros(peak_normalise(waveform, 1.0))
+        return self._ecapa.embed(torch.from_numpy(trimmed).to(self._device)).cpu().numpy()
+
+
+class VpcAsr:
+    """Speech recognition: wav2vec 2.0, a small network, CTC, greedy; a `Recogniser` (evaluation.asr)."""
+
+    def __init__(
+        self, encoder: Wav2Vec2Encoder, head: nn.ModuleList, labels: dict[int, str], blank: int, *, device: str = "cpu"
+    ) -> None:
+        self._encoder, self._head = encoder.to(device), head.to(device)
+        self._labels, self._blank = labels, blank
+        self._device = device
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str = "cpu") -> VpcAsr:
+        """From the folder of asr: wav2vec2.ckpt, asr.ckpt, tokenizer.ckpt and hyperparams.yaml, in it or below it.
+
+        Raises CheckpointError when a file is missing, damaged or of another model.
+        """
+        path = _checkpoint(folder, "asr.ckpt")
+        hyperparams = Hyperparams.read(_beside(path, HYPERPARAMS, folder))
+        labels = read_labels(_beside(path, "tokenizer.ckpt", folder))
+        blank = hyperparams.values.get("blank_index", 0)
+        head = _ctc_head(path, hyperparams)
+        if set(labels) != set(range(head[1].w.out_features)) or blank not in labels:
+            raise CheckpointError(f"{path}: {head[1].w.out_features} outputs, but {len(labels)} labels or no blank")
+        encoder = wav2vec2_encoder(_beside(path, "wav2vec2.ckpt", folder), hyperparams)
+        return cls(encoder, head, labels, blank, device=device)
+
+    def transcribe(self, waveform: np.ndarray) -> str:
+        """The words of a waveform (T,), upper case without punctuation; empty when none was recognised.
+
+        Raises ValueError for less than 25 ms, or NaN.
+        """
+        with torch.inference_mode():
+            scores = self._head[1](self._head[0](self._encoder(_batch(waveform, self._device))))[0]
+        indices = filter_ctc_output(scores.argmax(dim=1).tolist(), blank_id=self._blank)
+        return normalise_text("".join(self._labels[index] for index in indices))
+
+
+class VpcSer:
+    """Emotion recognition, one model a fold: wav2vec 2.0, the mean over time, one linear layer.
+
+    A fold's model is loaded at its first use and kept (380 MB each).
+    """
+
+    def __init__(self, folders: dict[str, Path], *, device: str = "cpu") -> None:
+        self._folders = folders
+        self._device = device
+        self._models: dict[str, _SerFold] = {}
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str = "cpu") -> VpcSer:
+        """From the folder of ser, which has fold_1, fold_2, ... in it or below it; each is read at its first use.
+
+        Raises CheckpointError when there is no fold.
+        """
+        found = sorted(path for path in Path(folder).rglob("fold_*") if path.is_dir())
+        folders = {path.name.removeprefix("fold_"): path for path in found}
+        if not folders:
+            raise CheckpointError(f"{folder}: no folder fold_1, fold_2, ... in it or below it")
+        return cls(folders, device=device)
+
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """The folds there are, as in spk2fold."""
+        return tuple(self._folders)
+
+    def predict(self, waveform: np.ndarray, fold: str) -> Emotion:
+        """The most probable emotion; arguments and errors of `posteriors`."""
+        probabilities = self.posteriors(waveform, fold)
+        return max(probabilities, key=probabilities.__getitem__)
+
+    def posteriors(self, waveform: np.ndarray, fold: str) -> dict[Emotion, float]:
+        """Emotion -> probability for a waveform (T,) of a speaker in test fold `fold`, e.g. "1"; they add up to 1.
+
+        speechbrain's pooling adds random noise below 1e-4 to the mean; it is left out here. Raises CheckpointError when
+        the fold is unknown or its model cannot be read, ValueError for less than 25 ms, or NaN.
+        """
+        if fold not in self._models:
+            if fold not in self._folders:
+                raise CheckpointError(f"no emotion model of fold '{fold}'; there are {', '.join(self._folders)}")
+            self._models[fold] = _SerFold(self._folders[fold], self._device)
+        return self._models[fold](waveform)
+
+
+class _SerFold:
+    """The emotion recogniser of one fold."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        path = _checkpoint(folder, "model.ckpt")
+        hyperparams = Hyperparams.read(_beside(path, HYPERPARAMS, folder))
+        self._emotions = _emotions(_beside(path, "label_encoder.txt", folder.parent))
+        self._classifier = _classifier(path, hyperparams, len(self._emotions)).to(device)
+        self._encoder = wav2vec2_encoder(_beside(path, "wav2vec2.ckpt", folder), hyperparams).to(device)
+        self._device = device
+
+    def __call__(self, waveform: np.ndarray) -> dict[Emotion, float]:
+        """Waveform (T,) -> probability of each emotion."""
+        with torch.inference_mode():
+            pooled = self._encoder(_batch(waveform, self._device)).mean(dim=1)
+            probabilities = self._classifier[0](pooled).softmax(dim=1)[0]
+        return {emotion: float(probabilities[index]) for index, emotion in self._emotions.items()}
+
+
+def _batch(waveform: np.ndarray, device: str) -> Tensor:
+    """(T,) -> (1, T) float32. Raises ValueError for another shape and for NaN."""
+    waveform = np.asarray(waveform, dtype=np.float32)
+    if waveform.ndim != 1 or not np.isfinite(waveform).all():
+        raise ValueError(f"expected a waveform (T,) without NaN, got shape {waveform.shape}")
+    return torch.from_numpy(waveform)[None].to(device)
+
+
+def _ctc_head(path: Path, hyperparams: Hyperparams) -> nn.ModuleList:
+    """asr.ckpt: speechbrain's VanillaNN and the linear layer of the labels."""
+    options = hyperparams.arguments("enc", of=r"speechbrain\.lobes\.models\.VanillaNN\.VanillaNN")
+    activation = options.get("activation")
+    name = activation.target if isinstance(activation, Tagged) else "torch.nn.LeakyReLU"
+    if name not in ACTIVATIONS:
+        raise CheckpointError(f"{hyperparams.path}: activation {name} is not one of {', '.join(ACTIVATIONS)}")
+    state = tensors(read_weights(path), path)
+    neurons, channels = shape(state, "0.linear.w.weight", path)
+    blocks = sum(key.startswith("0.linear") and key.endswith("weight") for key in state)
+    network = VanillaNN([None, None, channels], ACTIVATIONS[name], blocks, neurons)
+    outputs = shape(state, "1.w.weight", path)[0]
+    return fill(nn.ModuleList([network, Linear(outputs, input_size=neurons)]), state, path)
+
+
+def _classifier(path: Path, hyperparams: Hyperparams, classes: int) -> nn.ModuleList:
+    """model.ckpt: one linear layer on the mean over time, with or without a bias."""
+    pooling = hyperparams.arguments("avg_pool", of=r"speechbrain\.nnet\.pooling\.StatisticsPooling")
+    if pooling.get("return_std", True) or not pooling.get("return_mean", True):
+        raise CheckpointError(f"{hyperparams.path}: pooling {pooling}; the mean alone is expected")
+    state = tensors(read_weights(path), path)
+    outputs, channels = shape(state, "0.w.weight", path)
+    if outputs != classes:
+        raise CheckpointError(f"{path}: {outputs} outputs, but the labels are {classes} emotions")
+    return fill(nn.ModuleList([Linear(outputs, input_size=channels, bias="0.w.bias" in state)]), state, path)
+
+
+def _emotions(path: Path) -> dict[int, Emotion]:
+    labels = read_labels(path)
+    if sorted(labels.values()) != sorted(Emotion):
+        raise CheckpointError(f"{path}: labels {sorted(labels.values())}, expected {sorted(map(str, Emotion))}")
+    return {index: Emotion(label) for index, label in labels.items()}
+
+
+def _checkpoint(folder: Path, name: str) -> Path:
+    """The file in `folder` or below it; of several, that of the last folder by name (CKPT+DATE), as the challenge."""
+    found = sorted(path for path in Path(folder).rglob(name) if path.is_file())
+    if not found:
+        raise CheckpointError(f"{folder}: no {name} in it or below it")
+    return found[-1]
+
+
+def _beside(path: Path, name: str, top: Path) -> Path:
+    """The file `name` in the folder of `path`, else in the nearest one above it up to `top`."""
+    for folder in path.parents:
+        if (folder / name).is_file():
+            return folder / name
+        if folder == Path(top):
+            break
+    raise CheckpointError(f"{path.parent / name}: is not there")

@@ -1,0 +1,43 @@
+"""A stream: what one model reads off a waveform. T samples at 16 kHz, L frames, C channels."""
+
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from emotrace.representation.spec import IRError
+from emotrace.weights import ModelFolder
+
+SAMPLE_RATE = 16_000
+TOLERANCE = 2  # frames at 100 per second by which the streams may differ before something must be wrong
+
+
+class Stream(Protocol):
+    """A sequence of vectors, or one vector, that a model reads off an utterance.
+
+    Attributes:
+        models: names of the model folders that it is loaded from.
+        dimension: C, the size of a vector.
+        rate: frames per second; 0 where there is one vector for the utterance.
+    """
+
+    models: ClassVar[tuple[str, ...]]
+    dimension: int
+    rate: float
+
+    @classmethod
+    def load(cls, models: ModelFolder, layer: int | None = None, device: str = "cpu") -> "Stream":
+        """The stream with the weights in ``models``. Raises ModelError where they are not there."""
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """Waveform (T,) at 16 kHz, peak 0.95 -> (L, C), or (C,) where the rate is 0; on the CPU."""
+
+
+def align(stream: Tensor, frames: int) -> Tensor:
+    """(C, L) -> (C, frames), cut or with its last frame repeated. Raises IRError beyond two frames of difference."""
+    difference = frames - stream.shape[1]
+    if abs(difference) > TOLERANCE:
+        raise IRError(f"streams of {stream.shape[1]} and {frames} frames (100/s) are not of one utterance")
+    if difference <= 0:
+        return stream[:, :frames]
+    return torch.cat([stream, stream[:, -1:].expand(-1, difference)], dim=1)

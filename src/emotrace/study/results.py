@@ -1,0 +1,57 @@
+"""Results, whatever made them: a study, an evaluation of two folders, or frames that a test builds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from emotrace.evaluation import SER
+
+
+@dataclass(frozen=True)
+class Results:
+    """Lines of utterances and trials of some rows, and what an interval takes.
+
+    Attributes:
+        utterances: one line per row and utterance, columns of `pipeline.results.utterance_schema`.
+        trials: one line per row, attacker and trial, columns of `pipeline.results.TRIALS`.
+        rows: names of the rows, in the order of table II.
+        source: whose they are, e.g. the name of a profile.
+        recognisers: names of the emotion recognisers, the first of them the one that tables show.
+        seed, n_bootstrap: of the intervals.
+        notes: what could not be measured, and why.
+        identity: what the results depend on, in the words of a row's provenance.
+    """
+
+    utterances: pd.DataFrame
+    trials: pd.DataFrame
+    rows: tuple[str, ...]
+    source: str = "test"
+    recognisers: tuple[str, ...] = ("functionals", "ge2e")
+    seed: int = 0
+    n_bootstrap: int = 1000
+    notes: tuple[str, ...] = ()
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+    def lines(self, row: str, corpus: str | None = None) -> pd.DataFrame:
+        """The utterances of a row, of one corpus where one is named."""
+        own = self.utterances[self.utterances["row"] == row]
+        return own if corpus is None else own[own["corpus"] == corpus]
+
+    def same_words(self, rows: Iterable[str]) -> Results:
+        """The same without the transcripts of utterances that not all of the rows transcribe."""
+        rows = list(rows)
+        transcribed = self.utterances.dropna(subset=["word_errors"])
+        counts = transcribed[transcribed["row"].isin(rows)].groupby(["corpus", "utterance"])["row"].nunique()
+        common = counts.index[counts == len(rows)]
+        own = pd.MultiIndex.from_frame(self.utterances[["corpus", "utterance"]])
+        kept = self.utterances["word_errors"].where(own.isin(common))
+        return replace(self, utterances=self.utterances.assign(word_errors=kept))
+
+
+def label_of(recogniser: str) -> str:
+    """What tables and figures call an emotion recogniser."""
+    return SER.find(recogniser).label

@@ -1,0 +1,188 @@
+"""The study: for every row, evaluate(data, anonymise(data, row)), keyed, resumable, recorded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from emotrace.engine.keys import Keys
+from emotrace.engine.runner import Record, RunError, Stages, State, run, state_of
+from emotrace.engine.workers import DEFAULT_JOBS
+from emotrace.pipeline.measures import Measure, Rendering
+from emotrace.pipeline.results import TRIALS, joined, trial_lines, utterance_lines, utterance_schema, write_parquet
+from emotrace.pipeline.rows import ORIGINAL, Row
+from emotrace.study.profiles import Corpus, Profile
+from emotrace.weights import ModelError
+
+TABLES = ("utterances.parquet", "trials.parquet")
+LEARNED_FROM = "ser-training"  # the corpus of the originals that the recognisers of emotion learn from
+
+
+class RowWork:
+    """One row of a profile, as the engine runs and records it."""
+
+    def __init__(self, profile: Profile, row: Row, keys: Keys | None = None):
+        self.profile, self.row, self.keys = profile, row, keys or Keys(profile)
+
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    @property
+    def folder(self) -> Path:
+        """Results of the row; a row whose pseudo-speakers depend on the seed has one folder per seed."""
+        suffix = f"-seed{self.profile.seed}" if self.row.anonymizer and self.profile.seed else ""
+        return self.profile.results / f"{self.row.name}{suffix}"
+
+    @property
+    def record(self) -> Record:
+        return Record(self.folder / "provenance.json", tuple(self.folder / name for name in TABLES))
+
+    @property
+    def corpora(self) -> list[Corpus]:
+        """The corpora of the profile that the row is run on."""
+        return [corpus for corpus in self.profile.corpora if corpus.includes(self.row)]
+
+    def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        with_data, known = self.profile.has_data(), recorded or {}
+        if not with_data and recorded is None:
+            raise RunError(f"profile {self.profile.name}: the data is not there; {self.profile.missing}")
+        corpora = {corpus.name: self._rules(corpus, known, with_data) for corpus in self.corpora}
+        measures = frozenset().union(*(corpus.measures_of(self.row) for corpus in self.corpora))
+        components = self.keys.making(self.row) | self.keys.measuring(measures)
+        return {
+            "row": self.row.configuration(),
+            "components": _with_known_weights(components, known.get("components", {})),
+            "selection": self.keys.selection(self.row),
+            "corpora": corpora,
+            "ser_training": self._training_hash(known, with_data),
+            "device": self.profile.device,
+            "kernels": self.profile.kernels,
+        }
+
+    def _rules(self, corpus: Corpus, known: Mapping[str, Any], with_data: bool) -> dict[str, Any]:
+        """What is measured of a corpus, on which content: its hash, and which utterances are transcribed."""
+        from emotrace.engine.code import digest
+
+        rules: dict[str, Any] = {"measures": sorted(corpus.measures_of(self.row))}
+        if not with_data:
+            there = known.get("corpora", {}).get(corpus.name, {})
+            return rules | {name: there.get(name) for name in ("data", "transcribed")}
+        transcribed = sorted(corpus.transcribed(self.keys.data(corpus.path), self.row))
+        return rules | {"data": self.keys.data_hash(corpus.path), "transcribed": digest(transcribed)[:16]}
+
+    def _training_hash(self, known: Mapping[str, Any], with_data: bool) -> str | None:
+        if self.profile.ser_training is None:
+            return None
+        return self.keys.data_hash(self.profile.ser_training) if with_data else known.get("ser_training")
+
+    def require(self) -> None:
+        if not self.profile.has_data():
+            raise RunError(f"profile {self.profile.name}: the data is not there; {self.profile.missing}")
+        if missing := self.keys.missing_models([self.row]):
+            there = ", ".join(self.keys.models.names()) or "none"
+            raise ModelError(
+                f"no model {', '.join(missing)} in {self.keys.models.folder} (there: {there}); "
+                f"train it (emotrace train {missing[0]}) or choose rows and a layer whose models are there"
+            )
+
+    def rendering(self, corpus: Corpus, row: Row | None = None) -> Rendering:
+        """A corpus as the row renders it, or another row."""
+        row = row or self.row
+        transcribed = corpus.transcribed(self.keys.data(corpus.path), row)
+        return self.keys.rendering(row, corpus.name, corpus.path, corpus.measures_of(row), transcribed)
+
+    @property
+    def training(self) -> Rendering | None:
+        """The originals that the recognisers of emotion learn from; None where they learn fold by fold."""
+        if self.profile.ser_training is None:
+            return None
+        wanted = (Measure.SPEAKER, Measure.EMOTION)
+        return self.keys.rendering(ORIGINAL, LEARNED_FROM, self.profile.ser_training, wanted)
+
+    def stages(self) -> Stages:
+        from emotrace.study.tasks import anonymising, learning, measuring
+
+        renderings = {corpus: self.rendering(corpus) for corpus in self.corpora}
+        originals = [self.rendering(corpus, ORIGINAL) for corpus in self.corpora]
+        originals += [self.training] if self.training else []
+        earlier = [] if not self.row.effect else [
+            task
+            for corpus in self.corpora
+            for task in anonymising(self.keys, self.row.before, self.rendering(corpus, self.row.before), corpus.path)
+        ]
+        recognisers = self.profile.recognisers
+        return [
+            ("originals", [task for original in originals for task in learning(self.keys, original)]),
+            (f"synthesis of {self.row.before.name}", earlier),
+            ("synthesis", [t for c, made in renderings.items() for t in anonymising(self.keys, self.row, made, c.path)]),
+            (
+                "measurement",
+                [
+                    task
+                    for made in renderings.values()
+                    for task in measuring(
+                        made, recognisers.measurements(made.measures), recognisers.speaker, recognisers.device
+                    )
+                ],
+            ),
+        ]
+
+    def tables(self) -> Mapping[Path, Callable[[Path], None]]:
+        recognisers, training = self.profile.recognisers, self.training
+        pairs = [(self.rendering(corpus), self.rendering(corpus, ORIGINAL)) for corpus in self.corpora]
+        utterances = joined([utterance_lines(made, original, training, recognisers) for made, original in pairs])
+        trials = joined([trial_lines(made, original, recognisers) for made, original in pairs])
+        schemas = (utterance_schema(recognisers), TRIALS)
+        return {
+            path: partial(write_parquet, lines=lines, schema=schema)
+            for path, lines, schema in zip(self.record.tables, (utterances, trials), schemas, strict=True)
+        }
+
+    def about(self) -> dict[str, Any]:
+        attackers = ["original"] if self.row.recorded else ["ignorant", "lazy-informed"]
+        return {"row": self.name, "profile": self.profile.name, "seed": self.profile.seed, "attackers": attackers}
+
+    def require_unchanged_code(self) -> None:
+        self.keys.require_unchanged_code()
+
+
+def _with_known_weights(components: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Components whose weights are not there are judged by the recorded ones."""
+    found = {}
+    for name, component in components.items():
+        recorded = known.get(name, {}).get("weights", {})
+        weights = {key: value or recorded.get(key) for key, value in component.get("weights", {}).items()}
+        found[name] = component | ({"weights": weights} if weights else {})
+    return found
+
+
+def works(profile: Profile, rows: Sequence[Row]) -> list[RowWork]:
+    """The works of some rows, which look at code, models and data together, once."""
+    keys = Keys(profile)
+    return [RowWork(profile, row, keys) for row in rows]
+
+
+def run_rows(
+    profile: Profile,
+    rows: Sequence[Row],
+    *,
+    jobs: int = DEFAULT_JOBS,
+    scheduler: str | None = None,
+    rerun_stale: bool = True,
+) -> list[str]:
+    """Run the rows that are not done and return their names; arguments and errors as of `engine.runner.run`."""
+    options = {"jobs": jobs, "scheduler": scheduler, "kernels": profile.kernels, "rerun_stale": rerun_stale}
+    return run(works(profile, rows), profile.work, **options)
+
+
+def row_states(profile: Profile, rows: Sequence[Row]) -> list[State]:
+    """Where rows stand. Without the data, or a model, recorded results are judged by everything else."""
+    return [state_of(work) for work in works(profile, rows)]
+
+
+def read_provenance(profile: Profile, row: Row) -> dict[str, Any] | None:
+    """The provenance of a row's recorded results; None where they are absent or incomplete."""
+    return RowWork(profile, row).record.read()

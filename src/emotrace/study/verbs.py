@@ -1,0 +1,208 @@
+"""The two verbs, for any data directory: anonymise it as a row does, evaluate what somebody made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from emotrace.anonymizer.draws import Selection
+from emotrace.corpus.datadir import CorpusError, DataDir, refuse_asr_suffix, write_anonymised
+from emotrace.corpus.validate import require_usable_audio
+from emotrace.engine.code import digest
+from emotrace.engine.keys import Keys, Setting
+from emotrace.engine.runner import running
+from emotrace.engine.workers import DEFAULT_JOBS
+from emotrace.paths import MODELS, WORK
+from emotrace.pipeline.measures import Measure, Recognisers, Rendering
+from emotrace.pipeline.results import joined, trial_lines, utterance_lines
+from emotrace.pipeline.rows import ORIGINAL, Row, select_rows
+from emotrace.study.results import Results
+from emotrace.weights import ModelError
+
+SHORTEST_SYNTHESIS = 0.031  # seconds; YAAPT needs 481 samples and HuBERT 400
+LENGTH_TOLERANCE = 0.1  # seconds by which a version may be longer or shorter than its original
+
+
+def anonymise(
+    data: DataDir | Path | str,
+    row: Row | str,
+    models: Path = MODELS,
+    *,
+    target: Path | str,
+    selection: Selection | None = None,
+    seed: int = 0,
+    jobs: int = DEFAULT_JOBS,
+    scheduler: str | None = None,
+    work: Path | None = None,
+) -> DataDir:
+    """Render every utterance of a data directory as a row does; the copy has 16 kHz audio in wav/ and all metadata.
+
+    Interrupted, it resumes: the audio is kept in ``work`` under a key of row, models, code and data.
+
+    Args:
+        data: the data directory.
+        row: a row, or the name of one of table II.
+        models: folder of the models.
+        target: the new data directory.
+        selection: how pseudo-speakers are drawn; the study's by default.
+        seed: another number draws them anew.
+        jobs, scheduler: processes of this machine, or the dask cluster behind an address or a scheduler file.
+        work: folder of intermediate files.
+
+    Raises:
+        CorpusError: ``data`` is no data directory or has audio that no model takes, ``target`` holds one already, or
+            its name ends in something with "asr".
+        ValueError: an unknown row, or the original. ModelError: a model is missing. TaskError: an utterance failed.
+    """
+    from emotrace.study.tasks import anonymising
+
+    row = select_rows([row])[0] if isinstance(row, str) else row
+    if row.recorded:
+        raise ValueError("row original makes no audio; choose another row")
+    source, target = _absolute(data), Path(target)
+    data = DataDir.read(source)
+    refuse_asr_suffix(source.resolve(), target)
+    if (target / "wav.scp").exists():
+        raise CorpusError(f"{target}: holds a data directory already; remove it or choose another name")
+    require_usable_audio(data, shortest=SHORTEST_SYNTHESIS)
+    folder = (work or WORK / "anonymize").absolute()
+    keys = Keys(Setting(work=folder, models=models.absolute(), selection=selection or Selection(), seed=seed))
+    if missing := keys.missing_models([row]):
+        raise ModelError(f"no model {missing[0]} in {keys.models.folder}; train it: emotrace train {missing[0]}")
+    rendering = keys.rendering(row, source.resolve().name, source)
+    with running(folder, jobs, scheduler) as workers:
+        workers.run(anonymising(keys, row, rendering, source), row.name)
+    return write_anonymised(data, target, rendering.audio)
+
+
+def evaluate(
+    original: DataDir | Path | str,
+    version: DataDir | Path | str,
+    recognisers: Recognisers | None = None,
+    *,
+    training: DataDir | Path | str | None = None,
+    enrolment: DataDir | Path | str | None = None,
+    jobs: int = DEFAULT_JOBS,
+    scheduler: str | None = None,
+    work: Path | None = None,
+) -> Results:
+    """Evaluate a data directory and an anonymised copy of it, whoever made that, with whatever files exist.
+
+    Args:
+        original, version: data directories with the same utterances.
+        recognisers: who measures; the study's by default.
+        training: originals of other speakers for the emotion recognisers; without it, leave-one-fold-out.
+        enrolment: another anonymised copy, made in a separate invocation, that the lazy-informed attacker enrols with;
+            without it, the enrolment utterances of ``version`` serve.
+        jobs, scheduler: processes of this machine, or the dask cluster behind an address or a scheduler file.
+        work: folder of intermediate files.
+
+    Raises:
+        CorpusError: not data directories, their utterances differ, or audio is unreadable, silent or below 0.4 s.
+        TaskError: an utterance cannot be measured.
+    """
+    from emotrace.study.tasks import learning, measuring
+
+    recognisers = recognisers or Recognisers()
+    original, version = _absolute(original), _absolute(version)
+    training, enrolment = (None if path is None else _absolute(path) for path in (training, enrolment))
+    data, copy = DataDir.read(original), DataDir.read(version)
+    again = copy if enrolment is None else DataDir.read(enrolment)
+    for other in (copy, again):
+        _require_same_utterances(data, other)
+    for each in {folder.path: folder for folder in (data, copy, again)}.values():
+        require_usable_audio(each)
+    measures, notes = possible_measures(data, copy, training is not None)
+    corpus = "emotional" if any(u.emotion for u in data) else "read"
+    folder = (work or WORK / "evaluate").absolute()
+    keys = Keys(Setting(work=folder, recognisers=recognisers))
+    transcribed = [u.id for u in data if u.text]
+    recorded = keys.rendering(ORIGINAL, corpus, original, measures, transcribed)
+    made = _rendering_of(copy, again if enrolment else None, recorded, folder)
+    learned = None
+    if training is not None:
+        learned = keys.rendering(ORIGINAL, "ser-training", training, (Measure.SPEAKER, Measure.EMOTION))
+    with running(folder, jobs, scheduler) as workers:
+        if learned is not None:
+            workers.run(learning(keys, learned), "training originals")
+        for each in (recorded, made):
+            taken = recognisers.measurements(each.measures)
+            workers.run(measuring(each, taken, recognisers.speaker, recognisers.device), each.name)
+    lines = [utterance_lines(each, recorded, learned, recognisers) for each in (recorded, made)]
+    trials = [trial_lines(each, recorded, recognisers) for each in (recorded, made)]
+    names, identity = (recorded.name, made.name), _identity(keys, measures, original, training)
+    return Results(joined(lines), joined(trials), names, "yours", recognisers.ser, notes=notes, identity=identity)
+
+
+def _absolute(data: DataDir | Path | str) -> Path:
+    """Where a data directory lies; a worker may run in another folder."""
+    return (data.path if isinstance(data, DataDir) else Path(data)).absolute()
+
+
+def _identity(keys: Keys, measures: frozenset[Measure], original: Path, training: Path | None) -> dict[str, Any]:
+    """What the numbers depend on besides the version's audio, in the words of a row's provenance."""
+    return {
+        "components": keys.measuring(measures),
+        "data": keys.data_hash(original),
+        "ser_training": None if training is None else keys.data_hash(training),
+        "recognisers": keys.setting.recognisers,
+    }
+
+
+def _rendering_of(copy: DataDir, again: DataDir | None, recorded: Rendering, work: Path) -> Rendering:
+    """A copy that somebody made, with the places of its measurements."""
+    name = copy.path.resolve().name
+    hashes = [recorded.data.content_hash(), copy.content_hash(), again.content_hash() if again else None]
+    return Rendering(
+        f"{name} (anonymised)" if name == recorded.name else name,
+        recorded.corpus,
+        recorded.data,
+        {utterance.id: utterance.path for utterance in copy},
+        work / f"{name}-{digest(hashes)[:16]}",
+        recorded.keys,
+        recorded.measures,
+        recorded.transcribed,
+        {name: again[name].path for name in recorded.data.enrolment} if again else {},
+    )
+
+
+def _require_same_utterances(data: DataDir, other: DataDir) -> None:
+    ours, theirs = ({utterance.id for utterance in one} for one in (data, other))
+    for wanted, there, where in ((ours, theirs, other.path), (theirs, ours, data.path)):
+        if missing := sorted(wanted - there):
+            raise CorpusError(f"{where}: lacks {len(missing)} utterances of the other directory, first '{missing[0]}'")
+
+
+def possible_measures(data: DataDir, copy: DataDir, training: bool) -> tuple[frozenset[Measure], tuple[str, ...]]:
+    """What can be measured with the files that exist, and a sentence for each thing that cannot.
+
+    ``training``: whether the emotion recognisers learn from other speakers.
+    """
+    emotions = [utterance for utterance in data if utterance.emotion]
+    folds = len({utterance.fold for utterance in emotions}) > 1 and all(utterance.fold for utterance in emotions)
+    trials = bool(data.trials and data.enrolment)
+    several = len({utterance.emotion for utterance in emotions}) > 1
+    recognisable = bool(emotions) and (training or (folds and several))
+    wanted = {
+        Measure.WORDS: any(utterance.text for utterance in data),
+        Measure.SPEAKER: trials,
+        Measure.EMOTION: recognisable,
+        Measure.ACOUSTICS: _same_lengths(data, copy),
+    }
+    notes = {
+        "no EER: there are no trials or no enrolls file": not trials,
+        "no WER: there is no text file": not wanted[Measure.WORDS],
+        "no emotion recognition: there is no utt2emo file": not emotions,
+        "no emotion recognition: give spk2fold (two folds or more) or --train DIR": several and not recognisable,
+        "no emotion recognition: one emotion only, so give --train DIR": bool(emotions) and not (several or training),
+        "no acoustics: audio durations differ by more than 0.1 s": not wanted[Measure.ACOUSTICS],
+    }
+    possible = frozenset(measure for measure, possible in wanted.items() if possible)
+    return possible, tuple(note for note, applies in notes.items() if applies)
+
+
+def _same_lengths(data: DataDir, copy: DataDir) -> bool:
+    durations = ((soundfile.info(u.path).duration, soundfile.info(copy[u.id].path).duration) for u in data)
+    return all(abs(one - other) <= LENGTH_TOLERANCE for one, other in durations)

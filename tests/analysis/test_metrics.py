@@ -1,0 +1,132 @@
+"""Metrics against the fixture, brute force, SpeechBrain, scikit-learn and closed forms."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+from sklearn.metrics import balanced_accuracy_score, recall_score
+from speechbrain.utils.metric_stats import EER
+
+from emotrace.corpus.datadir import Emotion
+from emotrace.analysis.metrics import MetricError, confusion, eer, normalise_text, recalls, uar, word_errors
+
+PARITY = Path(__file__).parents[1] / "data" / "parity"
+
+
+def brute_force(target: np.ndarray, nontarget: np.ndarray) -> tuple[float, float]:
+    """The definition, with exact fractions and a loop."""
+    best = None
+    for threshold in sorted({*target, *nontarget}):
+        frr = Fraction(sum(score <= threshold for score in target), len(target))
+        far = Fraction(sum(score > threshold for score in nontarget), len(nontarget))
+        if best is None or abs(far - frr) < best[0]:
+            best = abs(far - frr), (far + frr) / 2, threshold
+    return float(best[1]), float(best[2])
+
+
+def test_eer_of_the_parity_scores():
+    scores = json.loads((PARITY / "asv_scores.json").read_text())
+    rate, threshold = eer(scores["target"], scores["nontarget"])
+    assert rate == pytest.approx(0.109333, abs=1e-6)
+    assert rate == pytest.approx(scores["speechbrain_EER"], abs=1e-7)
+    assert threshold == pytest.approx(scores["speechbrain_threshold"], abs=1e-6)
+
+
+@pytest.mark.parametrize("levels", [2, 5, 50, 10**6])
+def test_eer_is_the_definition_by_brute_force_also_with_ties(levels):
+    rng = np.random.default_rng(levels)
+    for _ in range(40):
+        target = np.round(rng.normal(0.5, 1, rng.integers(1, 30)) * levels) / levels
+        nontarget = np.round(rng.normal(-0.5, 1, rng.integers(1, 50)) * levels) / levels
+        assert eer(target, nontarget) == pytest.approx(brute_force(target, nontarget), abs=1e-15)
+
+
+def test_eer_agrees_with_speechbrain():
+    rng = np.random.default_rng(0)
+    for _ in range(20):  # sizes and steps are powers of two: SpeechBrain's float32 rates are then exact
+        target, nontarget = rng.integers(-20, 60, 32) / 64, rng.integers(-60, 20, 128) / 64
+        assert eer(target, nontarget) == EER(torch.tensor(target), torch.tensor(nontarget))
+
+
+def test_eer_of_a_million_gaussian_trials_is_the_closed_form():
+    rng = np.random.default_rng(0)
+    rate, threshold = eer(rng.normal(1, 1, 500_000), rng.normal(-1, 1, 500_000))
+    assert rate == pytest.approx(norm.cdf(-1), abs=1e-3)
+    assert threshold == pytest.approx(0, abs=1e-2)
+
+
+def test_eer_ends_at_zero_and_one():
+    assert eer([2, 3], [0, 1])[0] == 0
+    assert eer([0, 1], [2, 3])[0] == 1
+    assert eer([1], [1])[0] == 0.5
+
+
+@pytest.mark.parametrize("bad", [[], [np.nan, 1.0], [np.inf, 1.0]])
+def test_eer_refuses_what_has_no_rate(bad):
+    for pair in ((bad, [0.0, 1.0]), ([0.0, 1.0], bad)):
+        with pytest.raises(MetricError):
+            eer(*pair)
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "expected"),
+    [
+        ("Kids are talking by the door.", "KIDS ARE TALKING BY THE DOOR", (0, 6)),
+        ("KIDS ARE TALKING BY THE DOOR", "", (6, 6)),
+        ("a b c d", "a x c d e", (2, 4)),
+        ("a", "b c d", (3, 1)),
+        ("Don’t -- stop!", "don't stop", (0, 2)),
+    ],
+)
+def test_word_errors(reference, hypothesis, expected):
+    assert word_errors(reference, hypothesis) == expected
+
+
+def test_an_empty_reference_is_refused_where_jiwer_returns_a_count():
+    assert jiwer.wer("", "a b c") == 3
+    for reference in ("", "  ", "... !"):
+        with pytest.raises(MetricError, match="at least one word"):
+            word_errors(reference, "a b c")
+
+
+def test_text_is_upper_case_without_punctuation():
+    assert normalise_text(" It's 'fine', mid-week_now… yes?  ") == "IT'S FINE MID WEEK NOW YES"
+
+
+def test_a_class_only_predicted_does_not_count():
+    true, predicted = ["sad", "sad", "ang", "ang"], ["sad", "hap", "ang", "ang"]
+    assert recall_score(true, predicted, average="macro", zero_division=0) == 0.5  # the trap
+    assert recalls(true, predicted) == {Emotion.SAD: 0.5, Emotion.ANGRY: 1.0}
+    assert uar(true, predicted) == 0.75
+
+
+def test_uar_agrees_with_scikit_learn_and_confusion_adds_up():
+    rng = np.random.default_rng(1)
+    true, predicted = (rng.choice(list(Emotion), 200).tolist() for _ in range(2))
+    assert uar(true, predicted) == pytest.approx(balanced_accuracy_score(true, predicted), abs=1e-15)
+    counts = confusion(true, predicted)
+    assert list(counts.index) == list(counts.columns) == ["sad", "neu", "ang", "hap"]
+    assert counts.to_numpy().sum() == 200
+    assert counts.loc["ang", "sad"] == sum(t == "ang" and p == "sad" for t, p in zip(true, predicted, strict=True))
+
+
+def test_folds_weigh_the_same_whatever_their_size():
+    true, predicted = ["sad"] * 4 + ["hap"] + ["sad"], ["sad"] * 4 + ["hap"] + ["hap"]
+    folds = ["1"] * 5 + ["2"]
+    assert uar(true, predicted, folds) == 0.5  # 1.0 in fold 1, 0.0 in fold 2
+    assert recalls(true, predicted, folds) == {Emotion.SAD: 0.5, Emotion.HAPPY: 1.0}
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted"),
+    [(["calm"], ["sad"]), (["sad"], ["calm"]), (["sad", None], ["sad", "sad"]), (["sad"], ["sad", "sad"]), ([], [])],
+)
+def test_unknown_missing_and_unpaired_labels_are_refused(true, predicted):
+    for metric in (recalls, uar, confusion):
+        with pytest.raises(MetricError):
+            metric(true, predicted)

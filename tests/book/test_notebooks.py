@@ -1,0 +1,78 @@
+"""What holds of every notebook without running it; `pytest --nbval-lax` runs them."""
+
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from papermill.inspection import inspect_notebook
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+ROWS = {"profile": "str", "rows": "list[str]", "layer": "int"}
+BOOTSTRAP = {"seed": "int", "n_bootstrap": "int"}
+PARAMETERS = {"claims": BOOTSTRAP, "listening_room": ROWS | {"seed": "int", "speaker": "str"}}  # of the others: all
+FIGURES = ("interval_figure(", "distribution_figure(", "emotion_figure(", "confusion_figure(")
+FIGURES += ("_figure)", "effects_figure(studies", ".show(course_", "show_probes()", "show_cues(")
+SECTIONS = ("The claims", "What would change our mind", "Rerun it yourself", "Provenance")
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def _code(path: Path) -> list:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_one_notebook_per_hypothesis_one_for_the_claims_and_one_to_listen():
+    assert [path.stem.partition("_")[0] for path in NOTEBOOKS] == ["claims", "h1", "h2", "h3", "h4", "listening"]
+
+
+@every_notebook
+def test_paired_text_is_in_sync(path):
+    def content(notebook):
+        return [
+            (cell.cell_type, cell.source, cell.metadata.get("tags"), cell.metadata.get("mystnb"))
+            for cell in notebook.cells
+        ]
+
+    assert content(nbformat.read(path, as_version=4)) == content(jupytext.read(path.with_suffix(".md")))
+
+
+@every_notebook
+def test_committed_without_outputs(path):
+    assert [cell for cell in _code(path) if cell.outputs or cell.execution_count is not None] == []
+
+
+@every_notebook
+def test_papermill_knows_type_and_help_of_every_parameter(path):
+    found = inspect_notebook(str(path))
+    expected = PARAMETERS.get(path.stem, ROWS | BOOTSTRAP)
+    assert {name: parameter["inferred_type_name"] for name, parameter in found.items()} == expected
+    assert [name for name, parameter in found.items() if len(parameter["help"]) < 10] == []
+
+
+@every_notebook
+def test_every_figure_cell_has_one_figure_with_alt_text(path):
+    cells = [cell for cell in _code(path) if any(figure in cell.source for figure in FIGURES)]
+    assert cells
+    for cell in cells:
+        assert sum(cell.source.count(figure) for figure in FIGURES) == 1
+        assert len(cell.metadata["mystnb"]["image"]["alt"]) > 40
+
+
+@every_notebook
+def test_says_that_the_phantom_is_no_evidence(path):
+    prose = " ".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    assert "no evidence about people" in " ".join(prose.split())
+
+
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem.startswith("h")], ids=lambda path: path.stem)
+def test_every_hypothesis_ends_with_what_a_doubter_needs(path):
+    headings = [line[3:] for line in path.with_suffix(".md").read_text().splitlines() if line.startswith("## ")]
+    assert tuple(headings[-len(SECTIONS) :]) == SECTIONS
+
+
+@every_notebook
+def test_cells_are_short_and_define_nothing(path):
+    for cell in _code(path):
+        assert len(cell.source.splitlines()) <= 16
+        assert "def " not in cell.source and "class " not in cell.source

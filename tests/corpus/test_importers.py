@@ -1,0 +1,273 @@
+"""RAVDESS and LibriSpeech trees, small stand-ins with the originals' names."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+from stand_in import tone
+
+from emotrace.corpus.audio import AudioError
+from emotrace.corpus.datadir import CorpusError, DataDir, Emotion
+from emotrace.corpus.importers.librispeech import import_librispeech
+from emotrace.corpus.importers.ravdess import import_ravdess
+from emotrace.corpus.validate import validate
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="needs ../shared/data: RAVDESS and three LibriSpeech readers"
+)
+
+
+def ravdess_names(actors, codes=(1, 3)):
+    return [
+        f"Actor_{actor:02d}/03-01-{code:02d}-01-{statement:02d}-01-{actor:02d}"
+        for actor in actors
+        for code in codes
+        for statement in (1, 2)
+    ]
+
+
+def padded(rate, seed):
+    """A tone of 0.6 s between silences of 0.5 s."""
+    silence = np.zeros(rate // 2)
+    return np.concatenate([silence, tone(rate=rate, f0=120.0 + seed), silence])
+
+
+def ravdess_tree(root, names, *, rate=48_000, suffix=".wav"):
+    for seed, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        # Integers: libsndfile rounds floats differently for FLAC and WAV.
+        soundfile.write(root / f"{name}{suffix}", np.rint(padded(rate, seed) * 32767).astype(np.int16), rate)
+    return root
+
+
+def zipped(folder, file, prefix=""):
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in sorted(folder.rglob("*.wav")):
+            archive.write(path, prefix + path.relative_to(folder).as_posix())
+    return file
+
+
+def test_actors_are_split_labelled_and_folded(tmp_path):
+    tree = ravdess_tree(tmp_path / "tree", ravdess_names([1, *range(13, 25)], codes=(1, 2, 3, 4, 5)))
+    corpora = import_ravdess(tree, tmp_path / "ravdess")
+    train, test = corpora["train"], corpora["test"]
+    assert (len(train), len(test)) == (10, 120)
+    assert train.speakers == ("actor01",) and {u.fold for u in train} == {None} and train.trials == ()
+    utterance = test["actor14-03-01-05-01-02-01-14"]
+    assert (utterance.speaker, utterance.gender, utterance.emotion) == ("actor14", "f", Emotion.ANGRY)
+    assert utterance.text == "DOGS ARE SITTING BY THE DOOR"
+    assert [sum(u.emotion is emotion for u in test) for emotion in Emotion] == [24, 48, 24, 24]
+    for fold in ("1", "2", "3"):
+        members = {(u.speaker, u.gender) for u in test if u.fold == fold}
+        assert sorted(gender for _, gender in members) == ["f", "f", "m", "m"]
+    assert validate(train.path) == [] and validate(test.path) == []
+
+
+def test_trials_are_same_gender_and_neutral_with_another_statement(tmp_path):
+    tree = ravdess_tree(tmp_path / "tree", ravdess_names(range(13, 17), codes=(1, 2, 5)))
+    test = import_ravdess(tree, tmp_path / "ravdess")["test"]
+    assert test.enrolment == tuple(f"actor{a}-03-01-0{code}-01-01-01-{a}" for a in range(13, 17) for code in (1, 2))
+    # Two speakers of each gender, each claimed for both speakers' two calm renderings of statement 02.
+    assert len(test.trials) == 16 and sum(trial.target for trial in test.trials) == 8
+    gender = {u.speaker: u.gender for u in test}
+    for trial in test.trials:
+        spoken = test[trial.utterance]
+        assert spoken.gender == gender[trial.speaker] and spoken.emotion is Emotion.NEUTRAL
+        assert "DOGS" in spoken.text and trial.target == (spoken.speaker == trial.speaker)
+
+
+def test_other_emotions_are_left_out_and_counted(tmp_path):
+    tree = ravdess_tree(tmp_path / "tree", ravdess_names([2, 13], codes=(1, 6, 8)))
+    corpora = import_ravdess(tree, tmp_path / "ravdess")
+    assert (len(corpora["train"]), len(corpora["test"])) == (2, 2)
+    summary = json.loads((tmp_path / "ravdess/import.json").read_text())
+    assert summary["skipped"] == {"fearful": 4, "disgust": 0, "surprised": 4}
+    assert summary["imported"] == {"train": 2, "test": 2}
+
+
+def test_folder_flac_and_zip_agree(tmp_path):
+    names = ravdess_names([1, 13])
+    wav = ravdess_tree(tmp_path / "wav", names)
+    archive = zipped(wav, tmp_path / "Audio_Speech_Actors_01-24.zip", prefix="Audio_Speech_Actors_01-24/")
+    flac = ravdess_tree(tmp_path / "flac", names, suffix=".flac")
+    hashes = {
+        kind: {split: data.content_hash() for split, data in import_ravdess(source, tmp_path / f"out-{kind}").items()}
+        for kind, source in (("wav", wav), ("flac", flac), ("zip", archive))
+    }
+    assert hashes["wav"] == hashes["zip"] == hashes["flac"]
+    assert set(hashes["wav"]) == {"train", "test"}
+
+
+def test_resampling_and_trimming(tmp_path):
+    tree = ravdess_tree(tmp_path / "tree", ravdess_names([13], codes=(1,)))
+    cut = import_ravdess(tree, tmp_path / "cut")["test"].utterances[0]
+    whole = import_ravdess(tree, tmp_path / "whole", trim=False)["test"].utterances[0]
+    assert soundfile.info(cut.path).format == "FLAC" and soundfile.info(cut.path).samplerate == 16_000
+    assert soundfile.info(whole.path).frames == 25_600
+    samples = soundfile.read(cut.path)[0]
+    # 0.6 s of tone with 0.1 s on both sides; librosa's frames of 2048 samples blur either edge.
+    assert 0.8 * 16_000 <= len(samples) <= 0.8 * 16_000 + 2 * 2048
+    expected, _ = librosa.effects.trim(soundfile.read(whole.path)[0], top_db=40)
+    assert len(samples) == len(expected) + 2 * 1600
+
+
+def test_a_full_scale_recording_does_not_overshoot(tmp_path):
+    tree = tmp_path / "Actor_13"
+    tree.mkdir()
+    square = np.sign(np.sin(2 * np.pi * 150 * np.arange(48_000) / 48_000)) * 0.9999
+    soundfile.write(tree / "03-01-05-02-01-01-13.wav", square, 48_000)
+    test = import_ravdess(tmp_path, tmp_path / "out")["test"]
+    assert np.abs(soundfile.read(test.utterances[0].path)[0]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Actor_13/notes.wav", "not a RAVDESS tree: 'Actor_13/notes.wav'"),
+        ("Actor_13/03-02-01-01-01-01-13.wav", "not audio-only speech"),
+        ("Actor_13/01-01-01-01-01-01-13.wav", "not audio-only speech"),
+        ("Actor_13/03-01-09-01-01-01-13.wav", "unknown emotion code 09"),
+        ("Actor_13/03-01-01-01-03-01-13.wav", "unknown statement 03"),
+        ("Actor_25/03-01-01-01-01-01-25.wav", "actor 25"),
+        ("copy/03-01-01-01-01-01-13.wav", "occurs 2 times"),
+    ],
+)
+def test_a_foreign_file_stops_the_import(tmp_path, name, reason):
+    tree = ravdess_tree(tmp_path / "tree", [*ravdess_names([13]), name.removesuffix(".wav")])
+    with pytest.raises(CorpusError, match=reason):
+        import_ravdess(tree, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_tree_at_all(tmp_path):
+    with pytest.raises(CorpusError, match="no such folder or zip file"):
+        import_ravdess(tmp_path / "nothing", tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CorpusError, match="not a RAVDESS tree: no audio named like"):
+        import_ravdess(tmp_path / "empty", tmp_path / "out")
+    (tmp_path / "file.zip").write_text("no zip")
+    with pytest.raises(CorpusError, match="neither a folder nor a readable zip"):
+        import_ravdess(tmp_path / "file.zip", tmp_path / "out")
+
+
+def test_unreadable_audio_leaves_nothing_behind(tmp_path):
+    tree = ravdess_tree(tmp_path / "tree", ravdess_names([13]))
+    (tree / "Actor_13/03-01-03-01-02-01-13.wav").write_text("no audio")
+    with pytest.raises(AudioError, match="03-01-03-01-02-01-13"):
+        import_ravdess(tree, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tree"]
+
+
+def test_an_occupied_target_is_refused_before_any_work(tmp_path):
+    tree = ravdess_tree(tmp_path / "tree", ravdess_names([13]))
+    import_ravdess(tree, tmp_path / "out")
+    before = DataDir.read(tmp_path / "out/test").content_hash()
+    with pytest.raises(FileExistsError, match="not empty"):
+        import_ravdess(tree, tmp_path / "out")
+    assert DataDir.read(tmp_path / "out/test").content_hash() == before
+
+
+@pytest.mark.parametrize("name", ["../../03-01-01-01-01-01-13.wav", "/tmp/03-01-01-01-01-01-13.wav", "..\\a\\x.wav"])
+def test_a_zip_that_points_outside_is_refused(tmp_path, name):
+    sound = io.BytesIO()
+    soundfile.write(sound, tone(), 48_000, format="WAV")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("Actor_13/03-01-01-01-01-02-13.wav", sound.getvalue())
+        archive.writestr(name, sound.getvalue())
+    with pytest.raises(CorpusError, match="points outside the archive"):
+        import_ravdess(tmp_path / "a.zip", tmp_path / "deep" / "er" / "out")
+    assert not list(tmp_path.rglob("*.wav")) and not list(tmp_path.rglob("*.flac"))
+
+
+def test_macos_shadow_files_are_ignored(tmp_path):
+    tree = ravdess_tree(tmp_path / "tree", ravdess_names([13]))
+    (tree / "Actor_13/._03-01-01-01-01-01-13.wav").write_bytes(b"\x00")
+    (tree / "Actor_13/.DS_Store").write_bytes(b"\x00")
+    assert len(import_ravdess(tree, tmp_path / "out")["test"]) == 4
+
+
+def librispeech_tree(root, chapters):
+    """`chapters`: {(reader, chapter): number of utterances}; readers 19 (F) and 26 (M)."""
+    root.mkdir()
+    (root / "SPEAKERS.TXT").write_text(
+        ";ID |SEX| SUBSET | MINUTES | NAME\n"
+        "19 | F | train-clean-100 | 25.19 | Kara\n"
+        "26 | M | train-clean-100 | 25 | A | B\n"
+    )
+    for (reader, chapter), count in chapters.items():
+        folder = root / "train-clean-100" / reader / chapter
+        folder.mkdir(parents=True)
+        ids = [f"{reader}-{chapter}-{number:04d}" for number in range(count)]
+        for number, key in enumerate(ids):
+            soundfile.write(folder / f"{key}.flac", tone(f0=100.0 + number), 16_000)
+        (folder / f"{reader}-{chapter}.trans.txt").write_text("".join(f"{key} it's number {key[-1]}\n" for key in ids))
+    return root
+
+
+def test_librispeech_chapters_are_held_out(tmp_path):
+    tree = librispeech_tree(tmp_path / "tree", {("19", "198"): 3, ("26", "495"): 2, ("26", "496"): 4})
+    corpora = import_librispeech(tree, tmp_path / "libri", test_chapters=("496",), test_limit=3)
+    assert [u.id for u in corpora["train"]] == [*(f"19-198-000{n}" for n in range(3)), "26-495-0000", "26-495-0001"]
+    assert [u.id for u in corpora["test"]] == ["26-496-0000", "26-496-0001", "26-496-0002"]
+    first = corpora["train"]["19-198-0001"]
+    assert (first.speaker, first.gender, first.text, first.emotion) == ("19", "f", "IT'S NUMBER 1", None)
+    original = soundfile.read(tree / "train-clean-100/19/198/19-198-0001.flac", dtype="int16")[0]
+    np.testing.assert_array_equal(soundfile.read(first.path, dtype="int16")[0], original)
+    assert validate(corpora["train"].path) == [] and validate(corpora["test"].path) == []
+
+
+def break_transcript(old, new):
+    def apply(tree):
+        file = tree / "train-clean-100/19/198/19-198.trans.txt"
+        file.write_text(file.read_text().replace(old, new))
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("apply", "reason"),
+    [
+        (lambda tree: (tree / "SPEAKERS.TXT").unlink(), "not a LibriSpeech tree: no SPEAKERS.TXT"),
+        (lambda tree: (tree / "SPEAKERS.TXT").write_text("19 | X | a\n"), "SPEAKERS.TXT:1: expected"),
+        (lambda tree: (tree / "SPEAKERS.TXT").write_text("26 | M | a\n"), "198.trans.txt:1: reader '19' is not in"),
+        (
+            lambda tree: (tree / "train-clean-100/19/198/19-198-0001.flac").unlink(),
+            "trans.txt:2: audio 19-198-0001.flac",
+        ),
+        (break_transcript("19-198-0001 it's number 1\n", ""), "has no transcript of 19-198-0001.flac"),
+        (break_transcript("19-198-0001 it's number 1", "19-198-0001 "), "trans.txt:2: expected 'READER"),
+        (break_transcript("19-198-0001", "26-198-0001"), "trans.txt:2: expected 'READER"),
+    ],
+)
+def test_a_tree_that_is_not_librispeech(tmp_path, apply, reason):
+    tree = librispeech_tree(tmp_path / "tree", {("19", "198"): 2})
+    apply(tree)
+    with pytest.raises(CorpusError, match=reason):
+        import_librispeech(tree, tmp_path / "out", test_chapters=())
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_test_chapter_is_refused(tmp_path):
+    tree = librispeech_tree(tmp_path / "tree", {("19", "198"): 2})
+    with pytest.raises(CorpusError, match="holds no chapter 124992: it has 198"):
+        import_librispeech(tree, tmp_path / "out")
+
+
+@needs_shared
+def test_the_real_ravdess_files_of_two_actors(tmp_path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for actor in (12, 13):
+        (tree / f"Actor_{actor}").symlink_to(SHARED / "ravdess_16k" / f"Actor_{actor}", target_is_directory=True)
+    corpora = import_ravdess(tree, tmp_path / "out")
+    assert corpora["train"].speakers == ("actor12",) and len(corpora["train"]) == 36
+    test = corpora["test"]
+    assert [sum(u.emotion is emotion for u in test) for emotion in Emotion] == [8, 12, 8, 8]
+    assert (len(test.enrolment), len(test.trials)) == (6, 6)
+    assert validate(test.path) == []

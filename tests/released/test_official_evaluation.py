@@ -1,0 +1,265 @@
+"""VoicePrivacy's evaluation models from their folders, against speechbrain's own modules; their files as data."""
+
+import shutil
+
+import numpy as np
+import pyloudnorm
+import pytest
+import torch
+from speechbrain.dataio.encoder import CategoricalEncoder, CTCTextEncoder
+from speechbrain.decoders import ctc_greedy_decode
+from speechbrain.inference.classifiers import EncoderClassifier
+from speechbrain.integrations.huggingface.wav2vec2 import Wav2Vec2
+from speechbrain.lobes.models.VanillaNN import VanillaNN
+from speechbrain.nnet.containers import LengthsCapableSequential
+from speechbrain.nnet.linear import Linear
+from speechbrain.nnet.pooling import StatisticsPooling
+from stand_ins import SMALL
+from stand_ins.speechbrain_folders import EMOTIONS, write_asr, write_asv, write_labels, write_ser
+from torch import nn
+from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor
+
+from emotrace.corpus.audio import AudioError
+from emotrace.corpus.metadata import Emotion
+from emotrace.released.vpc import VpcAsr, VpcAsv, VpcSer
+from emotrace.released.hyperparams import Hyperparams, Tagged
+from emotrace.released.labels import read_labels
+from emotrace.weights import CheckpointError
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """The three models, shrunk and random, in their released folders."""
+    torch.manual_seed(0)
+    home = tmp_path_factory.mktemp("checkpoints")
+    writers = {"vpc_asv_orig": write_asv, "vpc_asr": write_asr, "vpc_ser": write_ser}
+    return {name: write(home / name, SMALL) for name, write in writers.items()}
+
+
+@pytest.fixture(scope="module")
+def waveform():
+    generator = torch.Generator().manual_seed(3)
+    return (0.1 * torch.randn(8_000, generator=generator).cumsum(0) / 10).numpy()
+
+
+def test_ecapa_is_speechbrains_classifier_by_its_own_interface(released, waveform, tmp_path):
+    """speechbrain's HyperPyYAML route, on a folder that this test itself wrote."""
+    source = released["vpc_asv_orig"] / "asv_orig"
+    shutil.copytree(source, tmp_path / "asv")
+    yaml = (tmp_path / "asv" / "hyperparams.yaml").read_text()
+    modules = "modules:\n" + "".join(
+        f"    {name}: !ref <{name}>\n"
+        for name in ("compute_features", "mean_var_norm", "embedding_model", "classifier")
+    )
+    classifier = "classifier: !new:speechbrain.lobes.models.ECAPA_TDNN.Classifier\n    input_size: 192\n"
+    se_channels = f"    lin_neurons: 192\n    se_channels: {SMALL.attention}\n"
+    yaml = yaml.replace("pretrained_path: exp/asv_orig", f"pretrained_path: {tmp_path / 'asv'}")
+    yaml = yaml.replace("    lin_neurons: 192\n", se_channels).replace(
+        "pretrainer:", classifier + modules + "pretrainer:"
+    )
+    (tmp_path / "asv" / "hyperparams.yaml").write_text(yaml)
+    theirs = EncoderClassifier.from_hparams(source=str(tmp_path / "asv"), savedir=str(tmp_path / "asv"))
+    meter = pyloudnorm.Meter(16_000)
+    silence = np.zeros(300, dtype=np.float32)
+    speech = np.concatenate([silence, waveform, silence])
+    # VoicePrivacy's order: loudness to -30 LUFS, peak to 1, zeros cut at both ends
+    loud = pyloudnorm.normalize.loudness(speech, meter.integrated_loudness(speech), -30.0)
+    normalised = np.trim_zeros(loud / np.abs(loud).max()).astype(np.float32)
+    expected = theirs.encode_batch(torch.from_numpy(normalised)[None]).squeeze()
+    ours = VpcAsv.load(released["vpc_asv_orig"]).embed(speech)
+    assert ours.dtype == np.float32 and ours.std() > 0.01
+    np.testing.assert_allclose(ours, expected.numpy(), rtol=0, atol=1e-4)
+
+
+def test_silence_and_nan_have_no_speaker(released):
+    encoder = VpcAsv.load(released["vpc_asv_orig"])
+    with pytest.raises(AudioError, match="silence"):
+        encoder.embed(np.zeros(16_000, dtype=np.float32))
+    with pytest.raises(AudioError, match="NaN"):
+        encoder.embed(np.full(16_000, np.nan, dtype=np.float32))
+    with pytest.raises(ValueError, match="at least 800"):
+        encoder.embed(np.ones(799, dtype=np.float32))
+
+
+def test_another_ecapa_by_its_hyperparameters_is_refused(released, tmp_path):
+    shutil.copytree(released["vpc_asv_orig"], tmp_path / "asv")
+    path = tmp_path / "asv/asv_orig/hyperparams.yaml"
+    path.write_text(path.read_text().replace("dilations: [1, 2, 3, 4, 1]", "dilations: [1, 2, 3, 5, 1]"))
+    with pytest.raises(CheckpointError, match=r"dilations \[1, 2, 3, 5, 1\]"):
+        VpcAsv.load(tmp_path / "asv")
+
+
+# ---- wav2vec 2.0: recognition of words and emotions, against speechbrain's own modules ------------------------------
+
+
+def speechbrains_wav2vec2(path, folder, *, large):
+    """speechbrain's lobe on a local transformers folder, filled from the released file."""
+    width, feed_forward, layers = SMALL.large if large else (SMALL.hidden, SMALL.feed_forward, SMALL.layers)
+    Wav2Vec2Config(
+        hidden_size=width,
+        intermediate_size=feed_forward,
+        num_hidden_layers=layers,
+        num_attention_heads=12,
+        conv_dim=(SMALL.conv,) * 7,
+        conv_bias=large,
+        feat_extract_norm="layer" if large else "group",
+        do_stable_layer_norm=large,
+    ).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    lobe = Wav2Vec2(str(folder), save_path=str(folder), output_norm=True, freeze=True)
+    lobe.load_state_dict(torch.load(path, weights_only=True))
+    return lobe.eval()
+
+
+@torch.no_grad()
+def test_words_are_those_of_speechbrains_modules(released, waveform, tmp_path, monkeypatch):
+    folder = released["vpc_asr"] / "asr"
+    monkeypatch.setattr(Wav2Vec2, "_from_pretrained", _untrained, raising=True)
+    wav2vec2 = speechbrains_wav2vec2(folder / "wav2vec2.ckpt", tmp_path / "hub", large=True)
+    width = SMALL.large[0]
+    enc, ctc = VanillaNN([None, None, width], nn.LeakyReLU, 2, width), Linear(31, input_size=width)
+    nn.ModuleList([enc, ctc]).load_state_dict(torch.load(folder / "asr.ckpt", weights_only=True))
+    tokenizer = CTCTextEncoder()
+    tokenizer.load(folder / "tokenizer.ckpt")
+    encoder = LengthsCapableSequential(wav2vec2=wav2vec2, enc=enc, ctc_lin=ctc)
+    recogniser = VpcAsr.load(released["vpc_asr"])
+    heard = set()
+    for level in (0.01, 1.0):
+        for shift in (0, 1000, 3000):
+            samples = torch.from_numpy(level * waveform[shift:])[None]
+            tokens = ctc_greedy_decode(encoder(samples, torch.ones(1)), torch.ones(1), blank_id=0)
+            expected = "".join(tokenizer.decode_ndim(tokens[0]))
+            ours = recogniser.transcribe(samples[0].numpy())
+            assert ours == " ".join(word.strip("'") for word in expected.split() if word.strip("'"))
+            heard.add(ours)
+    assert len(heard) >= 3 and all(heard)
+
+
+@torch.no_grad()
+def test_emotions_are_those_of_speechbrains_modules(released, waveform, tmp_path, monkeypatch):
+    monkeypatch.setattr(Wav2Vec2, "_from_pretrained", _untrained, raising=True)
+    recogniser = VpcSer.load(released["vpc_ser"])
+    assert recogniser.folds == ("1", "2", "3", "4", "5")
+    for fold in ("1", "4"):
+        (folder,) = (released["vpc_ser"] / "ser" / f"fold_{fold}").iterdir()
+        lobe = speechbrains_wav2vec2(folder / "wav2vec2.ckpt", tmp_path / fold, large=False)
+        mlp = Linear(4, input_size=SMALL.hidden, bias=False)
+        nn.ModuleList([mlp]).load_state_dict(torch.load(folder / "model.ckpt", weights_only=True))
+        labels = CategoricalEncoder()
+        labels.load(folder / "label_encoder.txt")
+        pooled = StatisticsPooling(return_std=False)(lobe(torch.from_numpy(waveform)[None]), torch.ones(1))
+        expected = mlp(pooled.view(1, -1)).softmax(dim=-1)[0]
+        posteriors = recogniser.posteriors(waveform, fold)
+        assert sum(posteriors.values()) == pytest.approx(1, abs=1e-6)
+        for index, label in labels.ind2lab.items():
+            assert posteriors[Emotion(label)] == pytest.approx(float(expected[index]), abs=2e-4)
+        assert recogniser.predict(waveform, fold) == labels.ind2lab[int(expected.argmax())]
+    assert recogniser.posteriors(waveform, "1") != recogniser.posteriors(waveform, "4")
+
+
+def _untrained(self, source, **options):
+    """speechbrain would look for weights in the folder; the test fills them in from the released file."""
+    self.model = self.auto_class.from_config(self.config)
+
+
+def test_the_level_of_the_waveform_does_not_matter(released, waveform):
+    recogniser = VpcSer.load(released["vpc_ser"])
+    loud, soft = (recogniser.posteriors(gain * waveform, "2") for gain in (1.0, 0.1))
+    assert loud == pytest.approx(soft, abs=1e-3)
+
+
+def test_an_unknown_fold_lists_the_known_ones(released, waveform):
+    with pytest.raises(CheckpointError, match="fold '6'; there are 1, 2, 3, 4, 5"):
+        VpcSer.load(released["vpc_ser"]).predict(waveform, "6")
+
+
+@pytest.mark.parametrize("waveform", [np.full(8000, np.nan, np.float32), np.zeros((2, 800)), np.ones(399)])
+def test_waveforms_without_words_or_emotion_are_refused(released, waveform):
+    with pytest.raises(ValueError, match=r"\(T,\)|400"):
+        VpcAsr.load(released["vpc_asr"]).transcribe(waveform)
+    with pytest.raises(ValueError, match=r"\(T,\)|400"):
+        VpcSer.load(released["vpc_ser"]).posteriors(waveform, "1")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("label_encoder.txt", "'neu' => 0\n'ang' => 1\n'hap' => 2\n'xyz' => 3\n================\n", "labels .*xyz"),
+        ("label_encoder.txt", "'neu' => 0\n'ang' => 0\n================\n", "an index twice"),
+        ("label_encoder.txt", "__import__('os').mkdir('x') => 0\n================\n", "not a label file"),
+        ("label_encoder.txt", "'neu' => 0\n", "not a label file"),
+        ("hyperparams.yaml", "a: [", "not a hyperparams.yaml"),
+        ("hyperparams.yaml", "- 1", "no mapping"),
+        ("hyperparams.yaml", "[" * 5000, "not a hyperparams.yaml"),
+        ("hyperparams.yaml", "avg_pool: !new:os.system\n  command: mkdir x", "avg_pool is 'os.system'"),
+        ("model.ckpt", "", "damaged"),
+    ],
+)
+def test_a_damaged_emotion_model_is_one_clear_error(released, waveform, tmp_path, file, content, message):
+    shutil.copytree(released["vpc_ser"] / "ser" / "fold_3", tmp_path / "fold_3")
+    (path,) = tmp_path.rglob(file)
+    path.write_text(content)
+    with pytest.raises(CheckpointError, match=f"{file}.*{message}"):
+        VpcSer.load(tmp_path).predict(waveform, "3")
+
+
+def test_the_tokenizer_has_to_cover_the_outputs(released, tmp_path):
+    shutil.copytree(released["vpc_asr"], tmp_path / "asr")
+    write_labels(tmp_path / "asr/asr/tokenizer.ckpt", ("<blank>", "A", "B"), {})
+    with pytest.raises(CheckpointError, match="31 outputs, but 3 labels"):
+        VpcAsr.load(tmp_path / "asr")
+
+
+def test_the_newest_checkpoint_folder_counts(released, tmp_path):
+    source = next((released["vpc_ser"] / "ser" / "fold_1").iterdir())
+    for day, labels in (("01", EMOTIONS), ("02", EMOTIONS[::-1])):
+        folder = tmp_path / "fold_1" / f"CKPT+2024-01-{day}"
+        shutil.copytree(source, folder)
+        write_labels(folder / "label_encoder.txt", labels, {"starting_index": 0})
+    first, newest = (VpcSer.load(path) for path in (released["vpc_ser"], tmp_path))
+    waveform = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
+    pairs = dict(zip(map(Emotion, EMOTIONS), map(Emotion, EMOTIONS[::-1]), strict=True))
+    expected = {pairs[emotion]: value for emotion, value in first.posteriors(waveform, "1").items()}
+    assert newest.posteriors(waveform, "1") == pytest.approx(expected)
+
+
+# ---- hyperparams.yaml as data ---------------------------------------------------------------------------------------
+
+
+def test_tags_are_kept_as_data_and_nothing_is_run(tmp_path):
+    marker, path = tmp_path / "ran", tmp_path / "hyperparams.yaml"
+    path.write_text(
+        f"x: !apply:os.mkdir [{marker}]\ny: !new:os.mkdir\n    path: {marker}\nz: !name:os.mkdir\n"
+        "n: 3\nlist: [!ref <n>, !ref <alias>]\nalias: !ref <n>\nw: !include:/etc/passwd\n"
+        "obj: !new:a.B\n    size: !ref <alias>\n    sizes: [1, !ref <n>]\n    text: !ref <n>/path\n"
+    )
+    read = Hyperparams.read(path)
+    assert not marker.exists()
+    assert read.values["x"] == Tagged("apply:os.mkdir", [str(marker)]) and read.values["z"].target == "os.mkdir"
+    assert read.resolved(read.values["list"]) == [3, 3]
+    assert read.arguments("obj", of=r"a\.B") == {"size": 3, "sizes": [1, 3], "text": Tagged("ref", "<n>/path")}
+
+
+@pytest.mark.parametrize("text", ["!!python/object/apply:os.mkdir [{}]", "!!python/object/new:os.mkdir [{}]"])
+def test_pythons_own_yaml_tags_are_refused(tmp_path, text):
+    path = tmp_path / "hyperparams.yaml"
+    path.write_text(f"x: {text.format(tmp_path / 'ran')}\n")
+    with pytest.raises(CheckpointError, match="not a hyperparams.yaml"):
+        Hyperparams.read(path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("text", ["a: !ref <a>", "a: !ref <b>\nb: !ref <a>", "a: !ref <nothing>", "a: &a [*a]"])
+def test_references_in_a_circle_or_to_nothing_are_refused(tmp_path, text):
+    path = tmp_path / "hyperparams.yaml"
+    path.write_text(text)
+    read = Hyperparams.read(path)
+    with pytest.raises(CheckpointError, match="leads nowhere|more than 20 deep"):
+        read.resolved(read.values["a"])
+
+
+def test_labels_are_speechbrains(released):
+    path = released["vpc_asr"] / "asr" / "tokenizer.ckpt"
+    tokenizer = CTCTextEncoder()
+    tokenizer.load(path)
+    assert read_labels(path) == tokenizer.ind2lab

@@ -1,0 +1,151 @@
+"""HuBERT's layers: parity with soft-vc's released form, and what T_n means in either norm order."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import HubertConfig
+
+from emotrace.representation.hubert import Hubert, soft_vc_hubert
+from emotrace.representation.soft import SoftVcHead
+
+PARITY = Path(__file__).parents[1] / "data" / "parity"
+
+
+def mini_config(*, stable: bool) -> HubertConfig:
+    return HubertConfig(
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=32,
+        conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=4,
+        do_stable_layer_norm=stable,
+        feat_extract_norm="layer" if stable else "group",
+    )
+
+
+@pytest.fixture(params=[True, False], ids=["pre-norm", "post-norm"])
+def hubert(request):
+    torch.manual_seed(0)
+    return Hubert.from_pretrained(mini_config(stable=request.param))
+
+
+@pytest.fixture
+def waveform():
+    return torch.randn(8_000, generator=torch.Generator().manual_seed(1)) * 0.1
+
+
+@pytest.fixture(scope="module")
+def soft_vc():
+    fixture = torch.load(PARITY / "hubert_soft_small.pt", weights_only=True)
+    names = ("hidden_size", "intermediate_size")
+    config = HubertConfig(
+        **{name: fixture["config"][name] for name in names},
+        num_hidden_layers=fixture["config"]["num_layers"],
+        num_attention_heads=fixture["config"]["num_heads"],
+        conv_dim=(fixture["config"]["conv_dim"],) * 7,
+    )
+    return fixture, soft_vc_hubert(fixture["hubert"], config)
+
+
+@pytest.mark.parametrize("n", [1, 6, 12])
+def test_layers_are_those_of_soft_vc(soft_vc, n):
+    fixture, hubert = soft_vc
+    layer = hubert.layers(fixture["waveform"][0, 0])[n]
+    torch.testing.assert_close(layer, fixture[f"T{n}"][0], rtol=0, atol=1e-5)
+
+
+def test_units_are_those_of_soft_vc(soft_vc):
+    fixture, hubert = soft_vc
+    head = SoftVcHead(hubert.channels, fixture["config"]["unit_dim"])
+    head.load_state_dict({k: v for k, v in fixture["hubert"].items() if k.startswith(("proj.", "label_embedding."))})
+    units = head(hubert.layers(fixture["waveform"][0, 0])[12])
+    torch.testing.assert_close(units, fixture["units"][0], rtol=0, atol=1e-5)
+
+
+def test_one_pass_gives_every_layer(hubert, waveform):
+    calls = []
+    hubert.model.encoder.layers[0].register_forward_hook(lambda *_: calls.append(1))
+    layers = hubert.layers(waveform)
+    assert len(calls) == 1
+    assert [tuple(layer.shape) for layer in layers] == [(24, 16)] * 4
+
+
+def test_each_layer_is_its_transformer_layer_applied_to_the_one_before(hubert, waveform):
+    layers = hubert.layers(waveform)
+    for n, transformer_layer in enumerate(hubert.model.encoder.layers, start=1):
+        with torch.no_grad():
+            output = transformer_layer(layers[n - 1][None])
+        output = output[0] if isinstance(output, tuple) else output
+        torch.testing.assert_close(output.reshape(24, 16), layers[n], rtol=0, atol=1e-5)
+
+
+def test_a_single_layer_is_the_one_among_all(hubert, waveform):
+    for n, layer in enumerate(hubert.layers(waveform)):
+        assert torch.equal(hubert.layer(waveform, n), layer)
+
+
+def test_the_last_layer_is_before_the_final_norm(hubert, waveform):
+    last = hubert.layers(waveform)[-1]
+    with torch.no_grad():
+        output = hubert.model(waveform[None]).last_hidden_state[0]
+    if hubert.model.config.do_stable_layer_norm:
+        assert (last - output).abs().max() > 0.1
+        output, last = output, hubert.model.encoder.layer_norm(last)
+    torch.testing.assert_close(last, output, rtol=0, atol=1e-6)
+
+
+def test_layers_ignore_dropout_and_leave_the_mode(hubert, waveform):
+    expected = hubert.layers(waveform)[-1]
+    hubert.train()
+    assert torch.equal(hubert.layers(waveform)[-1], expected)
+    assert hubert.training and hubert.model.encoder.layers[0].training
+
+
+def test_masked_frames_change_and_gradients_flow(hubert, waveform):
+    hubert.train()
+    hubert.model.feature_projection.dropout.p = 0.0
+    mask = torch.zeros(1, 24, dtype=torch.bool)
+    mask[0, 5:9] = True
+    hubert(waveform[None], mask=mask)[-1].sum().backward()
+    assert hubert.model.masked_spec_embed.grad.abs().sum() > 0
+
+
+def test_saved_weights_give_the_same_layers(hubert, waveform, tmp_path):
+    hubert.model.save_pretrained(tmp_path)
+    loaded = Hubert.from_pretrained(tmp_path)
+    torch.testing.assert_close(loaded.layers(waveform)[2], hubert.layers(waveform)[2], rtol=0, atol=1e-6)
+
+
+def test_refuses_weights_that_do_not_fill_the_model(hubert, tmp_path):
+    hubert.model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["encoder.layers.1.final_layer_norm.bias"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match="encoder.layers.1.final_layer_norm.bias"):
+        Hubert.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(400, 1), (719, 1), (720, 2), (16_000, 49)])
+def test_fifty_frames_a_second_without_padding(hubert, samples, frames):
+    assert hubert.layers(torch.ones(samples))[1].shape == (frames, 16)
+
+
+def test_refuses_what_has_no_frame_and_what_is_no_utterance(hubert):
+    with pytest.raises(ValueError, match="at least 400 samples"):
+        hubert.layers(torch.ones(399))
+    with pytest.raises(ValueError, match=r"\(T,\)"):
+        hubert.layers(torch.ones(1, 8_000))
+    with pytest.raises(IndexError, match="T4 of a HuBERT with 3 layers"):
+        hubert.layer(torch.ones(8_000), 4)
+
+
+@pytest.mark.parametrize("last", [0, 1, 2, 3])
+def test_stopping_early_changes_no_layer(hubert, waveform, last):
+    some = hubert.layers(waveform, last=last)  # first: transformers must not remember the smaller number
+    every = hubert.layers(waveform)
+    assert len(some) == last + 1 and len(hubert.layers(waveform)) == 4
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(some, every[: last + 1], strict=True))

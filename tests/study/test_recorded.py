@@ -1,0 +1,33 @@
+"""The recorded results are what was recorded, and those of the phantom belong to the code, models and data at hand."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from emotrace.study.profiles import get_profile
+from emotrace.show.experiments.reproduction import recorded_everywhere
+from emotrace.study.runner import row_state
+
+RESULTS = Path(__file__).parents[2] / "data" / "results"
+FILES = sorted([*RESULTS.rglob("*.parquet"), *RESULTS.rglob("probing.csv")])
+
+
+def place(path: Path) -> str:
+    return path.relative_to(RESULTS).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=place)
+def test_a_recorded_file_is_the_one_that_its_provenance_names(path):
+    beside = path.with_suffix(".json")
+    provenance = beside if beside.is_file() else path.with_name("provenance.json")
+    named = json.loads(provenance.read_text())["files"][path.name]
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == named, f"{place(path)} was changed after it was recorded"
+
+
+def test_every_row_of_the_phantom_is_current():
+    states = [row_state(layout, row) for layout, rows in recorded_everywhere(get_profile("phantom")) for row in rows]
+    assert len(states) >= 19
+    stale = {state.row: state.reasons for state in states if state.state != "done"}
+    assert stale == {}, "record them anew: emotrace run --profile phantom (and --layer 3, --seed 1)"

@@ -1,0 +1,128 @@
+"""Features of a training crop: cut from the utterance's or extracted from the crop, and the paper's settings."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from stand_in import make_corpus, tone
+from tiny_models import make_models
+
+from emotrace.models import ModelError, load_models
+from emotrace.representation.ir import IRSpec
+from emotrace.training import unified
+from emotrace.training.crop_features import CropFeatures, crop_front_ends
+from emotrace.training.crops import FRAMES, SEGMENT, UtteranceFeatures
+from emotrace.training.decoders import IRS, train_unified
+from emotrace.training.unified import UnifiedConfig
+from emotrace.training.vocoder import VocoderTraining
+from emotrace.training.workshop import Budget, Workshop
+from emotrace.training.discriminators import DiscriminatorConfig
+from emotrace.vocoder.hifigan import HifiGan, HifiGanConfig
+from emotrace.weights import read_weights
+
+TINY = DiscriminatorConfig((2, 2), (2, 2, 2, 2, 2, 2, 2), (1, 1, 1, 1, 1, 1, 1))
+STUDIED = ("log-mel", "none-T1", "none-T6", "ECAPA-T6", "ECAPA-T12-soft", "GST-T12-soft")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return load_models(make_models(tmp_path_factory.mktemp("models")))
+
+
+@pytest.fixture(scope="module")
+def utterance() -> np.ndarray:
+    """A gliding buzz of 0.84 s: no two crops of it are alike."""
+    rise = np.cumsum(np.linspace(120, 300, 13_440)) / 16_000
+    return (0.3 * np.sign(np.sin(2 * np.pi * rise))).astype(np.float32) * np.hanning(13_440).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", STUDIED)
+def test_an_utterance_that_is_the_crop_has_the_same_features_either_way(models, utterance, name):
+    crop, spec = utterance[2_000 : 2_000 + SEGMENT], IRS[name]
+    cached = UtteranceFeatures([models.front_ends()(crop).ir(spec)])(0, 0)
+    extracted = CropFeatures([crop], crop_front_ends(models, spec), spec)(0, 0)
+    assert cached.shape == extracted.shape and cached.shape[1] == FRAMES
+    assert torch.equal(cached, extracted)
+
+
+@pytest.mark.parametrize("name", STUDIED)
+def test_within_an_utterance_the_shapes_agree_and_the_values_do_not(models, utterance, name):
+    spec = IRS[name]
+    cached = UtteranceFeatures([models.front_ends()(utterance).ir(spec)])(0, 20)
+    extracted = CropFeatures([utterance], crop_front_ends(models, spec), spec)(0, 20)
+    assert cached.shape == extracted.shape
+    assert not torch.allclose(cached, extracted)
+
+
+def test_the_crop_mode_needs_no_model_that_its_ir_does_not(models, tmp_path):
+    for name in ("hubert", "ecapa"):
+        (tmp_path / name).symlink_to(models.path(name))
+    few = load_models(tmp_path)
+    spec = IRSpec(layer=6, speaker="ecapa")
+    assert CropFeatures([tone()], crop_front_ends(few, spec), spec)(0, 2).shape == (16 + 1 + 192, FRAMES)
+    with pytest.raises(ModelError, match="no model 'soft'"):
+        crop_front_ends(few, IRS["ECAPA-T12-soft"])
+
+
+@pytest.mark.parametrize("features", ["utterance", "crop"])
+def test_a_unified_vocoder_is_trained_in_either_mode_and_shipped(models, tmp_path, features):
+    make_corpus(tmp_path / "corpus")
+    for name in models.names():
+        (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "out" / name).symlink_to(models.path(name))
+    config = UnifiedConfig("hifigan", 32, TINY, batch_size=2, mel_only=1, gan=1, features=features)
+    workshop = Workshop((tmp_path / "corpus",), tmp_path / "work", tmp_path / "out", Budget(unified=config))
+    train_unified(workshop, "ECAPA-T6")
+    shipped = read_weights(tmp_path / "out" / "unified-ECAPA-T6" / "model.safetensors")
+    HifiGan(HifiGanConfig(16 + 1 + 192, initial_channels=32)).load_state_dict(shipped)
+    assert (tmp_path / "work" / "features").exists() == (features == "utterance")
+
+
+def test_the_papers_settings_are_those_of_the_study_page():
+    """STUDY.md section 5: batch 32, 100k steps, 512 channels, no mel-only phase; the original's features are a mode."""
+    paper = unified.PAPER
+    assert (paper.batch_size, paper.steps, paper.mel_only, paper.channels) == (32, 100_000, 0, 512)
+    assert paper.features == "utterance" and unified.ORIGINAL == replace(paper, features="crop")
+    assert paper.discriminators.period_channels == (32, 128, 512, 1024, 1024)
+    assert paper.discriminators.scale_channels == (128, 128, 256, 512, 1024, 1024, 1024)
+
+
+def test_a_step_at_the_papers_width_moves_both_networks():
+    """One crop; HiFi-GAN of 14.2 M parameters (STUDY.md section 9), soft units + F0 + ECAPA, full discriminators."""
+    waveform, ir = tone(0.8), torch.randn(200 + 1 + 192, 80)
+    torch.manual_seed(0)
+    generator = HifiGan(HifiGanConfig(len(ir), initial_channels=unified.PAPER.channels))
+    features, discriminators = UtteranceFeatures([ir]), unified.PAPER.discriminators
+    recipe = VocoderTraining(generator, [waveform], features, discriminators=discriminators, batch_size=1)
+    sizes = {name: sum(p.numel() for p in module.parameters()) / 1e6 for name, module in recipe.modules.items()}
+    assert sizes == pytest.approx({"generator": 14.2, "discriminators": 70.7}, abs=0.05)
+    before = {name: next(module.parameters()).clone() for name, module in recipe.modules.items()}
+    losses = recipe.update(recipe.batch(np.random.default_rng(0)), 0, Accelerator(cpu=True))
+    assert all(np.isfinite(value) for value in losses.values())
+    assert all(not torch.equal(before[name], next(m.parameters())) for name, m in recipe.modules.items())
+
+
+@pytest.mark.parametrize(("field", "value"), [("generator", "wavenet"), ("features", "crops")])
+def test_unknown_choices_are_refused(field, value):
+    with pytest.raises(ValueError, match=f"no {field} '{value}'; there are: "):
+        replace(unified.SMALL, **{field: value})
+
+
+def test_a_process_extracts_the_features_of_its_own_crops_alone():
+    heard = []
+
+    def features(index: int, first: int) -> torch.Tensor:
+        heard.append((index, first))
+        return torch.full((2, FRAMES), float(index * 1_000 + first))
+
+    waveforms = [np.arange(12_800, dtype=np.float32) + 20_000 * i for i in range(3)]
+    recipe = VocoderTraining(torch.nn.Linear(1, 1), waveforms, features, discriminators=TINY, batch_size=6)
+    whole = recipe.batch(np.random.default_rng(7))
+    drawn = heard.copy()
+    heard.clear()
+    parts = [recipe.part(np.random.default_rng(7), index, 3) for index in range(3)]
+    assert heard == drawn and len(drawn) == 6
+    for name in ("ir", "waveform"):
+        assert torch.equal(torch.cat([part[name] for part in parts]), whole[name])

@@ -1,0 +1,139 @@
+"""The recipe of the unified vocoder: crops, phases, exact resume."""
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+
+from emotrace.representation.ir import IRSpec
+from emotrace.training.crop_features import CropFeatures
+from emotrace.training.crops import FRAMES, SEGMENT, UtteranceFeatures
+from emotrace.training.loop import LoopConfig, fit
+from emotrace.training.vocoder import VocoderTraining
+from emotrace.training.discriminators import DiscriminatorConfig
+from emotrace.vocoder.hifigan import HifiGan, HifiGanConfig
+from emotrace.vocoder.istft import IstftConfig, IstftGenerator
+
+TINY = DiscriminatorConfig((2, 2), (2, 2, 2, 2, 2, 2, 2), (1, 1, 1, 1, 1, 1, 1))
+
+
+def ramps(utterances=3, frames=80):
+    """Waveforms whose sample t is t / 2^15, and IRs (2, L) whose frame l is the time of its first sample."""
+    waveforms = [np.arange(frames * 160, dtype=np.float32) / 2**15 for _ in range(utterances)]
+    irs = [
+        torch.stack([torch.arange(frames) * 160 / 2**15, torch.full((frames,), float(i))]) for i in range(utterances)
+    ]
+    return waveforms, irs
+
+
+def tones(utterances=4):
+    """Buzzing waveforms of random loudness (12,800,) and their loudness as IR (2, 80)."""
+    torch.manual_seed(0)
+    loudness = [torch.rand(80) for _ in range(utterances)]
+    carrier = torch.sign(torch.sin(torch.arange(12_800) * 0.05))
+    waveforms = [(0.5 * curve.repeat_interleave(160) * carrier).numpy() for curve in loudness]
+    return waveforms, [torch.stack([curve, curve.square()]) for curve in loudness]
+
+
+def training(mel_only=0, generator=None, **options):
+    waveforms, irs = tones()
+    torch.manual_seed(0)
+    generator = generator or IstftGenerator(IstftConfig(2, dim=8, blocks=1))
+    features = UtteranceFeatures(irs)
+    options = {"discriminators": TINY, "batch_size": 2, "mel_only": mel_only} | options
+    return VocoderTraining(generator, waveforms, features, **options)
+
+
+def weights(recipe):
+    return {f"{name}.{key}": value for name, part in recipe.modules.items() for key, value in part.state_dict().items()}
+
+
+def test_a_crop_and_its_ir_are_of_the_same_time():
+    waveforms, irs = ramps()
+    recipe = VocoderTraining(
+        torch.nn.Linear(1, 1), waveforms, UtteranceFeatures(irs), discriminators=TINY, batch_size=40
+    )
+    batch = recipe.batch(np.random.default_rng(0))
+    assert batch["ir"].shape == (40, 2, FRAMES) and batch["waveform"].shape == (40, 1, SEGMENT)
+    assert torch.equal(batch["ir"][:, 0], batch["waveform"][:, 0, ::160])
+    assert set(batch["ir"][:, 1, 0].tolist()) == {0.0, 1.0, 2.0}
+    firsts = batch["waveform"][:, 0, 0] * 2**15 / 160
+    assert firsts.min() < 5 and firsts.max() > 19  # from the begin to the end of an utterance
+
+
+def test_an_ir_that_ends_a_frame_early_is_held():
+    _, irs = ramps(frames=80)
+    crop = UtteranceFeatures([irs[0][:, :79]])(0, 24)
+    assert crop.shape == (2, FRAMES) and torch.equal(crop[:, -1], crop[:, -2])
+
+
+def test_crop_features_hear_nothing_but_the_crop():
+    heard = []
+
+    class FrontEnds:
+        def of_crop(self, waveform, start, samples):
+            heard.append((waveform, start, samples))
+            return self
+
+        def ir(self, spec):
+            return torch.full((spec.layer, FRAMES), 7.0)
+
+    waveforms, _ = ramps()
+    ir = CropFeatures(waveforms, FrontEnds(), IRSpec(layer=6))(2, 10)
+    assert ir.shape == (6, FRAMES)
+    assert heard == [(waveforms[2], 1600, SEGMENT)]
+
+
+def test_the_mel_only_phase_leaves_the_discriminators_alone_and_learns():
+    recipe = training(mel_only=1000)
+    before = weights(recipe)
+    accelerator, rng = Accelerator(cpu=True), np.random.default_rng(0)
+    losses = [recipe.update(recipe.batch(rng), step, accelerator) for step in range(40)]
+    after = weights(recipe)
+    assert losses[-1].keys() == {"mel"} and losses[-1]["mel"] < 0.7 * losses[0]["mel"]
+    assert all(torch.equal(before[key], after[key]) for key in before if key.startswith("discriminators"))
+
+
+def test_the_gan_phase_moves_both_sides_by_their_own_losses():
+    recipe = training()
+    before = {key: value.clone() for key, value in weights(recipe).items()}
+    losses = recipe.update(recipe.batch(np.random.default_rng(0)), 0, Accelerator(cpu=True))
+    assert losses.keys() == {"discriminators", "mel", "features", "adversarial"}
+    moved = {key.split(".")[0] for key, value in weights(recipe).items() if not torch.equal(before[key], value)}
+    assert moved == {"generator", "discriminators"}
+    # the generator's step leaves no gradient in the discriminators: they would learn to be deceived
+    assert all(not parameter.requires_grad for parameter in recipe.modules["discriminators"].parameters())
+
+
+def test_learning_rates_are_the_papers_after_the_mel_only_phase():
+    recipe = training(mel_only=3)
+    accelerator, rates = Accelerator(cpu=True), []
+    for step in range(5):
+        rates.append([recipe.optimisers[name].param_groups[0]["lr"] for name in ("generator", "discriminators")])
+        recipe.update(recipe.batch(np.random.default_rng(step)), step, accelerator)
+    # four utterances in batches of two: an epoch is two steps
+    generator = [1e-3, 1e-3, 1e-3 * 0.999, 2e-4 * 0.999, 2e-4 * 0.999**2]
+    assert [rate for rate, _ in rates] == pytest.approx(generator, rel=1e-9)
+    assert [rate for _, rate in rates] == pytest.approx([2e-4] * 5, rel=1e-9)
+
+
+def test_the_paper_generator_trains_by_the_same_recipe():
+    config = HifiGanConfig(2, initial_channels=32)
+    recipe = training(generator=HifiGan(config))
+    losses = recipe.update(recipe.batch(np.random.default_rng(0)), 0, Accelerator(cpu=True))
+    assert all(np.isfinite(value) for value in losses.values())
+
+
+def test_resuming_is_exact_across_the_phases(tmp_path):
+    whole, broken, resumed = training(mel_only=2), training(mel_only=2), training(mel_only=2)
+    fit(whole, LoopConfig(4), tmp_path / "whole")
+    fit(broken, LoopConfig(3), tmp_path / "broken")
+    fit(resumed, LoopConfig(4), tmp_path / "broken")
+    for key, value in weights(whole).items():
+        assert torch.equal(value, weights(resumed)[key]), key
+
+
+def test_short_utterances_are_refused():
+    waveforms, irs = ramps(frames=55)
+    with pytest.raises(ValueError, match="shorter than a segment"):
+        VocoderTraining(torch.nn.Linear(1, 1), waveforms, UtteranceFeatures(irs))
