@@ -23,7 +23,7 @@ from parameter_sets import write_pages
 
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import get_profile
-from emotrace.show.experiments.reproduction import keep_agreements, reproduce
+from emotrace.experiments.reproduction import keep_agreements, reproduce
 from emotrace.study.runner import run_rows
 
 BOOK = Path(__file__).resolve().parent

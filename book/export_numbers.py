@@ -31,16 +31,16 @@ from emotrace.study import Study
 from emotrace.analysis.attribution import attribution
 from emotrace.analysis.claims import CLAIMS, verdicts
 from emotrace.analysis.gates import gate_table
-from emotrace.show.experiments.snapshots import COURSE_METRICS, HEARD, adversarial_change, training_course
-from emotrace.show.experiments.effect_tables import effect_changes
+from emotrace.experiments.variants import COURSE_METRICS, HEARD, adversarial_change, training_course
+from emotrace.experiments.effects import effect_changes
 from emotrace.study.layout import Layout
 from emotrace.experiments.learning_curve import curve_record
-from emotrace.experiments.learning_curve_tables import gap_changes, learning_curve
+from emotrace.experiments.learning_curve import gap_changes, learning_curve
 from emotrace.experiments.level import HEARINGS
-from emotrace.show.experiments.model_seeds import model_spread
+from emotrace.experiments.variants import model_spread
 from emotrace.experiments.probing import read_probing, read_probing_provenance
 from emotrace.study.profiles import Profile, get_profile
-from emotrace.show.experiments.reproduction import read_reproductions
+from emotrace.experiments.reproduction import read_reproductions
 from emotrace.analysis.tables import COLUMNS, REPORTED, TableError, differences, metric_interval, seed_spread
 
 NUMBERS = Path(__file__).resolve().with_name("numbers.json")

@@ -34,6 +34,6 @@ def inline_workers() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("emotrace.study.runner._workers", lambda *_: InlineWorkers())
+        patch.setattr("emotrace.engine.runner._workers", lambda *_: InlineWorkers())
         yield
     torch.set_num_threads(threads)

@@ -2,15 +2,18 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from emotrace.anonymizer.selec_anon import Level, Numbers, Pool, PseudoSpeakers, SelecAnonError, select
+from emotrace.anonymizer.draws import Level, Selection
+from emotrace.anonymizer.selec_anon import Numbers, Pool, SelecAnon, SelecAnonError, select
+from emotrace.corpus.datadir import Utterance
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
-FEW = Numbers(n_farthest=4, n_random=2)
+FEW = Selection(n_farthest=4, n_random=2)
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +82,11 @@ def test_ten_of_ten_is_enough_eleven_is_not(pool, source):
 
 
 @pytest.mark.parametrize("numbers", [(4, 5), (4, 0), (0, 0)])
-def test_refuses_impossible_numbers(numbers):
+def test_refuses_impossible_numbers(pool, source, numbers):
     with pytest.raises(SelecAnonError, match="averages"):
         Numbers(*numbers)
+    with pytest.raises(SelecAnonError, match="averages"):
+        SelecAnon(pool, Selection("utterance", *numbers)).select(spoken("s", "u"), source)
 
 
 @pytest.mark.parametrize("broken", [torch.zeros(6), torch.full((6,), float("nan")), torch.ones(5)])
@@ -122,38 +127,76 @@ def test_refuses_a_broken_pool(speakers, genders, embeddings, message):
         Pool(speakers, genders, embeddings)
 
 
+def spoken(speaker: str, utterance: str, gender: str = "f") -> Utterance:
+    return Utterance(utterance, speaker, gender, Path("none"))
+
+
 def test_level_utterance_draws_per_utterance_level_speaker_once(pool, source):
-    per_utterance = PseudoSpeakers(pool, Level.UTTERANCE, "2020", FEW)
-    assert len({per_utterance("s", "f", f"u{i}", source).chosen for i in range(20)}) > 1
-    per_speaker = PseudoSpeakers(pool, "speaker", "2020", FEW)
-    assert len({per_speaker("s", "f", f"u{i}", source).chosen for i in range(20)}) == 1
+    per_utterance = SelecAnon(pool, replace(FEW, level="utterance"))
+    assert len({per_utterance.select(spoken("s", f"u{i}"), source).chosen for i in range(20)}) > 1
+    per_speaker = SelecAnon(pool, replace(FEW, level="speaker"))
+    assert len({per_speaker.select(spoken("s", f"u{i}"), source).chosen for i in range(20)}) == 1
 
 
 @pytest.mark.parametrize("level", list(Level))
 def test_order_of_the_utterances_does_not_matter_but_the_seed_does(pool, source, level):
-    names = [(f"s{i}", f"s{i}-u{j}") for i in range(4) for j in range(3)]
+    utterances = [spoken(f"s{i}", f"s{i}-u{j}") for i in range(4) for j in range(3)]
 
-    def run(seed, names):
-        pseudo = PseudoSpeakers(pool, level, seed, FEW)
-        return {utterance: pseudo(speaker, "f", utterance, source).chosen for speaker, utterance in names}
+    def run(seed, utterances):
+        selec_anon = SelecAnon(pool, replace(FEW, level=level, seed=seed))
+        return {utterance.id: selec_anon.select(utterance, source).chosen for utterance in utterances}
 
-    assert run("2020", names) == run("2020", names[::-1])
-    assert run("2020", names) != run("2021", names)
+    assert run("2020", utterances) == run("2020", utterances[::-1])
+    assert run("2020", utterances) != run("2021", utterances)
 
 
-def test_level_speaker_refuses_a_source_per_utterance(pool, source):
-    pseudo = PseudoSpeakers(pool, Level.SPEAKER, "2020", FEW)
-    pseudo("s", "f", "u0", source)
-    with pytest.raises(SelecAnonError, match="mean embedding of s"):
-        pseudo("s", "f", "u1", source + 1)
+def test_another_invocation_draws_anew_and_the_same_one_does_not(pool, source):
+    def run(selection):
+        return [SelecAnon(pool, selection).select(spoken("s", f"u{i}"), source).chosen for i in range(10)]
+
+    assert run(FEW.invocation("enrolment")) == run(FEW.invocation("enrolment")) != run(FEW)
+
+
+class Embeddings:
+    """The features of an utterance whose embeddings are given, by utterance id."""
+
+    def __init__(self, utterance, of_speaker, embeddings):
+        self.utterance, self.of_speaker, self.embeddings = utterance, of_speaker, embeddings
+
+    def __getitem__(self, stream):
+        assert stream == "ecapa"
+        return self.embeddings[self.utterance.id]
+
+    def speaker_mean(self, stream):
+        assert stream == "ecapa"
+        return torch.stack([self.embeddings[utterance.id] for utterance in self.of_speaker]).mean(0)
+
+
+def test_level_speaker_gives_all_utterances_the_voice_of_their_mean_embedding(pool):
+    utterances = tuple(spoken("s", f"u{i}") for i in range(3))
+    embeddings = {u.id: torch.randn(6, generator=torch.Generator().manual_seed(i)) for i, u in enumerate(utterances)}
+    mean = torch.stack(list(embeddings.values())).mean(0)
+    for level, distinct in (("speaker", 1), ("utterance", 3)):
+        selec_anon = SelecAnon(pool, replace(FEW, level=level))
+        made = [selec_anon(Embeddings(utterance, utterances, embeddings)) for utterance in utterances]
+        assert len({tuple(replacement.speaker.tolist()) for replacement in made}) == distinct
+        assert all(replacement.register is None for replacement in made)
+        for utterance, replacement in zip(utterances, made, strict=True):
+            source = mean if level == "speaker" else embeddings[utterance.id]
+            assert torch.equal(replacement.speaker, selec_anon.select(utterance, source).embedding)
 
 
 def test_a_speaker_in_the_pool_is_no_candidate_for_itself(pool):
-    everyone = Numbers(n_farthest=9, n_random=9)
-    result = PseudoSpeakers(pool, Level.UTTERANCE, "2020", everyone)("p0", "f", "u", pool.embeddings[0])
+    everyone = SelecAnon(pool, Selection(n_farthest=9, n_random=9))
+    result = everyone.select(spoken("p0", "u"), pool.embeddings[0])
     assert len(result.candidates) == 9 and "p0" not in result.candidates
 
 
-def test_refuses_an_unknown_level(pool):
+def test_the_other_gender_is_drawn_where_asked_for(pool, source):
+    crossed = SelecAnon(pool, FEW, cross_gender=True).select(spoken("s", "u", "f"), source)
+    assert {int(name[1:]) % 2 for name in crossed.candidates} == {1}
+
+
+def test_refuses_an_unknown_level(pool, source):
     with pytest.raises(ValueError, match="corpus"):
-        PseudoSpeakers(pool, "corpus", "2020", FEW)
+        SelecAnon(pool, replace(FEW, level="corpus")).select(spoken("s", "u"), source)

@@ -1,4 +1,4 @@
-"""Replacement of the speaker in B3-IR to B5-IR: never the same one, of the same gender, by seed and name alone."""
+"""Replacing the speaker in B3-IR to B5-IR: never by the same one, of the same gender, by seed and name alone."""
 
 import random
 
@@ -30,7 +30,7 @@ def test_speakers_with_many_utterances_are_not_drawn_more_often(targets):
     assert all(share == pytest.approx(1 / 3, abs=0.06) for share in shares.values())
 
 
-def test_prompts_are_those_of_the_bank_and_of_every_utterance_of_a_speaker(targets):
+def test_prompts_are_those_of_the_targets_and_of_every_utterance_of_a_speaker(targets):
     drawn = {tuple(targets.prompt(random.Random(seed), "m", "m1").tolist()) for seed in range(60)}
     assert drawn == {(1, 10), (1, 15), (5, 14), (5, 19)}
 

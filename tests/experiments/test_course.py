@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from test_tables import Results, utterance_lines
 
-from emotrace.show.experiments.snapshots import adversarial_change, training_course
+from emotrace.experiments.variants import adversarial_change, training_course
 from emotrace.analysis.tables import metric_interval
 from emotrace.training.unified import SMALL
 

@@ -21,7 +21,7 @@ from emotrace.experiments.learning_curve import (
     run_learning_curve,
     speaker_draws,
 )
-from emotrace.experiments.learning_curve_tables import gap_changes, learning_curve
+from emotrace.experiments.learning_curve import gap_changes, learning_curve
 from emotrace.study.profiles import Corpus, Measure, Profile, ProfileError, get_profile
 from emotrace.pipeline.rows import select_rows
 from emotrace.study.runner import run_rows

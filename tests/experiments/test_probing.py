@@ -21,7 +21,7 @@ from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir, Utterance, write_datadir
 from emotrace.corpus.metadata import Emotion
 from emotrace.analysis.bootstrap import Draws
-from emotrace.experiments.frame_targets import (
+from emotrace.experiments.probe_features import (
     FLOOR_DB,
     frame_levels,
     log_f0,

@@ -13,7 +13,7 @@ from emotrace.study import Study
 from emotrace.study.layout import Layout
 from emotrace.study.profiles import ProfileError
 from emotrace.engine.provenance import cpu
-from emotrace.show.experiments.reproduction import (
+from emotrace.experiments.reproduction import (
     agreement,
     keep_agreements,
     read_reproductions,

@@ -15,7 +15,7 @@ from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation.ser import SER_BACKENDS, cross_validated
 from emotrace.evaluation.spectrum import HOP, spectra, spectral_moments
 from emotrace.pipeline import spectral_shaping
-from emotrace.show.experiments.effect_tables import (
+from emotrace.experiments.effects import (
     effect_changes,
     effect_confusions,
     effect_pairs,

@@ -1,14 +1,15 @@
-"""HuBERT's layers: parity with soft-vc's released form, and what T_n means in either norm order."""
+"""HuBERT's layers: parity with soft-vc's implementation, what T_n means in either norm order, and the stream."""
 
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import HubertConfig
 
-from emotrace.representation.hubert import Hubert, soft_vc_hubert
-from emotrace.representation.soft import SoftVcHead
+from emotrace.representation.hubert import Hubert, HubertLayer
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 
@@ -38,32 +39,71 @@ def waveform():
     return torch.randn(8_000, generator=torch.Generator().manual_seed(1)) * 0.1
 
 
+SOFT_VC_PADDING = 40  # zeros that soft-vc puts on both sides
+SOFT_VC_NAMES = {
+    "norm": "encoder.layer_norm",
+    "norm1": "layer_norm",
+    "norm2": "final_layer_norm",
+    "linear1": "feed_forward.intermediate_dense",
+    "linear2": "feed_forward.output_dense",
+    "self_attn.out_proj": "attention.out_proj",
+    "feature_projection.norm": "feature_projection.layer_norm",
+    "feature_extractor.norm0": "feature_extractor.conv_layers.0.layer_norm",
+    "positional_embedding.conv": "encoder.pos_conv_embed.conv",
+}
+"""Modules of torch.nn.TransformerEncoder and of soft-vc, and what transformers calls them."""
+
+
+def transformers_state(soft_vc: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of soft-vc's HubertSoft without its head, under the names of transformers' HubertModel."""
+    state = {}
+    for key, value in soft_vc.items():
+        if key.startswith(("proj.", "label_embedding.")):
+            continue
+        if ".self_attn.in_proj_" in key:
+            layer, kind = key.split("self_attn.in_proj_")
+            for name, part in zip("qkv", value.chunk(3), strict=True):
+                state[f"{layer}attention.{name}_proj.{kind}"] = part
+        else:
+            state[transformers_name(key)] = value
+    return state
+
+
+def transformers_name(key: str) -> str:
+    module, _, kind = key.rpartition(".")
+    if module.startswith("feature_extractor.conv"):
+        module = f"feature_extractor.conv_layers.{module.removeprefix('feature_extractor.conv')}.conv"
+    elif module.startswith("encoder.layers."):
+        number, part = module.removeprefix("encoder.layers.").split(".", 1)
+        module = f"encoder.layers.{number}.{SOFT_VC_NAMES[part]}"
+    kind = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}.get(
+        kind, kind
+    )
+    return ".".join(filter(None, (SOFT_VC_NAMES.get(module, module), kind)))
+
+
 @pytest.fixture(scope="module")
 def soft_vc():
+    """Inputs and layers of soft-vc's own implementation, and our HuBERT with the same weights."""
     fixture = torch.load(PARITY / "hubert_soft_small.pt", weights_only=True)
-    names = ("hidden_size", "intermediate_size")
+    sizes = fixture["config"]
     config = HubertConfig(
-        **{name: fixture["config"][name] for name in names},
-        num_hidden_layers=fixture["config"]["num_layers"],
-        num_attention_heads=fixture["config"]["num_heads"],
-        conv_dim=(fixture["config"]["conv_dim"],) * 7,
+        hidden_size=sizes["hidden_size"],
+        intermediate_size=sizes["intermediate_size"],
+        num_hidden_layers=sizes["num_layers"],
+        num_attention_heads=sizes["num_heads"],
+        conv_dim=(sizes["conv_dim"],) * 7,
     )
-    return fixture, soft_vc_hubert(fixture["hubert"], config)
+    hubert = Hubert.from_pretrained(config)
+    hubert.model.load_state_dict(transformers_state(fixture["hubert"]))
+    return fixture, hubert
 
 
 @pytest.mark.parametrize("n", [1, 6, 12])
 def test_layers_are_those_of_soft_vc(soft_vc, n):
     fixture, hubert = soft_vc
-    layer = hubert.layers(fixture["waveform"][0, 0])[n]
+    layer = hubert.layers(F.pad(fixture["waveform"][0, 0], (SOFT_VC_PADDING, SOFT_VC_PADDING)))[n]
     torch.testing.assert_close(layer, fixture[f"T{n}"][0], rtol=0, atol=1e-5)
-
-
-def test_units_are_those_of_soft_vc(soft_vc):
-    fixture, hubert = soft_vc
-    head = SoftVcHead(hubert.channels, fixture["config"]["unit_dim"])
-    head.load_state_dict({k: v for k, v in fixture["hubert"].items() if k.startswith(("proj.", "label_embedding."))})
-    units = head(hubert.layers(fixture["waveform"][0, 0])[12])
-    torch.testing.assert_close(units, fixture["units"][0], rtol=0, atol=1e-5)
 
 
 def test_one_pass_gives_every_layer(hubert, waveform):
@@ -149,3 +189,10 @@ def test_stopping_early_changes_no_layer(hubert, waveform, last):
     every = hubert.layers(waveform)
     assert len(some) == last + 1 and len(hubert.layers(waveform)) == 4
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(some, every[: last + 1], strict=True))
+
+
+@pytest.mark.parametrize("n", [0, 2])
+def test_the_stream_is_the_layer(hubert, waveform, n):
+    stream = HubertLayer(hubert, n)
+    assert (stream.dimension, stream.rate) == (16, 50.0)
+    assert torch.equal(stream(waveform), hubert.layer(waveform, n))

@@ -1,4 +1,4 @@
-"""IR assembly: parity with SSL-SAS, the alignment of F0, the names, and what is refused."""
+"""IRs: parity of the assembly with SSL-SAS, alignment of F0, what a specification takes, names, and refusals."""
 
 from pathlib import Path
 
@@ -6,8 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from emotrace.representation.ir import BASELINES, IRError, IRSpec, align, assemble_ir, log_mel_ir
-from emotrace.representation.mel import hifigan_log_mel
+from emotrace.representation.discrete import Codebook
+from emotrace.representation.ir import assemble_ir, build_ir, f0_channel
+from emotrace.representation.prosody import segment_prosody
+from emotrace.representation.spec import BASELINES, IRError, IRSpec, StreamSpec
+from emotrace.representation.streams import align
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 
@@ -75,6 +78,14 @@ def test_every_length_of_utterance_aligns(samples):
     assert align(torch.zeros(3, doubled), f0).shape == (3, f0)
 
 
+@pytest.mark.parametrize("frames", [98, 102])
+def test_alignment_cuts_or_repeats_the_last_frame(frames):
+    stream = torch.arange(200.0).view(2, 100)
+    aligned = align(stream, frames)
+    assert torch.equal(aligned[:, :100], stream[:, :frames])
+    assert torch.equal(aligned[:, 100:], stream[:, -1:].expand(-1, max(0, frames - 100)))
+
+
 def test_a_batch_is_refused_because_the_norm_would_mix_utterances(streams):
     with pytest.raises(IRError, match="linguistic stream"):
         assemble_ir(streams[0][None], *streams[1:])
@@ -122,6 +133,7 @@ def test_prosody_of_several_channels_takes_the_place_of_f0(streams):
         {"linguistic": "log-mel", "speaker": "gst"},
         {"post": "soft", "segments": True},
         {"post": "vq", "f0": False, "segments": True},
+        {"layer": 6, "post": "soft"},
     ],
 )
 def test_refuses_what_is_no_ir(wrong):
@@ -129,15 +141,99 @@ def test_refuses_what_is_no_ir(wrong):
         IRSpec(**wrong)
 
 
-@pytest.mark.parametrize("samples", [16_000, 16_123])
-def test_log_mel_ir_has_the_frames_of_f0(samples):
-    assert log_mel_ir(torch.randn(samples) * 0.1).shape == (80, -(-samples // 160))
+@pytest.fixture(scope="module")
+def utterance():
+    """The streams of an utterance by their specification: of T1, T6 and T12 50 frames of 16 channels."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = {
+        **{StreamSpec("hubert", layer): (50, 16) for layer in (1, 6, 12)},
+        StreamSpec("soft"): (50, 10),
+        StreamSpec("ecapa"): (192,),
+        StreamSpec("gst"): (128,),
+        StreamSpec("prompt"): (160,),
+        StreamSpec("log-mel"): (101, 80),
+        StreamSpec("universal-mel"): (87, 80),
+    }
+    streams = {spec: torch.randn(shape, generator=generator) for spec, shape in shapes.items()}
+    voiced = torch.arange(101) % 20 > 5
+    return streams | {StreamSpec("f0"): torch.where(voiced, 100 + 50 * torch.rand(101, generator=generator), 0.0)}
 
 
-def test_log_mel_ir_of_a_steady_sound_is_its_mel():
-    """A 1 kHz tone: away from the edges, interpolation in time must not change the spectrum."""
-    tone = torch.sin(2 * torch.pi * 1_000 * torch.arange(16_000) / 16_000) * 0.5
-    wide = torch.sin(2 * torch.pi * 1_000 * torch.arange(22_050) / 22_050) * 0.5
-    loud = hifigan_log_mel(wide[None])[0, :, 40]
-    loud_bands = loud > loud.max() - 5
-    torch.testing.assert_close(log_mel_ir(tone)[loud_bands, 50], loud[loud_bands], rtol=0, atol=0.05)
+@pytest.fixture(scope="module")
+def codebook():
+    return Codebook(torch.randn(4, 16, generator=torch.Generator().manual_seed(1)), penalty=1.0)
+
+
+def test_irs_are_assembled_of_the_streams_that_they_name(utterance):
+    first, sixth = (utterance[StreamSpec("hubert", layer)] for layer in (1, 6))
+    soft, f0, ecapa, gst = (utterance[StreamSpec(name)] for name in ("soft", "f0", "ecapa", "gst"))
+    for spec, expected in {
+        IRSpec(layer=1): (first, f0, None),
+        IRSpec(layer=6, speaker="ecapa"): (sixth, f0, ecapa),
+        IRSpec(layer=12, post="soft", speaker="gst"): (soft, f0, gst),
+        IRSpec(layer=6, f0=False): (sixth, None, None),
+    }.items():
+        assert torch.equal(build_ir(spec, utterance.__getitem__), assemble_ir(*expected)), spec.name
+
+
+@pytest.mark.parametrize("name", ["log-mel", "universal-mel"])
+def test_a_spectrogram_is_an_ir_by_itself(utterance, name):
+    ir = build_ir(IRSpec(linguistic=name, layer=0, f0=False), utterance.__getitem__)
+    assert torch.equal(ir, utterance[StreamSpec(name)].T)
+
+
+def test_an_ir_takes_no_stream_but_those_of_its_specification(utterance, codebook):
+    specs = [IRSpec(layer=6, speaker="ecapa"), IRSpec(layer=1, f0=False), BASELINES["B3-IR"], BASELINES["B4-IR"]]
+    for spec in (*specs, IRSpec(linguistic="log-mel", layer=0, f0=False)):
+        taken = []
+        build_ir(spec, lambda stream, taken=taken: taken.append(stream) or utterance[stream], codebook=codebook)
+        assert sorted(map(str, taken)) == sorted(map(str, spec.streams)), spec.name
+
+
+def test_another_speaker_changes_the_embedding_alone(utterance):
+    spec = IRSpec(layer=6, speaker="ecapa")
+    original = build_ir(spec, utterance.__getitem__)
+    anonymised = build_ir(spec, utterance.__getitem__, speaker=torch.randn(192))
+    assert torch.equal(original[:17], anonymised[:17])
+    assert (original[17:] - anonymised[17:]).abs().max() > 0.1
+
+
+def test_the_own_embedding_of_a_replaced_speaker_is_not_computed(utterance):
+    without = {spec: stream for spec, stream in utterance.items() if spec.name != "ecapa"}
+    build_ir(IRSpec(layer=6, speaker="ecapa"), without.__getitem__, speaker=torch.randn(192))
+
+
+def test_discrete_units_are_frames_of_their_codebook(utterance, codebook):
+    spec = IRSpec(layer=6, post="kmeans")
+    ir = build_ir(spec, utterance.__getitem__, codebook=codebook)
+    layer, f0 = utterance[StreamSpec("hubert", 6)], utterance[StreamSpec("f0")]
+    assert torch.equal(ir, assemble_ir(codebook(layer), f0, None))
+    assert len(torch.unique(ir[:16].T, dim=0)) == 4
+    with pytest.raises(IRError, match="needs its codebook"):
+        build_ir(spec, utterance.__getitem__)
+
+
+def test_prosody_by_segment_takes_the_units_and_the_register(utterance, codebook):
+    layer, f0, mel = (utterance[spec] for spec in BASELINES["B3-IR"].streams[:3])
+    units = codebook.segmental_ids(layer)
+    for register in (None, 200.0):
+        ir = build_ir(BASELINES["B3-IR"], utterance.__getitem__, codebook=codebook, register=register)
+        assert torch.equal(ir[16:18], segment_prosody(units, f0, mel.T.contiguous(), register))
+
+
+def test_where_f0_lies_in_an_ir(utterance, codebook):
+    f0 = utterance[StreamSpec("f0")]
+    for spec, book in ((IRSpec(layer=6), None), (IRSpec(layer=12, post="soft"), None), (BASELINES["B5-IR"], codebook)):
+        channel = f0_channel(spec, utterance.__getitem__, codebook=book)
+        one_hot = torch.ones(3) if spec.speaker == "one-hot" else None
+        assert torch.equal(build_ir(spec, utterance.__getitem__, codebook=book, speaker=one_hot)[channel], f0)
+    assert f0_channel(IRSpec(layer=6, f0=False), utterance.__getitem__) is None
+
+
+def test_refuses_what_an_ir_has_no_place_for(utterance, codebook):
+    with pytest.raises(IRError, match="no speaker embedding to replace"):
+        build_ir(IRSpec(layer=6), utterance.__getitem__, speaker=torch.ones(192))
+    with pytest.raises(IRError, match="no prosody by segment"):
+        build_ir(IRSpec(layer=6, speaker="ecapa"), utterance.__getitem__, register=100.0)
+    with pytest.raises(IRError, match="B5-IR: say which speaker"):
+        build_ir(BASELINES["B5-IR"], utterance.__getitem__, codebook=codebook)

@@ -1,4 +1,4 @@
-"""Mel spectrograms: parity with SSL-SAS, and librosa as the independent reference."""
+"""Mel spectrograms: parity with SSL-SAS, librosa as the independent reference, and the frames of an IR."""
 
 from pathlib import Path
 
@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from emotrace.representation.mel import gst_log_mel, hifigan_log_mel, ssl_sas_mel
+from emotrace.representation.mel import (
+    gst_log_mel,
+    hifigan_log_mel,
+    log_mel_frames,
+    mel_frames,
+    prompt_of,
+    ssl_sas_mel,
+    universal_mel,
+)
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 
@@ -52,3 +60,39 @@ def test_silence_has_a_finite_gradient():
 def test_refuses_a_missing_batch_axis_and_too_few_samples(mel, shape):
     with pytest.raises(ValueError, match="mel spectrogram"):
         mel(torch.ones(shape))
+
+
+@pytest.mark.parametrize("samples", [16_000, 16_123])
+def test_log_mel_frames_are_as_many_as_those_of_f0(samples):
+    assert log_mel_frames(torch.randn(samples) * 0.1).shape == (80, -(-samples // 160))
+
+
+def test_log_mel_frames_of_a_steady_sound_are_its_mel():
+    """A 1 kHz tone: away from the edges, interpolation in time must not change the spectrum."""
+    tone = torch.sin(2 * torch.pi * 1_000 * torch.arange(16_000) / 16_000) * 0.5
+    wide = torch.sin(2 * torch.pi * 1_000 * torch.arange(22_050) / 22_050) * 0.5
+    loud = hifigan_log_mel(wide[None])[0, :, 40]
+    loud_bands = loud > loud.max() - 5
+    torch.testing.assert_close(log_mel_frames(tone)[loud_bands, 50], loud[loud_bands], rtol=0, atol=0.05)
+
+
+def test_the_universal_mel_covers_every_sample_at_its_own_frames():
+    for samples in (16_000, 16_123):
+        mel = universal_mel(0.1 * torch.randn(samples))
+        assert mel.shape == (80, mel_frames(samples))
+        assert mel.shape[1] * 256 / 22_050 >= samples / 16_000 > (mel.shape[1] - 1) * 256 / 22_050
+
+
+@pytest.mark.parametrize(
+    ("waveform", "message"),
+    [(torch.ones(1, 800), r"\(T,\)"), (torch.ones(0), r"\(T,\)"), (torch.full((800,), torch.nan), "NaN")],
+)
+def test_the_universal_mel_refuses_what_is_no_utterance(waveform, message):
+    with pytest.raises(ValueError, match=message):
+        universal_mel(waveform)
+
+
+def test_a_prompt_is_mean_and_standard_deviation_over_time():
+    log_mel = torch.randn(80, 50, generator=torch.Generator().manual_seed(0))
+    expected = np.concatenate([log_mel.numpy().mean(1), log_mel.numpy().std(1)])
+    np.testing.assert_allclose(prompt_of(log_mel).numpy(), expected, rtol=1e-5, atol=1e-6)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from emotrace.representation.ir import IRError
 from emotrace.representation.prosody import own_register, segment_ids, segment_prosody
+from emotrace.representation.spec import IRError
 
 FRAMES = 100
 

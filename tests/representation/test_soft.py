@@ -1,11 +1,13 @@
-"""Soft units: parity with SSL-SAS, the axis of the normalisation, soft-vc's training scores."""
+"""Soft units: parity with SSL-SAS, the axis of the normalisation, and the stream with a HuBERT of its own."""
 
 from pathlib import Path
 
 import pytest
 import torch
+from tiny_models import HUBERT
 
-from emotrace.representation.soft import SoftHead, SoftVcHead
+from emotrace.representation.hubert import Hubert
+from emotrace.representation.soft import SoftHead, SoftUnits
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 
@@ -37,16 +39,17 @@ def test_the_norm_runs_along_time_so_a_channel_scale_cancels(head, fixture):
     assert (head(louder_frames) - fixture["logits"]).abs().max() > 0.01
 
 
-def test_soft_vc_logits_are_cosines_over_the_temperature():
-    torch.manual_seed(0)
-    head = SoftVcHead(channels=12, units=8, labels=5)
-    units = head(torch.randn(7, 12))
-    labels = head.label_embedding.weight
-    expected = (units / units.norm(dim=1, keepdim=True)) @ (labels / labels.norm(dim=1, keepdim=True)).T / 0.1
-    torch.testing.assert_close(head.logits(units), expected, rtol=0, atol=1e-5)
-
-
 @pytest.mark.parametrize("shape", [(40, 192), (768,), (1, 1, 40, 768)])
 def test_refuses_features_of_another_model(head, shape):
     with pytest.raises(ValueError, match=r"take \(L, 768\)"):
         head(torch.ones(shape))
+
+
+def test_the_stream_is_the_head_on_the_last_layer():
+    torch.manual_seed(0)
+    hubert, head = Hubert.from_pretrained(HUBERT), SoftHead(HUBERT.hidden_size, 10)
+    waveform = 0.1 * torch.randn(8_000)
+    units = SoftUnits(hubert, head)
+    assert (units.dimension, units.rate) == (10, 50.0)
+    assert torch.equal(units(waveform), head(hubert.layer(waveform, 12)).detach())
+    assert not units(waveform).requires_grad

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emotrace.study.profiles import get_profile
-from emotrace.show.experiments.reproduction import recorded_everywhere
+from emotrace.experiments.reproduction import recorded_everywhere
 from emotrace.study.runner import row_state
 
 RESULTS = Path(__file__).parents[2] / "data" / "results"

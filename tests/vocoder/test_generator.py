@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from emotrace.vocoder.hifigan import SMALL, SSL_SAS, UNIVERSAL, FrozenHifiGan, HifiGan, HifiGanConfig
 from emotrace.weights import CheckpointError, load_model, save_model
-from emotrace.vocoder.hifigan import SMALL, SSL_SAS, UNIVERSAL, HifiGan, HifiGanConfig
-from emotrace.vocoder.hifigan import FrozenHifiGan
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 

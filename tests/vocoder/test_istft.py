@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from emotrace.weights import load_model, save_model
 from emotrace.vocoder.istft import IstftConfig, IstftGenerator, overlap_add
+from emotrace.weights import load_model, save_model
 
 
 def analysis(waveform, window, hop):

@@ -11,15 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from emotrace.analysis.bootstrap import Part, combination
-from emotrace.analysis.tables import metric, metric_interval, resampled
-
-if TYPE_CHECKING:
-    from emotrace.study.study import Study
+from emotrace.analysis.contrasts import Contrast, metric_interval
+from emotrace.study.results import Results
 
 Decisions = frozenset[str]
 
@@ -80,7 +76,7 @@ def coefficients() -> dict[str, Mapping[str, Fraction]]:
     return {name: {row: Fraction(n, len(every)) for row, n in found.items() if n} for name, found in weights.items()}
 
 
-def attribution(study: "Study", metric_name: str = "uar", *, recogniser: str = "ser") -> pd.DataFrame:
+def attribution(results: Results, metric: str = "uar", recogniser: str | None = None) -> pd.DataFrame:
     """Loss of a metric (original minus ECAPA-anon-T12-soft) by decision, in its unit (rates in percentage points).
 
     Columns decision, text, loss, low, high (bootstrap over speakers, the same draws in every row), least, most (over
@@ -91,30 +87,25 @@ def attribution(study: "Study", metric_name: str = "uar", *, recogniser: str = "
     """
     lines = []
     for decision in DECISIONS:
-        weights = {row: float(weight) for row, weight in coefficients()[decision.name].items()}
-        costs = _costs(study, decision.name, metric_name, recogniser)
-        line = {"decision": decision.name, "text": decision.text, **_loss(study, weights, metric_name, recogniser)}
+        costs = _costs(results, decision.name, metric, recogniser)
+        line = {"decision": decision.name, "text": decision.text}
+        line |= _loss(results, coefficients()[decision.name], metric, recogniser)
         lines.append(line | {"least": min(costs), "most": max(costs)})
-    ends = {"original": 1.0, row_of(frozenset(decision.name for decision in DECISIONS)): -1.0}
-    total = {"decision": "total", "text": " to ".join(ends), **_loss(study, ends, metric_name, recogniser)}
+    ends = {"original": Fraction(1), row_of(frozenset(decision.name for decision in DECISIONS)): Fraction(-1)}
+    total = {"decision": "total", "text": " to ".join(ends), **_loss(results, ends, metric, recogniser)}
     return pd.DataFrame([*lines, total])
 
 
-def _loss(study: "Study", weights: Mapping[str, float], metric_name: str, recogniser: str) -> dict[str, float]:
-    chosen = metric(metric_name, recogniser)
-    parts = []
-    for row, weight in weights.items():
-        lines = chosen.lines(study, row)
-        parts.append(Part(weight * chosen.factor, lines, chosen.statistic, resampled(lines)))
-    found = combination(parts, n=study.n_bootstrap, seed=study.seed)
-    return {"loss": found.estimate, "low": found.low, "high": found.high}
+def _loss(results: Results, weights: Mapping[str, Fraction], metric: str, recogniser: str | None) -> dict[str, float]:
+    loss = Contrast.of(metric, weights).interval(results, recogniser)
+    return {"loss": loss.estimate, "low": loss.low, "high": loss.high}
 
 
-def _costs(study: "Study", name: str, metric_name: str, recogniser: str) -> list[float]:
+def _costs(results: Results, name: str, metric: str, recogniser: str | None) -> list[float]:
     """What the decision costs in each order."""
 
     def value(taken: Decisions) -> float:
-        return metric_interval(study, row_of(taken), metric_name, recogniser=recogniser).estimate
+        return metric_interval(results, row_of(taken), metric, recogniser).estimate
 
     befores = {frozenset(order[: order.index(name)]) for order in orders()}
     return [value(before) - value(before | {name}) for before in befores]

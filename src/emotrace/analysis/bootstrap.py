@@ -69,44 +69,6 @@ class SpeakerStatistic(Protocol):
 Statistic = SpeakerStatistic | Callable[[pd.DataFrame], float]
 
 
-def bootstrap_interval(
-    frame: pd.DataFrame,
-    statistic: Statistic,
-    *,
-    by: str = "speaker",
-    n: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Interval:
-    """Percentile interval of a statistic of `frame` (R rows), over `n` draws of the values of column `by`.
-
-    Draws for which the statistic is undefined (a draw of one speaker has no non-target trial) are left out. Raises
-    MetricError when the estimate or a tenth of the draws is undefined, and when there is a single speaker, over whom no
-    interval exists: then pass another `by`, e.g. "utterance", and say so.
-    """
-    return _interval(_values(frame, statistic, Draws.of(frame, by, n, seed)), level)
-
-
-def paired_difference(
-    frame: pd.DataFrame,
-    baseline: pd.DataFrame,
-    statistic: Statistic,
-    *,
-    by: str = "speaker",
-    n: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Interval:
-    """Interval of statistic(frame) - statistic(baseline), both over the same draws of the same speakers.
-
-    Raises MetricError when the speakers differ, and as `bootstrap_interval` does.
-    """
-    draws, theirs = Draws.of(frame, by, n, seed), Draws.of(baseline, by, n, seed)
-    if not np.array_equal(draws.names, theirs.names):
-        raise MetricError(f"a paired difference needs the same {by}s on both sides")
-    return _interval(_values(frame, statistic, draws) - _values(baseline, statistic, draws), level)
-
-
 class Part(NamedTuple):
     """One term of a combination: factor times a statistic of a frame."""
 
@@ -117,10 +79,15 @@ class Part(NamedTuple):
 
 
 def combination(parts: Sequence[Part], *, n: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
-    """Interval of a weighted sum of statistics, parts with the same speakers over the same draws of them.
+    """Percentile interval of a weighted sum of statistics, over ``n`` draws of the values of each part's column ``by``.
 
-    Parts with other speakers, as of another corpus, are drawn independently. Raises MetricError as
-    `bootstrap_interval` does.
+    Parts with the same speakers are drawn together, so a difference is a paired one; parts with other speakers, as of
+    another corpus, are drawn independently. Draws for which the sum is undefined (a draw of one speaker has no
+    non-target trial) are left out.
+
+    Raises:
+        MetricError: the estimate or a tenth of the draws is undefined, or there is a single speaker, over whom no
+            interval exists: then take another ``by``, e.g. "utterance", and say so.
     """
     return _interval(np.asarray(sum(_terms(parts, n, seed))), level)
 
@@ -128,7 +95,7 @@ def combination(parts: Sequence[Part], *, n: int = 1000, seed: int = 0, level: f
 def ratio(above: Part, below: Part, *, n: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
     """Interval of one part divided by another, drawn as in `combination`.
 
-    Raises MetricError as `bootstrap_interval` does, and where too often nothing is to be divided by.
+    Raises MetricError as `combination` does, and where too often nothing is to be divided by.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.divide(*_terms([above, below], n, seed))

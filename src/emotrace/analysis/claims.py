@@ -1,4 +1,4 @@
-"""The paper's claims C1 to C13 (study section 4) as tests with a rule: reproduced, contradicted or undecided.
+"""The paper's claims C1 to C13 as tests with a rule: reproduced, contradicted or undecided.
 
 A test is a weighted sum of metrics of rows and what the paper says of it. Its verdict follows from its interval alone:
 
@@ -12,18 +12,15 @@ measurements the results do not hold says so instead of a verdict.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from emotrace.corpus.datadir import Emotion
-from emotrace.analysis.bootstrap import Interval, Part, combination
+from emotrace.analysis.bootstrap import Interval
+from emotrace.analysis.contrasts import COLUMNS, EMOTIONS, Contrast, TableError, Term
 from emotrace.analysis.metrics import MetricError
-from emotrace.analysis.tables import COLUMNS, REPORTED, TableError, metric, resampled
-
-if TYPE_CHECKING:
-    from emotrace.study.study import Study
+from emotrace.paths import REPORTED
+from emotrace.study.results import Results
 
 REPRODUCED, CONTRADICTED, UNDECIDED = "reproduced", "contradicted", "undecided"
 ROWS_MISSING, NOT_MEASURED = "rows missing", "not measured"
@@ -33,21 +30,12 @@ SAME_UAR = 3.0  # percentage points; the paper calls -0.15 similar
 
 
 @dataclass(frozen=True)
-class Term:
-    """``factor`` times ``metric`` (a name that `tables.metric` knows) of ``row``."""
-
-    row: str
-    metric: str
-    factor: float = 1.0
-
-
-@dataclass(frozen=True)
 class Test:
-    """What the paper says of a sum of terms.
+    """What the paper says of a contrast.
 
     Attributes:
         text: the statement, short.
-        terms: the sum.
+        contrast: the sum that it is about.
         sign: +1 where the paper says above zero, -1 below, 0 within ``margin`` of zero.
         margin: in the unit of the metric.
     """
@@ -55,7 +43,7 @@ class Test:
     __test__ = False  # no test of pytest's
 
     text: str
-    terms: tuple[Term, ...]
+    contrast: Contrast
     sign: int = 1
     margin: float = 0.0
 
@@ -87,15 +75,15 @@ class Claim:
     @property
     def rows(self) -> frozenset[str]:
         """The rows that its tests need."""
-        return frozenset(term.row for test in self.tests for term in test.terms)
+        return frozenset().union(*(test.contrast.rows for test in self.tests))
 
 
 def minus(first: str, second: str, name: str, text: str, sign: int = 1, margin: float = 0.0) -> Test:
     """The test of metric ``name`` of one row minus that of another."""
-    return Test(text, (Term(first, name), Term(second, name, -1.0)), sign, margin)
+    return Test(text, Contrast.of(name, {first: 1, second: -1}), sign, margin)
 
 
-def test_lines(study: "Study", claims: Iterable[Claim]) -> pd.DataFrame:
+def test_lines(results: Results, claims: Iterable[Claim]) -> pd.DataFrame:
     """One line per test: claim, test, estimate, low, high, paper (its sign in words), reported, verdict.
 
     Claims whose rows the study does not have are left out. Where the results lack a measurement, the numbers are NaN
@@ -103,27 +91,27 @@ def test_lines(study: "Study", claims: Iterable[Claim]) -> pd.DataFrame:
     """
     lines = []
     for claim in claims:
-        for test in claim.tests if claim.rows <= set(study.rows) else ():
-            line = {"claim": claim.name, "test": test.text, **_judged(study, test), "paper": test.statement}
+        for test in claim.tests if claim.rows <= set(results.rows) else ():
+            line = {"claim": claim.name, "test": test.text, **_judged(results, test), "paper": test.statement}
             lines.append(line | {"reported": reported(test)})
     return pd.DataFrame(lines)
 
 
-def _judged(study: "Study", test: Test) -> dict[str, object]:
+def _judged(results: Results, test: Test) -> dict[str, object]:
     try:
-        interval = estimate(study, test)
+        interval = test.contrast.interval(results)
     except (TableError, MetricError):
         return {"estimate": np.nan, "low": np.nan, "high": np.nan, "verdict": NOT_MEASURED}
     return {**interval._asdict(), "verdict": test.verdict(interval)}
 
 
-def verdicts(study: "Study", claims: Iterable[Claim]) -> pd.DataFrame:
+def verdicts(results: Results, claims: Iterable[Claim]) -> pd.DataFrame:
     """One line per claim: claim, text, tests (how many), verdict; "rows missing" where the study lacks a row."""
     claims = list(claims)
-    found = test_lines(study, claims)
+    tested = test_lines(results, claims)
     lines = []
     for claim in claims:
-        own = list(found.loc[found["claim"] == claim.name, "verdict"]) if len(found) else []
+        own = list(tested.loc[tested["claim"] == claim.name, "verdict"]) if len(tested) else []
         lines.append({"claim": claim.name, "text": claim.text, "tests": len(claim.tests), "verdict": overall(own)})
     return pd.DataFrame(lines)
 
@@ -139,29 +127,17 @@ def overall(verdicts: list[str]) -> str:
     return REPRODUCED if set(verdicts) == {REPRODUCED} else UNDECIDED
 
 
-def estimate(study: "Study", test: Test) -> Interval:
-    """The sum of a test with its interval, in the unit of its metrics (rates in percentage points)."""
-    parts = []
-    for term in test.terms:
-        chosen = metric(term.metric)
-        lines = chosen.lines(study, term.row)
-        if lines.empty:
-            raise TableError(f"profile {study.profile.name}, row {term.row}: no results for {term.metric}")
-        parts.append(Part(term.factor * chosen.factor, lines, chosen.statistic, resampled(lines)))
-    return combination(parts, n=study.n_bootstrap, seed=study.seed)
-
-
 def reported(test: Test) -> float:
     """The paper's own value of the sum, from the numbers of its table II; NaN where it does not print them."""
     table = pd.read_csv(REPORTED, index_col="row")
-    return sum(term.factor * _reported(table, term) for term in test.terms)
+    return sum(term.factor * _reported(table, term) for term in test.contrast.terms)
 
 
 def _reported(table: pd.DataFrame, term: Term) -> float:
     if term.row not in table.index or term.metric not in (*COLUMNS, "recall_spread"):
         return np.nan
     if term.metric == "recall_spread":
-        return float(np.std([table.at[term.row, emotion.value] for emotion in Emotion]))
+        return float(np.std([table.at[term.row, emotion] for emotion in EMOTIONS]))
     return float(table.at[term.row, term.metric])
 
 
@@ -202,11 +178,7 @@ CLAIMS: tuple[Claim, ...] = (
             minus("ECAPA-anon-T12-soft", "ECAPA-orig-T12-soft", "uar", "anonymising costs, T12-soft", -1),
             Test(
                 "soft encoding costs more (speaker anonymised in both)",
-                (
-                    Term("ECAPA-anon-T6", "uar", 2.0),
-                    Term("ECAPA-anon-T12-soft", "uar", -1.0),
-                    Term("ECAPA-orig-T6", "uar", -1.0),
-                ),
+                Contrast.of("uar", {"ECAPA-anon-T6": 2, "ECAPA-anon-T12-soft": -1, "ECAPA-orig-T6": -1}),
             ),
         ),
     ),
@@ -233,11 +205,7 @@ CLAIMS: tuple[Claim, ...] = (
         (
             Test(
                 "none-T1 loses less than half of what ECAPA-anon-T12-soft loses",
-                (
-                    Term("none-T1", "uar"),
-                    Term("original", "uar", -0.5),
-                    Term("ECAPA-anon-T12-soft", "uar", -0.5),
-                ),
+                Contrast.of("uar", {"none-T1": 1, "original": -0.5, "ECAPA-anon-T12-soft": -0.5}),
             ),
         ),
     ),
@@ -247,11 +215,13 @@ CLAIMS: tuple[Claim, ...] = (
         tuple(
             Test(
                 f"{row}: emotional WER rises more than read",
-                (
-                    Term(row, "wer_emotional"),
-                    Term("original", "wer_emotional", -1.0),
-                    Term(row, "wer_read", -1.0),
-                    Term("original", "wer_read"),
+                Contrast(
+                    (
+                        Term(row, "wer_emotional"),
+                        Term("original", "wer_emotional", -1.0),
+                        Term(row, "wer_read", -1.0),
+                        Term("original", "wer_read"),
+                    )
                 ),
             )
             for row in HUBERT_ROWS
@@ -277,7 +247,9 @@ CLAIMS: tuple[Claim, ...] = (
         tuple(
             Test(
                 f"{more} above {less}",
-                (Term("none-T1", f"kurtosis_median_{more}"), Term("none-T1", f"kurtosis_median_{less}", -1.0)),
+                Contrast(
+                    (Term("none-T1", f"kurtosis_median_{more}"), Term("none-T1", f"kurtosis_median_{less}", -1.0))
+                ),
             )
             for more, less in _STEPS
         ),

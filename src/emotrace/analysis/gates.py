@@ -6,18 +6,15 @@ more of these than of its representation. A gate is met or missed by its estimat
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from emotrace.analysis.bootstrap import Interval, Part, bootstrap_interval, ratio
+from emotrace.analysis.bootstrap import Interval, Part, combination
+from emotrace.analysis.contrasts import TableError, metric, metric_interval, metric_ratio, resampled
 from emotrace.analysis.metrics import MetricError
 from emotrace.analysis.statistics import Quantile
-from emotrace.analysis.tables import TableError, metric, metric_interval, resampled
-
-if TYPE_CHECKING:
-    from emotrace.study.study import Study
+from emotrace.study.results import Results
 
 F0_ERROR = "f0_error"
 CONTROL_KEEPS = 0.95  # of the recordings' UAR, on the official vocoder's copies
@@ -27,8 +24,8 @@ CONTROL_KEEPS = 0.95  # of the recordings' UAR, on the official vocoder's copies
 class Gate:
     """A metric of a row, in percent, or divided by the original's where ``relative``, and its limit.
 
-    ``metric`` is one of `tables.metric`, or "f0_error": the median over utterances of the difference of their mean F0
-    from the original's, in percent.
+    ``metric`` is one of `contrasts.metric`, or "f0_error": the median over utterances of the difference of their mean
+    F0 from the original's, in percent.
     """
 
     row: str
@@ -36,7 +33,7 @@ class Gate:
     limit: float
     at_least: bool = False
     relative: bool = True
-    recogniser: str = "ser"
+    recogniser: str = "functionals"
 
     def met(self, value: float) -> bool:
         return value >= self.limit if self.at_least else value <= self.limit
@@ -44,7 +41,7 @@ class Gate:
 
 def _both(row: str, limit: float, relative: bool = True) -> tuple[Gate, Gate]:
     """UAR at least a limit, for both recognisers."""
-    first, second = (Gate(row, "uar", limit, True, relative, recogniser) for recogniser in ("ser", "ser_second"))
+    first, second = (Gate(row, "uar", limit, True, relative, recogniser) for recogniser in ("functionals", "ge2e"))
     return first, second
 
 
@@ -64,7 +61,7 @@ GATES = (
 )
 
 
-def gate_table(study: "Study", gates: Iterable[Gate] = GATES) -> pd.DataFrame:
+def gate_table(results: Results, gates: Iterable[Gate] = GATES) -> pd.DataFrame:
     """One line per gate whose rows the study has: row, metric, recogniser ("" where none), unit, estimate, low, high,
     wanted, met, surely (whether the whole interval is on that side).
 
@@ -73,46 +70,43 @@ def gate_table(study: "Study", gates: Iterable[Gate] = GATES) -> pd.DataFrame:
     Raises:
         TableError: a row without results for a metric.
     """
-    return pd.DataFrame([_line(study, gate) for gate in gates if {gate.row, "original"} <= set(study.rows)])
+    return pd.DataFrame([_line(results, gate) for gate in gates if {gate.row, "original"} <= set(results.rows)])
 
 
-def _line(study: "Study", gate: Gate) -> dict[str, object]:
+def _line(results: Results, gate: Gate) -> dict[str, object]:
     try:
-        found = measured(study, gate)
+        value = measured(results, gate)
     except MetricError:
-        found = Interval(np.nan, np.nan, np.nan)
-    met = None if np.isnan(found.estimate) else gate.met(found.estimate)
+        value = Interval(np.nan, np.nan, np.nan)
+    met = None if np.isnan(value.estimate) else gate.met(value.estimate)
     return {
         "row": gate.row,
         "metric": gate.metric,
         "recogniser": gate.recogniser if gate.metric == "uar" else "",
         "unit": "x original" if gate.relative else "%",
-        **found._asdict(),
+        **value._asdict(),
         "wanted": f"at {'least' if gate.at_least else 'most'} {gate.limit:g}",
         "met": met,
-        "surely": met is not None and gate.met(found.low) == gate.met(found.high) == met,
+        "surely": met is not None and gate.met(value.low) == gate.met(value.high) == met,
     }
 
 
-def measured(study: "Study", gate: Gate) -> Interval:
+def measured(results: Results, gate: Gate) -> Interval:
     """What a gate is about, in its unit."""
     if gate.metric == F0_ERROR:
-        return _f0_error(study, gate.row)
+        return _f0_error(results, gate.row)
     if not gate.relative:
-        return metric_interval(study, gate.row, gate.metric, recogniser=gate.recogniser)
-    chosen = metric(gate.metric, gate.recogniser)
-    own, original = (chosen.lines(study, row) for row in (gate.row, "original"))
-    above, below = (Part(1.0, lines, chosen.statistic, resampled(lines)) for lines in (own, original))
-    return ratio(above, below, n=study.n_bootstrap, seed=study.seed)
+        return metric_interval(results, gate.row, gate.metric, gate.recogniser)
+    return metric_ratio(results, gate.row, "original", gate.metric, gate.recogniser)
 
 
-def _f0_error(study: "Study", row: str) -> Interval:
+def _f0_error(results: Results, row: str) -> Interval:
     chosen = metric("f0_mean_hz")
-    lines = chosen.lines(study, row)
-    original = chosen.lines(study, "original").set_index("utterance")["f0_mean_hz"]
+    lines = chosen.lines(results, row)
+    original = chosen.lines(results, "original").set_index("utterance")["f0_mean_hz"]
     error = 100 * (lines["f0_mean_hz"] / lines["utterance"].map(original).astype(float) - 1).abs()
     lines = lines.assign(f0_error=error).dropna(subset=["f0_error"])
     if lines.empty:
         raise TableError(f"no utterance of {row} has an F0 in both versions")
-    options = {"by": resampled(lines), "n": study.n_bootstrap, "seed": study.seed}
-    return bootstrap_interval(lines, Quantile("f0_error"), **options)
+    part = Part(1.0, lines, Quantile("f0_error"), resampled(lines))
+    return combination([part], n=results.n_bootstrap, seed=results.seed)

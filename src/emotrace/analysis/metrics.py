@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from emotrace.corpus.metadata import Emotion
+from emotrace.corpus.datadir import Emotion
 
 
 class MetricError(ValueError):
@@ -16,7 +16,8 @@ def eer(target: Iterable[float], nontarget: Iterable[float]) -> tuple[float, flo
     """Equal error rate in [0, 1] and its threshold, from target scores (P,) and non-target scores (Q,).
 
     A trial is accepted when its score is above the threshold. EER = (FAR + FRR) / 2 at the observed score where the two
-    are closest, the lowest such score on a tie; nothing is interpolated (VoicePrivacy's and SpeechBrain's definition). The rates are compared as integers, in O(n log n) time and linear memory.
+    are closest, the lowest such score on a tie; nothing is interpolated (VoicePrivacy's and SpeechBrain's definition).
+    The rates are compared as integers, in O(n log n) time and linear memory.
     Raises MetricError when either is empty or holds a NaN or infinite score.
     """
     target, nontarget = _scores(target, "target"), _scores(nontarget, "non-target")

@@ -1,13 +1,13 @@
-"""The study's metrics as functions of speaker weights, for `bootstrap.py`. R rows, S speakers, N draws, K counts."""
+"""The study's metrics as functions of speaker weights, for `bootstrap`. R rows, S speakers, N draws, K counts."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from emotrace.corpus.metadata import Emotion
 from emotrace.analysis.bootstrap import Draws
 from emotrace.analysis.metrics import MetricError, confusion
+from emotrace.corpus.datadir import Emotion
 
 _CHUNK = 2**22  # weights of trials held in memory at once
 
@@ -80,15 +80,16 @@ class RecallSpread:
 
 @dataclass(frozen=True)
 class ShareCalled:
-    """Share of the utterances of one emotion that are recognised as another."""
+    """Share of the utterances of one emotion, or with `true=None` of all others, that are recognised as `called`."""
 
     predicted: str
-    true: Emotion
+    true: Emotion | None
     called: Emotion
 
     def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
         """Its value (N,) for every draw; the frame (R rows) has the column emotion besides the predictions."""
-        true = frame["emotion"].to_numpy(str) == self.true.value
+        emotions = frame["emotion"].to_numpy(str)
+        true = emotions != self.called.value if self.true is None else emotions == self.true.value
         called = true & (frame[self.predicted].to_numpy(str) == self.called.value)
         return _share(np.column_stack([called, true]).astype(float), frame, draws)
 

@@ -6,12 +6,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from emotrace.corpus.datadir import Emotion
-from emotrace.analysis.bootstrap import Draws, SpeakerStatistic, bootstrap_interval, paired_difference
+from emotrace.analysis.bootstrap import Draws, Part, SpeakerStatistic, combination
+from emotrace.analysis.contrasts import ACOUSTIC_COLUMNS
 from emotrace.analysis.metrics import MetricError
 from emotrace.analysis.statistics import EqualErrorRate, Mean, Recall, WordErrorRate
-from emotrace.study.directories import Evaluation
-from emotrace.analysis.tables import ACOUSTIC_COLUMNS, RECOGNISERS
+from emotrace.corpus.datadir import Emotion
+from emotrace.pipeline.results import emotion_column
+from emotrace.study.results import Results
 
 GENDERS = {"f": "female", "m": "male"}
 
@@ -25,31 +26,35 @@ class Measured(NamedTuple):
     statistic: SpeakerStatistic
     factor: float = 100.0
 
+    def part(self, sign: float = 1.0) -> Part:
+        """It as a term of a contrast."""
+        return Part(sign * self.factor, self.lines, self.statistic)
 
-def summary_table(evaluation: Evaluation) -> pd.DataFrame:
+
+def summary_table(results: Results) -> pd.DataFrame:
     """Columns version, metric, of (attacker and gender, or recogniser), estimate, low, high, n.
 
     Rates in percent, acoustic features as means in their own unit. Bounds are NaN where a single speaker allows none.
     """
     return pd.DataFrame(
-        {"version": row, "metric": found.metric, "of": found.of, **_interval(evaluation, found), "n": len(found.lines)}
-        for row in evaluation.rows
-        for found in _measured(evaluation, row)
+        {"version": row, "metric": found.metric, "of": found.of, **_interval(results, found), "n": len(found.lines)}
+        for row in results.rows
+        for found in _measured(results, row)
     )
 
 
-def difference_table(evaluation: Evaluation) -> pd.DataFrame:
+def difference_table(results: Results) -> pd.DataFrame:
     """Anonymised minus original: columns metric, of, estimate, low, high; rates in percentage points.
 
     Both sides over the same draws of the same speakers. The attackers' EER are compared with that of the originals.
     Bounds are NaN where the speakers are too few for an interval.
     """
     columns = ["metric", "of", "estimate", "low", "high"]
-    before = {_pair(found): found for found in _measured(evaluation, evaluation.rows[0])}
+    before = {_pair(found): found for found in _measured(results, results.rows[0])}
     return pd.DataFrame(
         (
-            {"metric": found.metric, "of": found.of, **_difference(evaluation, found, before[_pair(found)])}
-            for found in _measured(evaluation, evaluation.rows[1])
+            {"metric": found.metric, "of": found.of, **_difference(results, found, before[_pair(found)])}
+            for found in _measured(results, results.rows[1])
             if _pair(found) in before
         ),
         columns=columns,
@@ -61,15 +66,15 @@ def _pair(found: Measured) -> tuple[str, str]:
     return found.metric, found.of.rpartition(", ")[2]
 
 
-def _measured(evaluation: Evaluation, row: str) -> Iterator[Measured]:
+def _measured(results: Results, row: str) -> Iterator[Measured]:
     """Every metric that the results of a version have lines for."""
-    own = evaluation.utterances[evaluation.utterances["row"] == row]
-    everything = (*_verification(evaluation, row), *_words(own), *_emotions(own), *_acoustics(own))
+    own = results.utterances[results.utterances["row"] == row]
+    everything = (*_verification(results, row), *_words(own), *_emotions(own, results.recognisers), *_acoustics(own))
     return (found for found in everything if not found.lines.empty)
 
 
-def _verification(evaluation: Evaluation, row: str) -> Iterator[Measured]:
-    trials = evaluation.trials[evaluation.trials["row"] == row]
+def _verification(results: Results, row: str) -> Iterator[Measured]:
+    trials = results.trials[results.trials["row"] == row]
     for (attacker, gender), own in trials.groupby(["attacker", "gender"]):
         yield Measured("EER [%]", f"{attacker}, {GENDERS[gender]}", own, EqualErrorRate())
 
@@ -78,14 +83,15 @@ def _words(own: pd.DataFrame) -> Iterator[Measured]:
     yield Measured("WER [%]", "", own.dropna(subset=["word_errors"]), WordErrorRate())
 
 
-def _emotions(own: pd.DataFrame) -> Iterator[Measured]:
-    for recogniser in RECOGNISERS:
+def _emotions(own: pd.DataFrame, recognisers: tuple[str, ...]) -> Iterator[Measured]:
+    for recogniser in recognisers:
         # without folds there was one recogniser, trained on other data, and so one fold
-        recognised = own.dropna(subset=[recogniser]).fillna({"fold": "all"})
-        yield Measured("UAR [%]", recogniser, recognised, Recall(recogniser))
+        column = emotion_column(recogniser)
+        recognised = own.dropna(subset=[column]).fillna({"fold": "all"})
+        yield Measured("UAR [%]", recogniser, recognised, Recall(column))
         for emotion in Emotion:
             lines = _with_emotion(recognised, emotion)
-            yield Measured(f"recall {emotion.value} [%]", recogniser, lines, Recall(recogniser, emotion))
+            yield Measured(f"recall {emotion.value} [%]", recogniser, lines, Recall(column, emotion))
 
 
 def _acoustics(own: pd.DataFrame) -> Iterator[Measured]:
@@ -98,29 +104,28 @@ def _with_emotion(lines: pd.DataFrame, emotion: Emotion) -> pd.DataFrame:
     return lines if (lines["emotion"] == emotion.value).any() else lines.iloc[:0]
 
 
-def _interval(evaluation: Evaluation, found: Measured) -> dict[str, float]:
+def _interval(results: Results, found: Measured) -> dict[str, float]:
     """Estimate and bounds over speakers; where the speakers are too few for bounds, these are NaN."""
-    options = {"n": evaluation.n_bootstrap, "seed": evaluation.seed}
     try:
-        return _scaled(found, *bootstrap_interval(found.lines, found.statistic, **options))
+        return combination([found.part()], n=results.n_bootstrap, seed=results.seed)._asdict()
     except MetricError:
-        return _scaled(found, _estimate(found), np.nan, np.nan)
+        return _without_bounds(_estimate(found))
 
 
-def _difference(evaluation: Evaluation, found: Measured, before: Measured) -> dict[str, float]:
-    options = {"n": evaluation.n_bootstrap, "seed": evaluation.seed}
+def _difference(results: Results, found: Measured, before: Measured) -> dict[str, float]:
     try:
-        return _scaled(found, *paired_difference(found.lines, before.lines, found.statistic, **options))
+        parts = [found.part(), before.part(-1.0)]
+        return combination(parts, n=results.n_bootstrap, seed=results.seed)._asdict()
     except MetricError:
-        return _scaled(found, _estimate(found) - _estimate(before), np.nan, np.nan)
+        return _without_bounds(_estimate(found) - _estimate(before))
 
 
-def _scaled(found: Measured, *values: float) -> dict[str, float]:
-    return dict(zip(("estimate", "low", "high"), (found.factor * value for value in values), strict=True))
+def _without_bounds(estimate: float) -> dict[str, float]:
+    return {"estimate": estimate, "low": np.nan, "high": np.nan}
 
 
 def _estimate(found: Measured) -> float:
     """The metric without an interval."""
     names = np.unique(found.lines[[name for name in ("speaker", "trial_speaker") if name in found.lines]].to_numpy(str))
     once = Draws("speaker", names, np.ones((1, len(names)), dtype=np.int64))
-    return float(found.statistic.weighted(found.lines, once)[0])
+    return found.factor * float(found.statistic.weighted(found.lines, once)[0])

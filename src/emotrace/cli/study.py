@@ -104,8 +104,8 @@ def reproduce(
     """
     with one_message():
         from emotrace.study.profiles import get_profile, prepare
-        from emotrace.show.experiments.reproduction import KEPT, keep_agreements, recorded_everywhere, together
-        from emotrace.show.experiments.reproduction import reproduce as make_again
+        from emotrace.experiments.reproduction import KEPT, keep_agreements, recorded_everywhere, together
+        from emotrace.experiments.reproduction import reproduce as make_again
 
         own = get_profile(profile)
         groups = recorded_everywhere(own) if every else [layout_and_rows(profile, rows, layer, seed)]
@@ -168,7 +168,7 @@ def learning_curve(
     with one_message():
         from emotrace.study.layout import Layout
         from emotrace.experiments.learning_curve import run_learning_curve
-        from emotrace.experiments.learning_curve_tables import learning_curve as read_curve
+        from emotrace.experiments.learning_curve import learning_curve as read_curve
         from emotrace.study.profiles import get_profile, prepare
         from emotrace.study.runner import require_scheduler
 

@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 from emotrace.corpus.files import atomic_file, write_text_atomic
-from emotrace.corpus.metadata import Emotion, audio_path, metadata_problems
-from emotrace.corpus.kaldi_tables import FORMATS, CorpusError, Problem, Table, read_tables
+from emotrace.corpus.kaldi import Emotion, audio_path, metadata_problems
+from emotrace.corpus.kaldi import FORMATS, CorpusError, Problem, Table, read_tables
 
 __all__ = [
     "CorpusError",
@@ -66,8 +66,10 @@ class DataDir:
         path = Path(path)
         tables = read_tables(path)
         if problems := metadata_problems(path, tables, require_audio=require_audio):
-            raise CorpusError(_first_of(problems))
-        return cls(path, _utterances(path, tables), tuple(tables["enrolls"].cells), _trials(tables["trials"]))
+            more = f" (and {len(problems) - 1} more problems: validate the directory)" if len(problems) > 1 else ""
+            raise CorpusError(f"{problems[0]}{more}")
+        trials = (Trial(*key.split(), target=label == "target") for key, label, _ in tables["trials"])
+        return cls(path, _utterances(path, tables), tuple(tables["enrolls"].cells), tuple(trials))
 
     def __iter__(self) -> Iterator[Utterance]:
         return iter(self.utterances)
@@ -141,7 +143,11 @@ def write_anonymised(source: DataDir, path: str | Path, audio: Mapping[str, Path
 
 
 def refuse_asr_suffix(source: Path, path: Path) -> None:
-    """Raise CorpusError when `path` is named like `source` with a suffix that contains "asr"."""
+    """Raise CorpusError when `path` is named like `source` with a suffix that contains "asr".
+
+    check_kaldi_formart_data in utils/prepare_results_in_kaldi_format.py of Voice-Privacy-Challenge-2024 passes over
+    such directories ('asr' not in folder).
+    """
     suffix = path.name.removeprefix(source.name) if path.name.startswith(source.name) else ""
     if "asr" in suffix.lower():
         raise CorpusError(
@@ -149,30 +155,20 @@ def refuse_asr_suffix(source: Path, path: Path) -> None:
         )
 
 
-def _first_of(problems: list[Problem]) -> str:
-    more = f" (and {len(problems) - 1} more problems: validate the directory)" if len(problems) > 1 else ""
-    return f"{problems[0]}{more}"
-
-
-def _utterances(path: Path, tables: dict[str, Table]) -> tuple[Utterance, ...]:
-    def utterance(key: str, speaker: str) -> Utterance:
-        """One line of utt2spk with what the other files say of it."""
-        emotion = tables["utt2emo"].get(key)
-        return Utterance(
+def _utterances(path: Path, tables: Tables) -> tuple[Utterance, ...]:
+    """The lines of utt2spk with what the other files say of each utterance."""
+    return tuple(
+        Utterance(
             id=key,
             speaker=speaker,
             gender=tables["spk2gender"].cells[speaker].value,
             path=audio_path(path, tables["wav.scp"].cells[key].value),
             text=tables["text"].get(key),
-            emotion=None if emotion is None else Emotion(emotion),
+            emotion=None if (emotion := tables["utt2emo"].get(key)) is None else Emotion(emotion),
             fold=tables["spk2fold"].get(speaker),
         )
-
-    return tuple(utterance(key, cell.value) for key, cell in tables["utt2spk"].cells.items())
-
-
-def _trials(table: Table) -> tuple[Trial, ...]:
-    return tuple(Trial(*key.split(), target=cell.value == "target") for key, cell in table.cells.items())
+        for key, speaker, _ in tables["utt2spk"]
+    )
 
 
 def _kaldi_files(
@@ -183,13 +179,14 @@ def _kaldi_files(
     for utterance in utterances:
         speakers[utterance.speaker].append(utterance)
     by_speaker = sorted(speakers.items())
+    folds = {speaker: _only(spoken, "fold") for speaker, spoken in by_speaker}
     files = {
         "utt2spk": [f"{u.id} {u.speaker}" for u in utterances],
-        "spk2utt": [f"{speaker} {' '.join(u.id for u in own)}" for speaker, own in by_speaker],
-        "spk2gender": [f"{speaker} {_only(own, 'gender')}" for speaker, own in by_speaker],
+        "spk2utt": [f"{speaker} {' '.join(u.id for u in spoken)}" for speaker, spoken in by_speaker],
+        "spk2gender": [f"{speaker} {_only(spoken, 'gender')}" for speaker, spoken in by_speaker],
         "text": [f"{u.id} {u.text}" for u in utterances if u.text is not None],
         "utt2emo": [f"{u.id} {u.emotion}" for u in utterances if u.emotion is not None],
-        "spk2fold": [f"{speaker} {fold}" for speaker, own in by_speaker if (fold := _only(own, "fold")) is not None],
+        "spk2fold": [f"{speaker} {fold}" for speaker, fold in folds.items() if fold is not None],
         "enrolls": enrolment,
         "trials": [f"{t.speaker} {t.utterance} {'target' if t.target else 'nontarget'}" for t in trials],
         "wav.scp": [f"{u.id} {_entry(u.path, path)}" for u in utterances],

@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from emotrace.corpus.audio import SAMPLE_RATE, AudioError, load_audio, read_samples
 from emotrace.corpus.datadir import DataDir
-from emotrace.corpus.metadata import audio_path, metadata_problems
-from emotrace.corpus.kaldi_tables import CorpusError, Problem, read_tables
+from emotrace.corpus.kaldi import audio_path, metadata_problems
+from emotrace.corpus.kaldi import CorpusError, Problem, read_tables
 
 SHORTEST_SECONDS = 0.4
 LOWEST_RATE = 8_000  # Hz; telephone speech, above which the recognisers' 16 kHz may be resampled from

@@ -15,19 +15,26 @@ Kubernetes, by the dask operator, with an image that has emotrace and one ReadWr
     print(cluster.scheduler_address)  # for --scheduler, in a pod that mounts the volume as well
 """
 
+from __future__ import annotations
+
 import os
+import platform
 import re
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from emotrace.engine.environments import Site, complaints, make_site, python_version
-from emotrace.engine.workers import NATIVE, THREAD_VARIABLES, Task, TaskError, Workers
+from emotrace.engine.code import package_digest
+from emotrace.engine.provenance import environment
+from emotrace.engine.workers import KERNELS, NATIVE, THREAD_VARIABLES, Task, TaskError, Workers
 
 CONNECT_SECONDS = 10
 PATIENCE = 300.0  # seconds without any worker before a run gives up: a queue may be slow to start them
@@ -57,8 +64,8 @@ class ClusterWorkers(Workers):
         self._client = connect(scheduler)
         try:
             self._require_workers(scheduler)
-            self._site = make_site(folder, kernels)
-            self._site.probe.write_text(self._site.content)
+            self._environment = own_environment(folder, kernels)
+            self._environment.probe.write_text(self._environment.content)
             self._require_fit()
         except BaseException:
             self.__exit__()
@@ -66,8 +73,8 @@ class ClusterWorkers(Workers):
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
-        if site := getattr(self, "_site", None):
-            site.probe.unlink(missing_ok=True)
+        if environment := getattr(self, "_environment", None):
+            environment.probe.unlink(missing_ok=True)
 
     def _require_workers(self, scheduler: str) -> None:
         try:
@@ -84,7 +91,7 @@ class ClusterWorkers(Workers):
             raise ClusterError(
                 f"the scheduler cannot load emotrace ({error}); start it where the workers have it"
             ) from error
-        answers = self._client.run(complaints, self._site, on_error="return")
+        answers = self._client.run(mismatches, self._environment, on_error="return")
         if unfit := _unfit(answers):
             raise ClusterError(unfit)
         threads = [worker["nthreads"] for worker in self._client.scheduler_info()["workers"].values()]
@@ -95,7 +102,7 @@ class ClusterWorkers(Workers):
             )
 
     def _finished(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, BaseException | None]]:
-        futures = self._client.map(do, tasks, site=self._site, pure=False, key="emotrace")
+        futures = self._client.map(do, tasks, wanted=self._environment, pure=False, key="emotrace")
         waiting = {future.key: (future, task) for future, task in zip(futures, tasks, strict=True)}
         ended: SimpleQueue[Any] = SimpleQueue()
         for future in futures:
@@ -133,13 +140,13 @@ class ClusterWorkers(Workers):
         return False
 
 
-def do(task: Task, site: Site) -> None:
+def do(task: Task, wanted: WorkerEnvironment) -> None:
     """On a worker: do one task as a local worker would, with one thread.
 
     Raises:
         ClusterError: this worker joined late and is unfit. TaskError: no output. Otherwise what the task raises.
     """
-    if lacking := complaints(site):
+    if lacking := mismatches(wanted):
         raise ClusterError("; ".join(lacking))
     with _ONE_AT_A_TIME, _single_threaded():
         if not task.output.exists():  # there already, if a worker was lost after it had written the file
@@ -180,7 +187,7 @@ def connect(scheduler: str) -> Any:
 
 
 def _unfit(answers: Mapping[str, Any]) -> str:
-    """One message about the workers, by address, that failed or complained; empty if none did."""
+    """One message about the workers, by address, that failed or do not fit; empty if none did."""
     said = {
         worker: f"cannot load emotrace ({answer})" if isinstance(answer, BaseException) else "; ".join(answer)
         for worker, answer in answers.items()
@@ -204,3 +211,76 @@ def _error(future: Any) -> BaseException | None:
     if isinstance(error, KilledWorker):
         return ClusterError("every worker that tried it died (out of memory?); give the workers more and repeat")
     return error
+
+
+@dataclass(frozen=True)
+class WorkerEnvironment:
+    """What a worker must have in common with the machine that asks.
+
+    Attributes:
+        python: version, e.g. "3.11".
+        versions: (library, version) of everything that computes.
+        code: digest of the package's code.
+        probe: a file in the folder of the run.
+        content: what is written there.
+        environment: variables that choose kernels; the libraries read them when they are loaded.
+    """
+
+    python: str
+    versions: tuple[tuple[str, str | None], ...]
+    code: str
+    probe: Path
+    content: str
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+@lru_cache(maxsize=4)
+def mismatches(wanted: WorkerEnvironment) -> tuple[str, ...]:
+    """On a worker: what it lacks to work for ``wanted``."""
+    mine = dict(_versions())
+    found = [
+        f"has {name} {mine.get(name)}, not {version}" for name, version in wanted.versions if mine.get(name) != version
+    ]
+    if python_version() != wanted.python:
+        found.append(f"runs Python {python_version()}, not {wanted.python}")
+    if _loaded_code() != wanted.code:
+        found.append("runs another version of emotrace: install this one and restart the workers")
+    if any(os.environ.get(name) != value for name, value in wanted.environment):
+        variables = " ".join(f"{name}={value}" for name, value in wanted.environment)
+        found.append(f"computes with other kernels: start it as {variables} dask worker ...")
+    if not _reads(wanted.probe, wanted.content):
+        found.append(
+            f"does not see {wanted.probe.parent} as this machine does: put it on a file system that both share"
+        )
+    elif not os.access(wanted.probe.parent, os.W_OK):
+        found.append(f"may not write to {wanted.probe.parent}")
+    return tuple(found)
+
+
+def own_environment(folder: Path, kernels: str = NATIVE) -> WorkerEnvironment:
+    """This machine, and a probe for the folder of a run; the caller writes ``content`` to it."""
+    token = uuid.uuid4().hex
+    probe = folder.absolute() / f".cluster.{token}.tmp"
+    code = package_digest()
+    return WorkerEnvironment(python_version(), _versions(), code, probe, token, tuple(KERNELS[kernels].items()))
+
+
+def python_version() -> str:
+    return ".".join(platform.python_version_tuple()[:2])
+
+
+def _versions() -> tuple[tuple[str, str | None], ...]:
+    return tuple(sorted(environment()["versions"].items()))
+
+
+@lru_cache(maxsize=1)
+def _loaded_code() -> str:
+    """Of the code when this worker first worked: a later edit of the files does not change what is loaded."""
+    return package_digest()
+
+
+def _reads(path: Path, content: str) -> bool:
+    try:
+        return path.read_text() == content
+    except OSError:
+        return False

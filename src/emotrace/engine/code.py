@@ -49,6 +49,11 @@ def reached(*things: Any, package: Path = PACKAGE) -> list[str]:
     return sorted(f"{place.module}:{place.name}" for place in source.reach(map(_name, things)))
 
 
+def package_digest(package: Path = PACKAGE) -> str:
+    """Digest of all code of the package, whatever its files are called."""
+    return digest(sorted(json.dumps(_outline(ast.parse(path.read_text()))) for path in package.rglob("*.py")))
+
+
 def _name(thing: Any) -> str:
     return thing if isinstance(thing, str) else f"{thing.__module__}:{thing.__qualname__}"
 

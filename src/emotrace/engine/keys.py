@@ -180,7 +180,9 @@ class Keys:
 
     def _weights(self, models: Iterable[str] = (), files: Iterable[Path] = ()) -> Component:
         """Hashes of the weights, by model folder, or by file where they lie elsewhere; None where they are missing."""
-        found = {name: self._model_hashes.get(name) for name in models} | {f"/{path.name}": _hash(path) for path in files}
+        found = {name: self._model_hashes.get(name) for name in models} | {
+            f"/{path.name}": _hash(path) for path in files
+        }
         return {"weights": found} if found else {}
 
     def _measurement(self, taken: Measurement) -> Component:
@@ -230,4 +232,3 @@ def _hash(path: Path) -> str:
     """sha256 of a file, taken once as long as size and time stay."""
     stat = path.stat()
     return _hash_at(path, stat.st_size, stat.st_mtime_ns)
-

@@ -1,11 +1,12 @@
-"""The learning curve of the recognisers of emotion: UAR by the number of speakers that they learn from.
+"""The learning curve of the emotion recognisers: would more training speakers close the gap of a control?
 
-A control whose gate is missed may have lost emotion, or its recogniser, trained on few voices, minds what no listener
-would. Whether more voices close the gap between the recordings and the control says which it is.
+The recognisers are trained on the recordings of few speakers, then of more, and tested on every version of the test
+speakers' speech. What is recorded has one line per row, recogniser, draw of speakers and utterance.
 """
 
-import time
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,46 +16,43 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from emotrace.analysis.bootstrap import Part, combination, ratio
+from emotrace.analysis.statistics import Recall
 from emotrace.corpus.datadir import DataDir, Utterance
-from emotrace.evaluation.ser import Features, trained_on
-from emotrace.pipeline.results import RECOGNISERS, read_parquet, write_parquet
-from emotrace.study.layout import Layout
-from emotrace.pipeline.measures import Version, measure_tasks
-from emotrace.study.profiles import Backends, Measure, Profile, ProfileError
-from emotrace.engine.provenance import code_version, digest
-from emotrace.pipeline.recognisers import emotion_recogniser
-from emotrace.engine.record import Record
-from emotrace.pipeline.rows import Row, select_rows
-from emotrace.study.runner import RowState, require, running
+from emotrace.engine.code import digest
+from emotrace.engine.keys import Keys
+from emotrace.engine.runner import Record, RunError, Stages, run
 from emotrace.engine.workers import DEFAULT_JOBS, Task
+from emotrace.evaluation import SER
+from emotrace.pipeline.measures import Measure, Measurement, Rendering, recogniser
+from emotrace.pipeline.results import labelled, vectors_of, write_parquet
+from emotrace.pipeline.rows import select_rows
+from emotrace.study.profiles import Profile
+from emotrace.study.run import RowWork
 
 ROWS = ("original", "official-control", "log-mel")
 DRAWS = 8  # of speakers, for each number of them
-SOURCES = dict(zip(RECOGNISERS, (Measure.EMOTION, Measure.SPEAKER), strict=True))
 PREDICTED = "predicted"
+RECALL = Recall(PREDICTED)
 _KEYS = ("row", "recogniser", "utterance", "speaker", "emotion", "fold", PREDICTED)
 LINES = pa.schema({**dict.fromkeys(_KEYS, pa.string()), "speakers": pa.int32(), "draw": pa.int32()})
+Points = dict[tuple[str, str, int], pd.DataFrame]  # predictions by row, recogniser, speakers learned from
 
 
 def curve_profile(profile: Profile) -> Profile:
     """The emotional corpora of a profile, and of its rows those of the curve; places are the profile's own.
 
-    Raises ProfileError where the recognisers do not learn from other speakers than those of the corpus.
+    Raises RunError where the recognisers do not learn from other speakers than those of the corpus.
     """
     if profile.ser_training is None:
-        raise ProfileError(
+        raise RunError(
             f"profile {profile.name}: its recognisers of emotion learn from the corpus itself, fold by fold, or come "
             "trained; a learning curve takes a set of other speakers, as profile scale has"
         )
-    measures = frozenset(SOURCES.values())
+    wanted = frozenset({Measure.EMOTION, Measure.SPEAKER})
     corpora = (corpus for corpus in profile.corpora if Measure.EMOTION in corpus.measures)
-    corpora = tuple(replace(corpus, measures=corpus.measures & measures) for corpus in corpora)
+    corpora = tuple(replace(corpus, measures=corpus.measures & wanted) for corpus in corpora)
     return replace(profile, corpora=corpora, rows=select_rows(ROWS), groups={})
-
-
-def curve_record(profile: Profile) -> Record:
-    """The recorded curve: learning_curve.parquet, one line per row, recogniser, draw of speakers and utterance."""
-    return Record(profile.results / "learning_curve.parquet")
 
 
 def speaker_draws(data: DataDir) -> list[tuple[frozenset[str], ...]]:
@@ -75,105 +73,150 @@ def _draw(genders: Sequence[Sequence[str]], n: int, number: int) -> frozenset[st
     return frozenset(name for names in genders for name in rng.choice(names, size=n, replace=False).tolist())
 
 
-def run_learning_curve(layout: Layout, *, jobs: int = DEFAULT_JOBS, scheduler: str | None = None) -> bool:
-    """Record the learning curve of a layout's profile where it is missing or stale; whether anything was done.
+class CurveWork:
+    """The learning curve of a profile, as the engine runs and records it."""
 
-    Killed, it resumes.
+    name = "learning curve"
 
-    Raises:
-        ProfileError: the recognisers learn from no other speakers, or the data is not there, or another process runs.
-        ModelError: a model is not there. TaskError: an utterance or a recogniser failed.
-        CodeChangedError: the code was edited meanwhile.
-    """
-    own = layout.of(curve_profile(layout.profile))
-    if curve_state(layout).state == "done":
-        return False
-    started, rows = time.monotonic(), own.profile.rows
-    require(own, rows)
-    with running(own, jobs, scheduler) as workers:
-        workers.run(own.feature_tasks(rows), "features")
-        for row in rows:
-            workers.run(own.base_tasks(row), f"{row.name}: originals")
-            workers.run(own.synthesis_tasks(row), f"{row.name}: synthesis")
-            workers.run(_measure_tasks(own, row), f"{row.name}: measurement")
-        tasks = _learning_tasks(own)
-        workers.run(tasks, "learning curve")
-    own.require_unchanged_code()
-    lines = pd.concat([read_parquet(task.output) for task in tasks])
-    save = partial(write_parquet, lines=lines, schema=LINES)
-    curve_record(layout.profile).write(save, layout.profile.name, _identity(own, {}), time.monotonic() - started)
-    return True
+    def __init__(self, profile: Profile):
+        self.profile = curve_profile(profile)
+        self.keys = Keys(self.profile)
+        self.rows = [RowWork(self.profile, row, self.keys) for row in self.profile.rows]
 
+    @property
+    def record(self) -> Record:
+        return curve_record(self.profile)
 
-def curve_state(layout: Layout) -> RowState:
-    """Where the curve stands: "done", "stale" with what differs, or "missing".
+    def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        known = (recorded or {}).get("rows", {})
+        rows = {work.name: work.identity(known.get(work.name, recorded and {})) for work in self.rows}
+        return {"rows": rows, "draws": DRAWS, "code": self.keys.code(f"{__name__}:learn", f"{__name__}:speaker_draws")}
 
-    Without the data, what is recorded is judged by everything else.
-    """
-    own = layout.of(curve_profile(layout.profile))
-    with_data, record = own.profile.has_data(), curve_record(layout.profile)
-    state = record.state(lambda recorded: _identity(own, {} if with_data else recorded["rows"]))
-    return state or RowState(record.table.stem, "missing")
+    def require(self) -> None:
+        for work in self.rows:
+            work.require()
 
+    def stages(self) -> Stages:
+        made = [(f"{work.name}, {name}", tasks) for work in self.rows for name, tasks in work.stages()]
+        return [*made, ("recognisers", self._learning())]
 
-def _identity(own: Layout, known: Mapping[str, Any]) -> dict[str, Any]:
-    """All that the curve depends on; the data hashes are those of the ``known`` identities of rows, else taken anew."""
-    rows = {row.name: own.identity(row, data=known.get(row.name, {}).get("data")) for row in own.profile.rows}
-    return {"rows": rows, "draws": DRAWS, "code": code_version(["study/learning_curve.py"])}
+    def _learning(self) -> list[Task]:
+        """One task for each recogniser and number of speakers."""
+        folder = self.profile.work / "learning-curve" / digest(self.identity())[:16]
+        training, recognisers = self.rows[0].training, self.profile.recognisers
+        renderings = tuple(work.rendering(corpus) for work in self.rows for corpus in work.corpora)
+        return [
+            Task(
+                f"{name} of {len(draws[0])} speakers",
+                folder / f"{name}-{len(draws[0])}.parquet",
+                learn,
+                (name, SER.find(name), recognisers.emotion(name), recognisers.device, training, renderings, draws),
+            )
+            for name in recognisers.ser
+            for draws in speaker_draws(training.data)
+        ]
 
+    def tables(self) -> Mapping[Path, Callable[[Path], None]]:
+        lines = pd.concat([pd.read_parquet(task.output) for task in self._learning()])
+        return {self.record.tables[0]: partial(write_parquet, lines=lines, schema=LINES)}
 
-def _measure_tasks(own: Layout, row: Row) -> list[Task]:
-    versions = (own.version(row, corpus) for corpus in own.corpora(row))
-    return [task for version in versions for task in measure_tasks(version, own.backends, SOURCES.values())]
+    def about(self) -> dict[str, Any]:
+        return {"profile": self.profile.name}
 
-
-def _learning_tasks(own: Layout) -> list[Task]:
-    """One task for each recogniser and number of speakers."""
-    folder = own.profile.work / "learning-curve" / digest(_identity(own, {}))[:16]
-    training = own.training_version()
-    versions = tuple(own.version(row, corpus) for row in own.profile.rows for corpus in own.corpora(row))
-    points = [(name, draws) for name in RECOGNISERS for draws in speaker_draws(training.original)]
-    return [
-        Task(
-            f"{name} of {len(draws[0])} speakers",
-            folder / f"{name}-{len(draws[0])}.parquet",
-            learn,
-            (name, own.backends, training, versions, draws),
-        )
-        for name, draws in points
-    ]
+    def require_unchanged_code(self) -> None:
+        self.keys.require_unchanged_code()
 
 
 def learn(
     output: Path,
     name: str,
-    backends: Backends,
-    training: Version,
-    versions: Sequence[Version],
+    backend: type,
+    measurement: Measurement,
+    device: str,
+    training: Rendering,
+    renderings: Sequence[Rendering],
     draws: Sequence[frozenset[str]],
 ) -> None:
-    """Train recogniser ``name`` on the originals of each draw of speakers, write what it says of every version."""
-    recogniser, measure = emotion_recogniser(getattr(backends, name), backends.device), SOURCES[name]
-    originals = _features(training, measure)
-    tested = [(version, _labelled(version.original), _features(version, measure)) for version in versions]
+    """Train recogniser ``name`` on the originals of each draw of speakers, write its predictions of every rendering."""
+    from emotrace.evaluation.ser import trained_on
+
+    learner, originals = recogniser(backend, device), vectors_of(training.read(measurement))
+    tested = [(each, labelled(each.data), vectors_of(each.read(measurement))) for each in renderings]
     lines = []
     for number, speakers in enumerate(draws):
-        train = [utterance for utterance in _labelled(training.original) if utterance.speaker in speakers]
-        for version, utterances, features in tested:
-            said = trained_on(recogniser, train, originals, utterances, features)
-            point = {"row": version.row, "recogniser": name, "speakers": len(speakers), "draw": number}
-            lines += [point | _line(utterance, said[utterance.id]) for utterance in utterances]
+        train = [utterance for utterance in labelled(training.data) if utterance.speaker in speakers]
+        for each, utterances, features in tested:
+            predictions = trained_on(learner, train, originals, utterances, features)
+            point = {"row": each.name, "recogniser": name, "speakers": len(speakers), "draw": number}
+            lines += [point | _line(utterance, predictions[utterance.id]) for utterance in utterances]
     write_parquet(output, pd.DataFrame(lines), LINES)
-
-
-def _labelled(data: DataDir) -> list[Utterance]:
-    return [utterance for utterance in data if utterance.emotion is not None]
-
-
-def _features(version: Version, measure: Measure) -> Features:
-    return {name: np.array(vector) for name, vector in version.read(measure).items()}
 
 
 def _line(utterance: Utterance, predicted: str) -> dict[str, str | None]:
     line = {name: getattr(utterance, name) for name in ("speaker", "emotion", "fold")}
     return line | {"utterance": utterance.id, PREDICTED: predicted}
+
+
+def curve_record(profile: Profile) -> Record:
+    """Where the curve is recorded: learning_curve.parquet, and its provenance beside it."""
+    return Record(profile.results / "learning_curve.json", (profile.results / "learning_curve.parquet",))
+
+
+def run_learning_curve(profile: Profile, *, jobs: int = DEFAULT_JOBS, scheduler: str | None = None) -> bool:
+    """Record the learning curve of a profile where it is missing or stale; whether anything was done.
+
+    Killed, it resumes. Errors as of `engine.runner.run`; RunError where the recognisers learn from no other speakers.
+    """
+    options = {"jobs": jobs, "scheduler": scheduler, "kernels": profile.kernels}
+    return bool(run([CurveWork(profile)], profile.work, **options))
+
+
+def learning_curve(profile: Profile, *, n_bootstrap: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """UAR by the number of training speakers, mean over their draws, with intervals over the test speakers.
+
+    Returns columns row, recogniser, speakers, metric, estimate, low, high: of every row "uar" in percent, and of the
+    controls "kept", the share of the recordings' UAR, over the same draws of test speakers.
+
+    Raises RunError where no curve is recorded.
+    """
+    points, options, lines = _points(profile), {"n": n_bootstrap, "seed": seed}, []
+    for (row, name, speakers), frame in points.items():
+        point = {"row": row, "recogniser": name, "speakers": speakers}
+        lines.append(point | {"metric": "uar"} | combination([Part(100.0, frame, RECALL)], **options)._asdict())
+        if row != ROWS[0]:
+            original = points[ROWS[0], name, speakers]
+            kept = ratio(Part(1.0, frame, RECALL), Part(1.0, original, RECALL), **options)
+            lines.append(point | {"metric": "kept"} | kept._asdict())
+    return pd.DataFrame(lines)
+
+
+def gap_changes(profile: Profile, *, n_bootstrap: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """How many points wider the gap to the recordings' UAR is for the most speakers learned from than for the fewest.
+
+    Paired: all four UAR over the same draws of test speakers. The speakers learned from are taken as given.
+
+    Returns columns row (the controls), recogniser, fewest, most, estimate, low, high.
+
+    Raises RunError where no curve is recorded.
+    """
+    points, lines = _points(profile), []
+    numbers = [speakers for *_, speakers in points]
+    fewest, most = min(numbers), max(numbers)
+    for row, name in dict.fromkeys((row, name) for row, name, _ in points if row != ROWS[0]):
+        signs = {(ROWS[0], most): 1, (row, most): -1, (ROWS[0], fewest): -1, (row, fewest): 1}
+        parts = [Part(100.0 * sign, points[of, name, n], RECALL) for (of, n), sign in signs.items()]
+        change = combination(parts, n=n_bootstrap, seed=seed)
+        lines.append({"row": row, "recogniser": name, "fewest": fewest, "most": most} | change._asdict())
+    return pd.DataFrame(lines)
+
+
+def _points(profile: Profile) -> Points:
+    """The predictions at each point of the curve, rows in their order."""
+    record = curve_record(profile)
+    if record.read() is None:
+        raise RunError(
+            f"no learning curve of profile {profile.name} is recorded; run: emotrace learning-curve "
+            f"--profile {profile.name}"
+        )
+    points = dict(list(pd.read_parquet(record.tables[0]).groupby(["row", "recogniser", "speakers"])))
+    return dict(sorted(points.items(), key=lambda point: ROWS.index(point[0][0])))

@@ -1,4 +1,4 @@
-"""The level experiment (study section 9): one recogniser of emotion, eGeMAPS + SVM, with and without the level.
+"""The level experiment: one recogniser of emotion, eGeMAPS + SVM, with and without level normalisation.
 
 Once it is trained and tested on the level of the files as they are, once on level-normalised audio. Audio and all other
 measurements are shared with the profile itself; only what depends on the recogniser is taken anew.
@@ -6,14 +6,16 @@ measurements are shared with the profile itself; only what depends on the recogn
 
 from dataclasses import replace
 
+from emotrace.engine.runner import RunError
 from emotrace.pipeline.effects import LEVELS
-from emotrace.study.groups import with_effects
-from emotrace.study.profiles import Measure, Profile, ProfileError, get_profile
+from emotrace.pipeline.measures import Measure
 from emotrace.pipeline.rows import Row, select_rows
-from emotrace.study.study import Study
+from emotrace.study.groups import with_effects
+from emotrace.study.profiles import Profile, get_profile
+from emotrace.study.study import Study, StudyResults
 
-HEARINGS = {"as-recorded": "egemaps-as-recorded", "normalised": "egemaps"}
-"""What of the level the first recogniser of emotion hears: back-end by name."""
+RECOGNISERS = {"as-recorded": "egemaps-as-recorded", "normalised": "egemaps"}
+"""The first recogniser of emotion by what it does with the level."""
 MEASURES = frozenset({Measure.EMOTION, Measure.SPEAKER, Measure.ACOUSTICS})
 
 
@@ -23,34 +25,35 @@ def level_rows() -> tuple[Row, ...]:
     return tuple(changed for row in rows for changed in with_effects(row, ("peak", *LEVELS)))
 
 
-def level_profile(profile: Profile, hearing: str = "as-recorded") -> Profile:
-    """The emotional corpora of a profile, heard as ``hearing`` says by the first recogniser of emotion.
+def level_profile(profile: Profile, level: str = "as-recorded") -> Profile:
+    """The emotional corpora of a profile, with the recogniser of RECOGNISERS as the first one of emotion.
 
-    The second one levels what it hears, as ever, and is a control. Results lie in the profile's own folder, under
-    level/<hearing>. Raises ProfileError for an unknown hearing.
+    The second one normalises the level, as ever, and is a control. Results lie in the profile's own folder, under
+    level/<level>. Raises RunError for an unknown level.
     """
-    if hearing not in HEARINGS:
-        raise ProfileError(f"unknown hearing {hearing!r}; there are: {', '.join(HEARINGS)}")
+    if level not in RECOGNISERS:
+        raise RunError(f"unknown level {level!r}; there are: {', '.join(RECOGNISERS)}")
     emotional = tuple(
         replace(corpus, measures=corpus.measures & MEASURES)
         for corpus in profile.corpora
         if Measure.EMOTION in corpus.measures
     )
+    first, *others = profile.recognisers.ser
     return replace(
         profile,
-        name=f"{profile.name}, level {hearing}",
+        name=f"{profile.name}, level {level}",
         corpora=emotional,
-        results=profile.results / "level" / hearing,
+        results=profile.results / "level" / level,
         rows=level_rows(),
         groups={},
-        backends=replace(profile.backends, ser=HEARINGS[hearing]),
+        recognisers=replace(profile.recognisers, ser=(RECOGNISERS[level], *others)),
     )
 
 
-def level_studies(profile: str, **options: int) -> dict[str, Study]:
-    """The experiment's two studies by title; ``options`` are seed and n_bootstrap of `Study`.
+def level_studies(profile: str, **options: int) -> dict[str, StudyResults]:
+    """The experiment's two studies by level; ``options`` are seed and n_bootstrap of `Study`.
 
-    Raises ProfileError and ModelError as `Study` does.
+    Raises RunError and ModelError as `Study` does.
     """
     own = get_profile(profile)
-    return {f"level {hearing}": Study(level_profile(own, hearing), **options) for hearing in HEARINGS}
+    return {level: Study(level_profile(own, level), **options) for level in RECOGNISERS}

@@ -16,9 +16,9 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from emotrace.corpus.datadir import Utterance
-from emotrace.analysis.bootstrap import Draws, Interval, bootstrap_interval
+from emotrace.analysis.bootstrap import Draws, Interval, Part, combination
 from emotrace.analysis.statistics import Mean, Recall
+from emotrace.corpus.datadir import Utterance
 
 PENALTIES = 10.0 ** np.arange(-1, 6)
 INNER_FOLDS = 4
@@ -119,7 +119,8 @@ def score_interval(lines: pd.DataFrame, score: Score, *, by: str, n: int, seed: 
     there is only one value of ``by``.
     """
     hit = (lines["predicted"] == lines["target"]).astype(float)
-    return bootstrap_interval(lines.assign(emotion=lines["target"], hit=hit), _statistic(score), by=by, n=n, seed=seed)
+    part = Part(1.0, lines.assign(emotion=lines["target"], hit=hit), _statistic(score), by)
+    return combination([part], n=n, seed=seed)
 
 
 def baseline(lines: pd.DataFrame, score: Score) -> float:

@@ -1,8 +1,11 @@
 """What the probes read of one utterance: every layer and embedding, pooled and in a part of the frames, and targets.
 
 A task is a pure function of the recording and the models. Axes: T samples at 16 kHz, L frames (50 per second), K of
-them kept, C channels, E embedding.
+them kept, C channels, E embedding. Frames are HuBERT's: 25 ms every 20 ms, frame l over samples 320 l to 320 l + 399,
+L = (T - 400) // 320 + 1.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,25 +13,23 @@ from pathlib import Path
 
 import numpy as np
 import pocketsphinx
+import torch
 from safetensors.numpy import save_file
 
-from emotrace.corpus.audio import load_audio, peak_normalise
+from emotrace.corpus.audio import SAMPLE_RATE, load_audio, peak_normalise
 from emotrace.corpus.datadir import Utterance
 from emotrace.corpus.files import atomic_file
-from emotrace.experiments.frame_targets import (
-    FRAME,
-    HOP,
-    frame_levels,
-    log_f0,
-    relative_energy,
-    spectral_tilt,
-    speech_frames,
-)
-from emotrace.models import load_models
-from emotrace.representation.features import Features, FrontEnds
 from emotrace.engine.workers import Task
+from emotrace.representation import STREAMS
+from emotrace.representation.hubert import load_hubert
 from emotrace.training.phones import ALIGNER_RATE, align
+from emotrace.weights import ModelFolder
 
+FRAME, HOP = 400, 320
+SPEECH_DB = 40.0  # frames within this distance of the loudest are speech; RAVDESS is trimmed by the same rule
+FLOOR_DB = -120.0  # level of digital silence
+BAND_EDGES = 125.0 * 2 ** (np.arange(13) / 2)  # Hz, half-octave bands up to 8 kHz
+ROUNDING = 1e-6  # relative: the last edge is the last bin
 LAYERS = tuple(range(13))
 STRIDE, FIRST = 5, 2  # one frame in five, from the third: neighbours say nearly the same
 FRAME_STREAMS = ("log-mel", *(f"T{n}" for n in LAYERS), "soft units")
@@ -60,11 +61,12 @@ def write_probe_features(output: Path, utterance: Utterance, models: Path, devic
     Raises AudioError or ValueError for audio that cannot be used, FileNotFoundError for a missing model.
     """
     waveform = load_audio(utterance.path)
-    features = _front_ends(models, device)(waveform)
-    streams = _streams(features)
+    levelled = torch.from_numpy(peak_normalise(waveform))
+    read = {name: _stream(name, models, device)(levelled).numpy() for name in ("soft", "f0", "ecapa", "gst", "log-mel")}
+    streams = _streams(load_hubert(ModelFolder(models), "hubert", device).layers(levelled.to(device)), read)
     tensors = {f"pooled/{name}": np.concatenate([x.mean(0), x.std(0)]) for name, x in streams.items()}
-    tensors |= {"pooled/ECAPA": features.ecapa.numpy(), "pooled/GST": features.gst.numpy()}
-    targets, means = _targets(peak_normalise(waveform), features)
+    tensors |= {"pooled/ECAPA": read["ecapa"], "pooled/GST": read["gst"]}
+    targets, means = _targets(levelled.numpy(), read["f0"], len(streams["T0"]))
     if aligned:
         targets["phone"] = _phones(waveform, utterance.text, len(targets["F0"]))
     tensors |= {f"frames/{name}": x[FIRST::STRIDE] for name, x in (streams | targets).items()}
@@ -73,22 +75,21 @@ def write_probe_features(output: Path, utterance: Utterance, models: Path, devic
         save_file({name: np.ascontiguousarray(x, dtype=np.float32) for name, x in tensors.items()}, temporary)
 
 
-def _streams(features: Features) -> dict[str, np.ndarray]:
+def _streams(layers: list[torch.Tensor], read: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Every stream at 50 frames/s, (L, C): of the log-mel at 100 frames/s the frame nearest to HuBERT's, as of F0."""
-    frames = len(features.layers[0])
-    layers = {f"T{n}": features.layers[n].numpy() for n in LAYERS}
-    log_mel = features.log_mel.numpy().T[1 : 2 * frames : 2]
-    return {"log-mel": log_mel, **layers, "soft units": features.soft.numpy()[:frames]}
+    frames = len(layers[0])
+    numbered = {f"T{n}": layers[n].cpu().numpy() for n in LAYERS}
+    return {"log-mel": read["log-mel"][1 : 2 * frames : 2], **numbered, "soft units": read["soft"][:frames]}
 
 
-def _targets(heard: np.ndarray, features: Features) -> tuple[dict[str, np.ndarray], Mapping[str, float]]:
-    """Targets by frame (L,), and their means over the utterance."""
-    levels = frame_levels(heard)
+def _targets(levelled: np.ndarray, f0: np.ndarray, frames: int) -> tuple[dict[str, np.ndarray], Mapping[str, float]]:
+    """Targets by frame (L,) of the waveform that the models read, and their means over the utterance."""
+    levels = frame_levels(levelled)
     speech = speech_frames(levels)
-    f0 = log_f0(features.f0.numpy(), len(features.layers[0]))
-    tilt = np.where(speech, spectral_tilt(heard), np.nan)
-    means = {"F0": _mean(f0), "energy": _mean(levels[speech]), "spectral tilt": _mean(tilt)}
-    return {"F0": f0, "energy": relative_energy(levels), "spectral tilt": tilt}, means
+    pitch = log_f0(f0, frames)
+    tilt = np.where(speech, spectral_tilt(levelled), np.nan)
+    means = {"F0": _mean(pitch), "energy": _mean(levels[speech]), "spectral tilt": _mean(tilt)}
+    return {"F0": pitch, "energy": relative_energy(levels), "spectral tilt": tilt}, means
 
 
 def _mean(values: np.ndarray) -> float:
@@ -104,11 +105,73 @@ def _phones(waveform: np.ndarray, text: str | None, frames: int) -> np.ndarray:
     return numbers[np.minimum(centres * ALIGNER_RATE // 16_000, len(numbers) - 1)]
 
 
-@lru_cache(maxsize=1)
-def _front_ends(models: Path, device: str) -> FrontEnds:
-    return load_models(models).front_ends(LAYERS, device)
+@lru_cache(maxsize=8)
+def _stream(name: str, models: Path, device: str):
+    return STREAMS.find(name).load(ModelFolder(models), device=device)
 
 
 @lru_cache(maxsize=1)
 def _aligner() -> pocketsphinx.Decoder:
     return pocketsphinx.Decoder(loglevel="FATAL", lm=None)
+
+
+def frame_levels(waveform: np.ndarray) -> np.ndarray:
+    """Level (L,) of each frame of a waveform (T,): mean square in dB re full scale, at least -120 dB.
+
+    Raises ValueError for anything but (T,) with T of at least 400 samples.
+    """
+    power = np.square(_frames(waveform)).mean(axis=1)
+    return 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))
+
+
+def speech_frames(levels: np.ndarray) -> np.ndarray:
+    """Which frames (L,) are speech: those within 40 dB of the loudest. Never none, unless all is digital silence."""
+    return (levels > levels.max() - SPEECH_DB) & (levels > FLOOR_DB)
+
+
+def relative_energy(levels: np.ndarray) -> np.ndarray:
+    """Level (L,) of each speech frame relative to the utterance's speech level, in dB; NaN in other frames.
+
+    The speech level is that of the mean power over all speech frames, so gain leaves no trace.
+    """
+    speech = speech_frames(levels)
+    if not speech.any():
+        return np.full(len(levels), np.nan)
+    speech_level = 10 * np.log10(np.mean(10 ** (levels[speech] / 10)))
+    return np.where(speech, levels - speech_level, np.nan)
+
+
+def spectral_tilt(waveform: np.ndarray) -> np.ndarray:
+    """Spectral tilt (L,) of a waveform (T,) in dB per octave: negative where the high frequencies are weaker.
+
+    Least-squares slope of the level of twelve half-octave bands, 125 Hz to 8 kHz, over the logarithm of frequency;
+    every octave weighs the same. The level of a band is its mean power per bin (Hann window of 25 ms, bins of 40 Hz),
+    so a click has tilt 0; white noise has 0.4 on average, for the logarithm of a mean of few bins is low. Raises
+    ValueError as `frame_levels` does.
+    """
+    power = np.abs(np.fft.rfft(_frames(waveform) * np.hanning(FRAME + 1)[:-1])) ** 2
+    frequency = np.fft.rfftfreq(FRAME, 1 / SAMPLE_RATE)
+    band = np.searchsorted(BAND_EDGES * np.append(np.ones(12), 1 + ROUNDING), frequency, side="right") - 1
+    levels = np.stack([power[:, band == number].mean(axis=1) for number in range(12)], axis=1)
+    octaves = np.arange(12) / 2
+    weights = (octaves - octaves.mean()) / np.square(octaves - octaves.mean()).sum()
+    return 10 * np.log10(np.maximum(levels, 10 ** (FLOOR_DB / 10))) @ weights
+
+
+def log_f0(f0: np.ndarray, frames: int) -> np.ndarray:
+    """log2 of F0 in Hz (frames,) from a track of 100 values a second (Hz, 0 unvoiced); NaN where unvoiced.
+
+    YAAPT's value j is centred on sample 160 j, frame l on sample 320 l + 200: the nearest is j = 2 l + 1.
+    Raises ValueError when the track is too short for the frames.
+    """
+    if len(f0) < 2 * frames:
+        raise ValueError(f"an F0 track of {len(f0)} values does not cover {frames} frames of 20 ms")
+    nearest = np.asarray(f0, dtype=np.float64)[1 : 2 * frames : 2]
+    return np.log2(nearest, out=np.full(frames, np.nan), where=nearest > 0)
+
+
+def _frames(waveform: np.ndarray) -> np.ndarray:
+    samples = np.asarray(waveform, dtype=np.float64)
+    if samples.ndim != 1 or len(samples) < FRAME:
+        raise ValueError(f"frames of 25 ms need a waveform (T,) of at least {FRAME} samples, got {samples.shape}")
+    return np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]

@@ -15,9 +15,9 @@ from safetensors import SafetensorError, safe_open
 
 from emotrace.corpus.datadir import Utterance
 from emotrace.corpus.files import write_text_atomic
+from emotrace.engine.workers import Task
 from emotrace.experiments.linear_probes import Folds, Score, baseline, predict, score_interval
 from emotrace.experiments.probe_features import EMBEDDINGS, FRAME_STREAMS, PHONES
-from emotrace.engine.workers import Task
 
 
 class Split(StrEnum):

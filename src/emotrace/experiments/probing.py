@@ -4,8 +4,9 @@ The results, data/results/<profile>/probing.csv, have one line per representatio
 says what they were made with.
 """
 
-import time
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,93 +16,93 @@ import pandas as pd
 
 from emotrace.corpus.datadir import DataDir
 from emotrace.corpus.files import write_text_atomic
+from emotrace.engine.code import digest
+from emotrace.engine.keys import Keys
+from emotrace.engine.runner import Record, RunError, Stages, State, run, state_of
+from emotrace.engine.workers import DEFAULT_JOBS, Task
 from emotrace.experiments.linear_probes import Folds, between_speakers, leave_one_fold_out, leave_texts_out
-from emotrace.models import ModelError
-from emotrace.study.layout import Layout
 from emotrace.experiments.probe_features import REPRESENTATIONS, probe_feature_task
 from emotrace.experiments.probe_plan import TARGETS, Material, Split, assembled, probe_task
-from emotrace.study.profiles import Profile, ProfileError
-from emotrace.engine.provenance import CodeChangedError, code_version, digest
-from emotrace.engine.record import Record
-from emotrace.study.runner import RowState, running
-from emotrace.pipeline.pipeline import FRONT_END_MODELS
-from emotrace.engine.workers import DEFAULT_JOBS, Task
+from emotrace.study.profiles import Profile
+from emotrace.weights import ModelError
 
-RESULTS = "probing.csv"
-FEATURE_CODE = (
-    *("corpus/audio.py", "representation", "models.py", "weights.py", "training/phones.py"),
-    *("evaluation/signal.py", "evaluation/frame_targets.py", "study/probe_features.py"),
-)
-PROBE_CODE = ("evaluation/probing.py", "evaluation/bootstrap.py", "evaluation/statistics.py", "study/probe_plan.py")
+MODELS = ("hubert", "soft", "ecapa", "gst")
+FEATURES = "emotrace.experiments.probe_features:write_probe_features"
+STREAMS = ("soft:SoftUnits", "f0:F0", "ecapa:EcapaEmbedding", "gst:StyleEmbedding", "mel:LogMel")
+PROBES = "emotrace.experiments.probe_plan:write_line"
 DIGITS = 6
 
 
-class Probing:
-    """Places, keys and tasks of the probes of one profile.
+class ProbingWork:
+    """The probes of one profile, as the engine runs and records them.
 
     Args:
-        layout: of the profile; its seed is that of the intervals, its models are probed.
+        profile: whose models are probed; its seed is that of the intervals.
         n_bootstrap: draws behind every interval.
 
     Raises:
-        ProfileError: the profile has no emotional corpus.
+        RunError: the profile has no emotional corpus.
     """
 
-    def __init__(self, layout: Layout, *, n_bootstrap: int = 1000):
-        self.layout, self.n_bootstrap = layout, n_bootstrap
-        self.folder = layout.profile.work / "probing"
-        self.parts = _parts(layout.profile)
-        self._codes = _codes()
+    name = "probing"
+
+    def __init__(self, profile: Profile, n_bootstrap: int = 1000):
+        self.profile, self.n_bootstrap, self.keys = profile, n_bootstrap, Keys(profile)
+        self.folder = profile.work / "probing"
+        self.parts = _parts(profile)
+
+    @property
+    def record(self) -> Record:
+        return probing_record(self.profile)
 
     def has_data(self) -> bool:
         """Whether every data directory that the probes read is there."""
         return all((path / "wav.scp").is_file() for path in self.parts.values())
 
     def require(self) -> None:
-        """Raise ProfileError without the data, ModelError without a model."""
         if not self.has_data():
-            raise ProfileError(f"profile {self.layout.profile.name}: no data to probe; {self.layout.profile.missing}")
-        if missing := self.missing_models():
-            raise ModelError(f"no model {missing[0]} in {self.layout.models.folder}: emotrace train {missing[0]}")
+            raise RunError(f"profile {self.profile.name}: no data to probe; {self.profile.missing}")
+        if missing := sorted(set(MODELS) - set(self.keys.models.names())):
+            raise ModelError(f"no model {missing[0]} in {self.keys.models.folder}: emotrace train {missing[0]}")
 
-    def missing_models(self) -> list[str]:
-        return sorted(set(FRONT_END_MODELS) - set(self.layout.models.names()))
-
-    def require_unchanged_code(self) -> None:
-        """Raise CodeChangedError when the code was edited since this was made: workers may have run either."""
-        if _codes() != self._codes:
-            raise CodeChangedError("the code changed while the probes were going on; repeat the command")
-
-    def identity(self, *, data: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """All that the results depend on, as JSON writes it; ``data`` where the data hashes are known already."""
+    def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return {
             "models": self._model_hashes,
-            "data": dict(self._data_hashes if data is None else data),
-            "feature_code": self._codes["features"],
-            "probe_code": self._codes["probes"],
-            "device": self.layout.profile.device,
-            "seed": self.layout.seed,
+            "data": self._data_hashes if self.has_data() else dict((recorded or {}).get("data", {})),
+            "components": {"features": self._feature_code, "probes": self.keys.code(PROBES)},
+            "device": self.profile.device,
+            "seed": self.profile.seed,
             "n_bootstrap": self.n_bootstrap,
         }
 
-    def feature_tasks(self) -> list[Task]:
-        """What the probes read, of every utterance."""
-        models, device = self.layout.models.folder, self.layout.profile.device
-        return [
+    def stages(self) -> Stages:
+        models, device = self.keys.models.folder, self.profile.device
+        features = [
             probe_feature_task(u, self._file(part, u.id), models, device, part in self._aligned)
             for part in self.parts
             for u in self._data(part)
         ]
+        return [("layers of every utterance", features), ("probes", self._probes())]
 
-    def probe_tasks(self) -> list[Task]:
+    def _probes(self) -> list[Task]:
         """One line of the results each, in the order of the results."""
         folder = self.folder / f"lines-{digest(self.identity())[:16]}"
         materials = {split: self._material(split) for split in Split}
         return [
-            probe_task(representation, target, materials[target.split], folder, self.layout.seed, self.n_bootstrap)
+            probe_task(representation, target, materials[target.split], folder, self.profile.seed, self.n_bootstrap)
             for target in TARGETS
             for representation in target.representations
         ]
+
+    def tables(self) -> Mapping[Path, Callable[[Path], None]]:
+        text = assembled(self._probes()).round(DIGITS).to_csv(index=False)
+        return {self.record.tables[0]: lambda path: write_text_atomic(path, text)}
+
+    def about(self) -> dict[str, Any]:
+        return {"profile": self.profile.name}
+
+    def require_unchanged_code(self) -> None:
+        self.keys.require_unchanged_code()
 
     def _material(self, split: Split) -> Material:
         parts, folds = self._split(split)
@@ -127,25 +128,34 @@ class Probing:
         return ("read-train", "read-test") if "read-test" in self.parts else ("emotional",)
 
     def _data(self, part: str) -> DataDir:
-        return self.layout.data(self.parts[part])
+        return self.keys.data(self.parts[part])
 
     def _file(self, part: str, utterance: str) -> Path:
-        aligned, models, data = part in self._aligned, self._model_hashes, self._data_hashes[part]
-        key = digest([self._codes["features"], aligned, models, data])[:16]
+        aligned, data = part in self._aligned, self._data_hashes[part]
+        key = digest([self._feature_code, aligned, self._model_hashes, data])[:16]
         return self.folder / f"{part}-{key}" / f"{quote(utterance, safe='')}.safetensors"
+
+    @property
+    def _feature_code(self) -> str:
+        return self.keys.code(FEATURES, *(f"emotrace.representation.{name}" for name in STREAMS))
 
     @cached_property
     def _model_hashes(self) -> dict[str, str | None]:
-        there = self.layout.models.names()
-        return {name: self.layout.models.sha256(name) if name in there else None for name in FRONT_END_MODELS}
+        there = self.keys.models.names()
+        return {name: self.keys.models.sha256(name) if name in there else None for name in MODELS}
 
     @cached_property
     def _data_hashes(self) -> dict[str, str]:
-        return {part: self._data(part).content_hash() for part in self.parts}
+        return {part: self.keys.data_hash(path) for part, path in self.parts.items()}
+
+
+def probing_record(profile: Profile) -> Record:
+    """Where the probing is recorded: probing.csv, and its provenance beside it."""
+    return Record(profile.results / "probing.json", (profile.results / "probing.csv",))
 
 
 def run_probing(
-    layout: Layout,
+    profile: Profile,
     *,
     jobs: int = DEFAULT_JOBS,
     scheduler: str | None = None,
@@ -154,99 +164,50 @@ def run_probing(
 ) -> bool:
     """Probe every representation of the profile where that is not recorded yet; whether anything was done.
 
-    Killed, it resumes; no result depends on the workers or on the order.
-
-    Args:
-        jobs: worker processes of this machine.
-        scheduler: instead of those, the dask cluster behind this address or scheduler file.
-        rerun_stale: probe again where what is recorded was made with other code, models or data.
-
-    Raises:
-        ProfileError: the data is not there, or another process runs this profile.
-        ModelError: a model is not there.
-        TaskError: an utterance or a probe failed; the message names it.
-        CodeChangedError: the code was edited meanwhile.
+    Killed, it resumes; no result depends on the workers or on the order. Errors as of `engine.runner.run`.
     """
-    settled = ("done",) if rerun_stale else ("done", "stale")
-    if probing_state(layout, n_bootstrap=n_bootstrap).state in settled:
-        return False
-    probing, started = Probing(layout, n_bootstrap=n_bootstrap), time.monotonic()
-    probing.require()
-    with running(layout, jobs, scheduler) as workers:
-        workers.run(probing.feature_tasks(), "layers of every utterance")
-        tasks = probing.probe_tasks()
-        workers.run(tasks, "probes")
-    probing.require_unchanged_code()
-    text, own = assembled(tasks).round(DIGITS).to_csv(index=False), layout.profile
-    _record(own).write(
-        lambda path: write_text_atomic(path, text), own.name, probing.identity(), time.monotonic() - started
-    )
-    return True
+    options = {"jobs": jobs, "scheduler": scheduler, "kernels": profile.kernels, "rerun_stale": rerun_stale}
+    return bool(run([ProbingWork(profile, n_bootstrap)], profile.work, **options))
 
 
-def probing_state(layout: Layout, *, n_bootstrap: int = 1000) -> RowState:
-    """Where the probing stands: "done", "stale" with what differs, "partial" or "missing".
-
-    Without the data, what is recorded is judged by everything else.
-    """
-    probing = Probing(layout, n_bootstrap=n_bootstrap)
-    with_data = probing.has_data()
-    state = _record(layout.profile).state(lambda own: probing.identity(data=None if with_data else own["data"]))
-    if state is not None:
-        return state
-    if not probing.has_data() or probing.missing_models():
-        return RowState("probing", "missing")
-    tasks = [*probing.feature_tasks(), *probing.probe_tasks()]
-    done = sum(task.output.exists() for task in tasks)
-    return RowState("probing", "partial" if done else "missing", files=done, total=len(tasks))
+def probing_state(profile: Profile, *, n_bootstrap: int = 1000) -> State:
+    """Where the probing stands; without the data, what is recorded is judged by everything else."""
+    return state_of(ProbingWork(profile, n_bootstrap))
 
 
 def read_probing(profile: Profile) -> pd.DataFrame:
     """The recorded results: columns representation, target, probe, score, estimate, low, high, interval_over, baseline,
     n_train, n_test; one line per representation and target.
 
-    Raises ProfileError where none are recorded.
+    Raises RunError where none are recorded.
     """
-    if read_probing_provenance(profile) is None:
-        raise ProfileError(
+    if probing_record(profile).read() is None:
+        raise RunError(
             f"no probing of profile {profile.name} is recorded; run: emotrace probe --profile {profile.name}"
         )
-    table = pd.read_csv(profile.results / RESULTS)
+    table = pd.read_csv(probing_record(profile).tables[0])
     return table.assign(representation=pd.Categorical(table["representation"], REPRESENTATIONS, ordered=True))
 
 
 def probing_beside(profiles: Sequence[Profile]) -> pd.DataFrame:
     """`read_probing` of every profile that has recorded results, with a column panel ("scale: frame by frame").
 
-    Raises ProfileError where none has.
+    Raises RunError where none has.
     """
-    recorded = [profile for profile in profiles if read_probing_provenance(profile) is not None] or profiles[:1]
+    recorded = [profile for profile in profiles if probing_record(profile).read() is not None] or profiles[:1]
     tables = [read_probing(profile).assign(profile=profile.name) for profile in recorded]
     table = pd.concat(tables, ignore_index=True)
     return table.assign(panel=table["profile"] + ": " + table["probe"])
-
-
-def read_probing_provenance(profile: Profile) -> dict[str, Any] | None:
-    """What the recorded results were made with; None where they are absent or incomplete."""
-    return _record(profile).read_provenance()
-
-
-def _record(profile: Profile) -> Record:
-    return Record(profile.results / RESULTS)
 
 
 def _parts(profile: Profile) -> dict[str, Path]:
     """The data directories that the probes read, by what they are for; reading: where its training part lies beside."""
     corpora = {corpus.name: corpus.path for corpus in profile.corpora}
     if "emotional" not in corpora:
-        raise ProfileError(f"profile {profile.name} has no emotional corpus to probe")
+        raise RunError(f"profile {profile.name} has no emotional corpus to probe")
     parts = {"emotional": corpora["emotional"]}
     if profile.ser_training is not None:
         parts["training"] = profile.ser_training
     if "read" in corpora and corpora["read"].name == "test":
         parts |= {"read-train": corpora["read"].with_name("train"), "read-test": corpora["read"]}
     return parts
-
-
-def _codes() -> dict[str, str]:
-    return {"features": code_version(FEATURE_CODE), "probes": code_version(PROBE_CODE)}

@@ -1,4 +1,4 @@
-"""Recorded rows made again from nothing on this machine, and how far the two agree, utterance by utterance."""
+"""Recorded rows reproduced from nothing on this machine, and how far the two agree, utterance by utterance."""
 
 import json
 import shutil
@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emotrace.corpus.files import write_text_atomic
+from emotrace.analysis.contrasts import COLUMNS, TableError, metric_interval
 from emotrace.analysis.metrics import MetricError
-from emotrace.pipeline.results import RECOGNISED, UTTERANCES
-from emotrace.study.layout import Layout
-from emotrace.study.profiles import Profile, ProfileError
-from emotrace.pipeline.rows import STUDIED_LAYER, Row
-from emotrace.study.runner import read_provenance, row_state, run_rows
-from emotrace.study.study import Study
-from emotrace.analysis.tables import COLUMNS, TableError, metric_interval
+from emotrace.corpus.files import write_text_atomic
+from emotrace.engine.runner import RunError, state_of
 from emotrace.engine.workers import DEFAULT_JOBS
+from emotrace.pipeline.results import emotion_columns, utterance_schema
+from emotrace.pipeline.rows import STUDIED_LAYER, Row
+from emotrace.study.profiles import Profile
+from emotrace.study.run import RowWork, read_provenance, run_rows
+from emotrace.study.study import Study
 
-PREDICTIONS = ("hypothesis", *RECOGNISED)
 MEASURED = ("centroid_hz", "kurtosis", "loudness_lufs", "f0_mean_hz")
 KEYS = ["corpus", "utterance"]
 KEPT = "reproductions.csv"
@@ -29,8 +28,8 @@ TOLERANCE = 1e-6  # percentage points
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """A recorded row and the same row made again.
+class Comparison:
+    """A recorded row and the same row reproduced.
 
     Attributes:
         row: its name.
@@ -62,116 +61,121 @@ class Agreement:
         )
 
 
-FOUND = tuple(field.name for field in fields(Agreement))
+FIELDS = tuple(field.name for field in fields(Comparison))
 
 
-def together(found: Sequence[Agreement]) -> Agreement:
+def together(comparisons: Sequence[Comparison]) -> Comparison:
     """Several rows as one: counts added up, the largest of the differences, "stale" where one is."""
-    counts = {name: sum(getattr(line, name) for line in found) for name in ("predictions", "different", "transcripts")}
-    largest = {name: max(getattr(line, name) for line in found) for name in ("features", "metrics")}
-    return Agreement("all", max(line.state for line in found), **counts, **largest)
+    sums = ("predictions", "different", "transcripts")
+    counts = {name: sum(getattr(each, name) for each in comparisons) for name in sums}
+    largest = {name: max(getattr(each, name) for each in comparisons) for name in ("features", "metrics")}
+    return Comparison("all", max(each.state for each in comparisons), **counts, **largest)
 
 
-def apart(layout: Layout) -> Layout:
-    """The same layout with a place of its own for everything that is computed, so that nothing is taken over."""
-    folder = layout.profile.work / "reproduction"
-    return layout.of(replace(layout.profile, work=folder / "work", results=folder / "results"))
+def isolated(profile: Profile) -> Profile:
+    """The same profile with a place of its own for everything that is computed, so that nothing is taken over."""
+    folder = profile.work / "reproduction"
+    return replace(profile, work=folder / "work", results=folder / "results")
 
 
 def reproduce(
-    layout: Layout,
+    profile: Profile,
     rows: Sequence[Row],
     *,
     jobs: int = DEFAULT_JOBS,
     scheduler: str | None = None,
     fresh: bool = False,
-) -> list[Agreement]:
-    """Make recorded rows again, apart from everything computed before, and compare; killed, it resumes.
+) -> list[Comparison]:
+    """Reproduce recorded rows, isolated from everything computed before, and compare; killed, it resumes.
 
     ``fresh``: forget what earlier reproductions computed, those of other rows included.
 
     Raises:
-        ProfileError: a row is not recorded, or the data is not there.
+        RunError: a row is not recorded, or the data is not there.
         ModelError: a row needs a model that is not there.
     """
-    if missing := [row.name for row in rows if read_provenance(layout, row) is None]:
-        raise ProfileError(f"no results of {', '.join(missing)} are recorded, so there is nothing to compare with")
-    again = apart(layout)
+    if missing := [row.name for row in rows if read_provenance(profile, row) is None]:
+        raise RunError(f"no results of {', '.join(missing)} are recorded, so there is nothing to compare with")
+    again = isolated(profile)
     if fresh:
-        shutil.rmtree(again.profile.work.parent, ignore_errors=True)
+        shutil.rmtree(again.work.parent, ignore_errors=True)
     run_rows(again, rows, jobs=jobs, scheduler=scheduler)
-    return [agreement(layout, again, row) for row in rows]
+    return [compare(profile, again, row) for row in rows]
 
 
-def recorded_everywhere(profile: Profile) -> list[tuple[Layout, list[Row]]]:
-    """Every row that has recorded results, at whatever layer and seed, grouped by those of its layout."""
+def recorded_everywhere(profile: Profile) -> list[tuple[Profile, list[Row]]]:
+    """Every row that has recorded results, at whatever layer and seed, grouped by the profile at each seed."""
     groups: dict[int, list[Row]] = {}
     for path in sorted(profile.results.glob("*/provenance.json")):
         recorded = json.loads(path.read_text())
         layer = (recorded["identity"]["row"]["ir"] or {}).get("layer") or STUDIED_LAYER
         groups.setdefault(recorded["seed"], []).extend(profile.select([recorded["row"]], layer=layer))
-    return [(Layout(profile, seed=seed), rows) for seed, rows in sorted(groups.items())]
+    return [(replace(profile, seed=seed), rows) for seed, rows in sorted(groups.items())]
 
 
-def keep_agreements(layout: Layout, rows: Sequence[Row], found: Sequence[Agreement], path: Path | None = None) -> Path:
+def keep_comparisons(
+    profile: Profile, rows: Sequence[Row], comparisons: Sequence[Comparison], path: Path | None = None
+) -> Path:
     """Put what `reproduce` found of some rows into ``reproductions.csv`` beside the results, or ``path``.
 
-    A row has one line for each processor: what was found last. Beside the fields of `Agreement` it says which results
-    were compared (``recorded``, a time), and of their second making time, git commit, machine, processor and minutes of
+    A row has one line for each processor: what was found last. Beside the fields of `Comparison` it says which results
+    were compared (``recorded``, a time), and of the reproduction time, git commit, machine, processor and minutes of
     its last call.
     """
-    again, path = apart(layout), path or layout.profile.results / KEPT
+    again, path = isolated(profile), path or profile.results / KEPT
     lines = {(line["row"], line["cpu"]): line for line in _kept(path)}
-    for row, line in zip(rows, found, strict=True):
-        made = asdict(line) | {"row": layout.results(row).name} | _circumstances(layout, again, row)
-        lines[made["row"], made["cpu"]] = made
+    for row, comparison in zip(rows, comparisons, strict=True):
+        own = {"row": RowWork(profile, row).folder.name}
+        line = asdict(comparison) | own | _circumstances(profile, again, row)
+        lines[line["row"], line["cpu"]] = line
     write_text_atomic(path, pd.DataFrame(list(lines.values())).to_csv(index=False))
     return path
 
 
-def read_reproductions(layout: Layout, rows: Sequence[Row], path: Path | None = None) -> pd.DataFrame:
+def read_reproductions(profile: Profile, rows: Sequence[Row], path: Path | None = None) -> pd.DataFrame:
     """One line for each reproduction of the rows, as kept, and its ``verdict``: "same", "differs" or "outdated".
 
-    Outdated: the row's results have been recorded anew since. Without lines where no row was made again.
+    Outdated: the row's results have been recorded anew since. Without lines where no row was reproduced.
     """
-    kept, found = _kept(path or layout.profile.results / KEPT), []
+    kept, lines = _kept(path or profile.results / KEPT), []
     for row in rows:
-        for line in (line for line in kept if line["row"] == layout.results(row).name):
-            now = read_provenance(layout, row)
+        name, now = RowWork(profile, row).folder.name, read_provenance(profile, row)
+        for line in (line for line in kept if line["row"] == name):
             current = now is not None and now["recorded"] == line["recorded"]
-            same = Agreement(**{name: line[name] for name in FOUND}).holds()
-            found.append(line | {"verdict": ("same" if same else "differs") if current else "outdated"})
-    columns = [*FOUND, "recorded", "made_again", "commit", "machine", "cpu", "kernels", "minutes", "note", "verdict"]
-    return pd.DataFrame(found, columns=columns)
+            same = Comparison(**{name: line[name] for name in FIELDS}).holds()
+            lines.append(line | {"verdict": ("same" if same else "differs") if current else "outdated"})
+    columns = [*FIELDS, "recorded", "reproduced", "commit", "machine", "cpu", "kernels", "minutes", "note", "verdict"]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def _kept(path: Path) -> list[dict[str, Any]]:
     return pd.read_csv(path).to_dict("records") if path.exists() else []
 
 
-def _circumstances(layout: Layout, again: Layout, row: Row) -> dict[str, Any]:
-    first, second = (read_provenance(each, row) for each in (layout, again))
+def _circumstances(profile: Profile, again: Profile, row: Row) -> dict[str, Any]:
+    first, second = (read_provenance(each, row) for each in (profile, again))
     return {
         "recorded": first["recorded"],
-        "made_again": second["recorded"],
+        "reproduced": second["recorded"],
         "commit": second["environment"]["git_commit"],
         "machine": second["environment"]["machine"],
         "cpu": second["environment"]["cpu"],
-        "kernels": again.profile.kernels,
+        "kernels": again.kernels,
         "minutes": round(second["wall_seconds_of_last_call"] / 60, 1),
     }
 
 
-def agreement(recorded: Layout, again: Layout, row: Row) -> Agreement:
-    """How far a row's results in two places agree. Raises ProfileError where they are not of the same utterances."""
-    first, second = (_utterances(layout.results(row)) for layout in (recorded, again))
+def compare(recorded: Profile, again: Profile, row: Row) -> Comparison:
+    """How far a row's results in two places agree. Raises RunError where they are not of the same utterances."""
+    first, second = (_utterances(profile, row) for profile in (recorded, again))
     if not first.index.equals(second.index):
-        raise ProfileError(f"{row.name}: the recorded utterances are not those of the data at hand")
-    different = {name: int((first[name].fillna("") != second[name].fillna("")).sum()) for name in PREDICTIONS}
-    return Agreement(
+        raise RunError(f"{row.name}: the recorded utterances are not those of the data at hand")
+    predictions = ("hypothesis", *emotion_columns(recorded.recognisers))
+    different = {name: int((first[name].fillna("") != second[name].fillna("")).sum()) for name in predictions}
+    return Comparison(
         row.name,
-        row_state(recorded, row).state,
-        sum(int(first[name].notna().sum()) for name in PREDICTIONS),
+        state_of(RowWork(recorded, row)).state,
+        sum(int(first[name].notna().sum()) for name in predictions),
         sum(different.values()),
         different["hypothesis"],
         max(_relative(first[name], second[name]) for name in MEASURED),
@@ -179,9 +183,9 @@ def agreement(recorded: Layout, again: Layout, row: Row) -> Agreement:
     )
 
 
-def _utterances(folder: Path) -> pd.DataFrame:
-    lines = pd.read_parquet(folder / "utterances.parquet").reindex(columns=UTTERANCES.names)
-    return lines.set_index(KEYS).sort_index()
+def _utterances(profile: Profile, row: Row) -> pd.DataFrame:
+    lines = pd.read_parquet(RowWork(profile, row).record.tables[0])
+    return lines.reindex(columns=utterance_schema(profile.recognisers).names).set_index(KEYS).sort_index()
 
 
 def _relative(first: pd.Series, second: pd.Series) -> float:
@@ -196,20 +200,19 @@ def _relative(first: pd.Series, second: pd.Series) -> float:
     return float((np.abs(other - one) / np.where(one == 0, 1.0, np.abs(one))).max())
 
 
-def _metrics(recorded: Layout, again: Layout, row: Row) -> float:
+def _metrics(recorded: Profile, again: Profile, row: Row) -> float:
     """Largest difference of a number of table II or of an end of its interval."""
-    one, other = (_numbers(layout, row) for layout in (recorded, again))
+    one, other = (_numbers(profile, row) for profile in (recorded, again))
     return max(abs(one[name] - other[name]) for name in one)
 
 
-def _numbers(layout: Layout, row: Row) -> dict[str, float]:
-    own = replace(layout.profile, models=layout.models.folder, backends=layout.backends)
-    study = Study(own, [row.name], layer=STUDIED_LAYER if row.ir is None else row.ir.layer, seed=layout.seed)
-    numbers = {}
+def _numbers(profile: Profile, row: Row) -> dict[str, float]:
+    layer = STUDIED_LAYER if row.ir is None else row.ir.layer
+    results, numbers = Study(profile, [row.name], layer=layer, seed=profile.seed), {}
     for name in COLUMNS:
         try:
-            found = metric_interval(study, row.name, name)._asdict()
+            interval = metric_interval(results, row.name, name)
         except (TableError, MetricError):  # not measured, or undefined with so few speakers
             continue
-        numbers |= {f"{name} {part}": value for part, value in found.items()}
+        numbers |= {f"{name} {end}": value for end, value in interval._asdict().items()}
     return numbers

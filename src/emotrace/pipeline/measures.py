@@ -1,7 +1,7 @@
 """What is measured on an audio file, by whom, and the measurements of a whole data directory.
 
-A measurement is a pure function of the recording and of one version of it, so measurements can be taken in any order, by
-any number of workers, and be interrupted at any time. T samples at 16 kHz, F features.
+A measurement is a pure function of the recording and of one version of it, so measurements can be taken in any order,
+by any number of workers, and be interrupted at any time. T samples at 16 kHz, F features.
 """
 
 from __future__ import annotations

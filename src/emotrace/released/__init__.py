@@ -1,1 +1,1 @@
-"""The paper's own models: where their released checkpoints are, how to get them, and how to read them."""
+"""The paper's and others' released checkpoints: where they are, how to get them, and how to read them as data."""

@@ -16,7 +16,7 @@ from speechbrain.nnet.linear import Linear
 from torch import Tensor, nn
 
 from emotrace.corpus.audio import peak_normalise
-from emotrace.corpus.metadata import Emotion
+from emotrace.corpus.datadir import Emotion
 from emotrace.analysis.metrics import normalise_text
 from emotrace.released.hyperparams import Hyperparams, Tagged
 from emotrace.released.labels import read_labels

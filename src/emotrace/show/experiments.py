@@ -16,9 +16,9 @@ from emotrace.show.figures import Drawing, interval_figure
 from emotrace.show.notebook import RECOGNISER_NAMES, SPEECH, Studies, cues_beside, gather, readable, recorded_rows
 from emotrace.study import Study
 from emotrace.analysis.attribution import attribution
-from emotrace.show.experiments.effect_tables import effect_changes, manipulation_table, relabelled
+from emotrace.experiments.effects import effect_changes, manipulation_table, relabelled
 from emotrace.experiments.level import HEARINGS, level_profile
-from emotrace.show.experiments.model_seeds import model_spread
+from emotrace.experiments.variants import model_spread
 from emotrace.experiments.probing import probing_beside, read_probing_provenance
 from emotrace.study.profiles import get_profile
 from emotrace.pipeline.rows import EFFECT_MARK

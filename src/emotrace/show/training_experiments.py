@@ -12,9 +12,9 @@ from emotrace.show.experiments import not_recorded, signed_intervals, speech_of
 from emotrace.show.figures import Drawing
 from emotrace.show.notebook import CLASSES, RECOGNISER_NAMES, RECORDED, Studies, gather, readable
 from emotrace.analysis.gates import CONTROL_KEEPS
-from emotrace.show.experiments.snapshots import COURSE_METRICS, HEARD, adversarial_change, training_course
+from emotrace.experiments.variants import COURSE_METRICS, HEARD, adversarial_change, training_course
 from emotrace.experiments.learning_curve import ROWS, curve_record
-from emotrace.experiments.learning_curve_tables import learning_curve
+from emotrace.experiments.learning_curve import learning_curve
 from emotrace.study.profiles import get_profile
 from emotrace.analysis.tables import heading
 from emotrace.training.unified import SMALL

@@ -1,7 +1,7 @@
 """Further rows of the study, by experiment; they run when asked for: ``emotrace run --rows attribution``."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from emotrace.pipeline.effects import EFFECTS
 from emotrace.pipeline.rows import ALL_ROWS, BASELINE_ROWS, EFFECT_MARK, VARIANT_MARK, Row, hubert_row, select_rows
@@ -44,13 +44,28 @@ def with_effects(row: Row, effects: Iterable[str] = tuple(EFFECTS)) -> tuple[Row
     return (row, *(with_effect(row, effect) for effect in effects if effect not in impossible))
 
 
-def snapshots(row: Row) -> tuple[Row, ...]:
+@dataclass(frozen=True)
+class Snapshot:
+    """A unified vocoder at a step of its training: the row, the name of the vocoder's own row, the step."""
+
+    row: Row
+    of: str
+    step: int
+
+    @property
+    def before_discriminators(self) -> bool:
+        return self.step == SMALL.mel_only
+
+
+def snapshots(row: Row) -> tuple[Snapshot, ...]:
     """A row of a unified vocoder at every snapshot of its training, e.g. "unified-none-T1@step300", and at its end."""
-    return (*(with_variant(row, f"step{step}") for step in SMALL.snapshots), row)
+    kept = [Snapshot(with_variant(row, f"step{step}"), row.name, step) for step in SMALL.snapshots]
+    return (*kept, Snapshot(row, row.name, SMALL.steps))
 
 
 TWICE = select_rows(["none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"])
 UNIFIED_ROWS = (*select_rows(["unified-log-mel"]), *(unified(row) for row in TWICE[:2]))
+SNAPSHOTS = tuple(snapshot for row in UNIFIED_ROWS for snapshot in snapshots(row))
 GROUPS: dict[str, tuple[Row, ...]] = {
     "baselines": BASELINE_ROWS,
     "attribution": lattice(),
@@ -58,7 +73,12 @@ GROUPS: dict[str, tuple[Row, ...]] = {
         changed for row in select_rows(["original", "none-T1", "ECAPA-anon-T12-soft"]) for changed in with_effects(row)
     ),
     "seeds": (*TWICE, *(with_variant(row, SECOND_SEED) for row in TWICE)),
-    "snapshots": tuple(kept for row in UNIFIED_ROWS for kept in snapshots(row)),
+    "snapshots": tuple(snapshot.row for snapshot in SNAPSHOTS),
 }
 ABOUT_EMOTION = tuple(row.name for group in ("attribution", "effects") for row in GROUPS[group] if row not in ALL_ROWS)
 """Names of the further rows whose experiments are about the recognised emotion alone."""
+
+
+def all_rows() -> tuple[Row, ...]:
+    """Every row of the study and of its experiments, each once."""
+    return tuple(dict.fromkeys((*ALL_ROWS, *(row for rows in GROUPS.values() for row in rows))))

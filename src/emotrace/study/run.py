@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from emotrace.engine.code import digest
 from emotrace.engine.keys import Keys
 from emotrace.engine.runner import Record, RunError, Stages, State, run, state_of
 from emotrace.engine.workers import DEFAULT_JOBS
@@ -64,8 +65,6 @@ class RowWork:
 
     def _rules(self, corpus: Corpus, known: Mapping[str, Any], with_data: bool) -> dict[str, Any]:
         """What is measured of a corpus, on which content: its hash, and which utterances are transcribed."""
-        from emotrace.engine.code import digest
-
         rules: dict[str, Any] = {"measures": sorted(corpus.measures_of(self.row))}
         if not with_data:
             there = known.get("corpora", {}).get(corpus.name, {})
@@ -105,30 +104,22 @@ class RowWork:
     def stages(self) -> Stages:
         from emotrace.study.tasks import anonymising, learning, measuring
 
-        renderings = {corpus: self.rendering(corpus) for corpus in self.corpora}
+        keys, row, recognisers = self.keys, self.row, self.profile.recognisers
         originals = [self.rendering(corpus, ORIGINAL) for corpus in self.corpora]
         originals += [self.training] if self.training else []
-        earlier = [] if not self.row.effect else [
-            task
+        versions = (row.before, row) if row.effect else (row,)
+        synthesis = [
+            (f"synthesis of {version.name}", anonymising(keys, version, self.rendering(corpus, version), corpus.path))
+            for version in versions
             for corpus in self.corpora
-            for task in anonymising(self.keys, self.row.before, self.rendering(corpus, self.row.before), corpus.path)
         ]
-        recognisers = self.profile.recognisers
-        return [
-            ("originals", [task for original in originals for task in learning(self.keys, original)]),
-            (f"synthesis of {self.row.before.name}", earlier),
-            ("synthesis", [t for c, made in renderings.items() for t in anonymising(self.keys, self.row, made, c.path)]),
-            (
-                "measurement",
-                [
-                    task
-                    for made in renderings.values()
-                    for task in measuring(
-                        made, recognisers.measurements(made.measures), recognisers.speaker, recognisers.device
-                    )
-                ],
-            ),
+        made = [self.rendering(corpus) for corpus in self.corpora]
+        measurements = [
+            measuring(each, recognisers.measurements(each.measures), recognisers.speaker, recognisers.device)
+            for each in made
         ]
+        learned = [task for original in originals for task in learning(keys, original)]
+        return [("originals", learned), *synthesis, ("measurement", [task for tasks in measurements for task in tasks])]
 
     def tables(self) -> Mapping[Path, Callable[[Path], None]]:
         recognisers, training = self.profile.recognisers, self.training

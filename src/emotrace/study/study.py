@@ -82,9 +82,7 @@ def Study(  # noqa: N802 - the name that notebooks have known from the beginning
     return StudyResults(utterances, trials, names, profile.name, profile.recognisers.ser, **made)
 
 
-def _run_missing(
-    profile: Profile, found: list[RowWork], jobs: int, scheduler: str | None, rerun_stale: bool
-) -> None:
+def _run_missing(profile: Profile, found: list[RowWork], jobs: int, scheduler: str | None, rerun_stale: bool) -> None:
     open_states = ("missing", "partial", "stale") if rerun_stale else ("missing", "partial")
     wanted = [work.row for work in found if _state(work, rerun_stale) in open_states]
     if not wanted:

@@ -19,11 +19,16 @@ def anonymising(keys: Keys, row: Row, rendering: Rendering, path: Path) -> list[
         before = keys.rendering(row.before, rendering.corpus, path, rendering.measures)
         pairs = ((before.audio, rendering.audio), (before.enrolment, rendering.enrolment))
         return [
-            Task(f"{row.name}, {name}", new[name], write_effect, (rendering.data[name], row.effect, old[name]), "effect")
+            Task(
+                f"{row.name}, {name}", new[name], write_effect, (rendering.data[name], row.effect, old[name]), "effect"
+            )
             for old, new in pairs
             for name in old
         ]
-    invocations = ((keys.setting.drawn, rendering.audio), (keys.setting.drawn.invocation("enrolment"), rendering.enrolment))
+    invocations = (
+        (keys.setting.drawn, rendering.audio),
+        (keys.setting.drawn.invocation("enrolment"), rendering.enrolment),
+    )
     tasks = []
     for selection, audio in invocations:
         streams, device = keys.streams(row, path), keys.setting.device
@@ -34,6 +39,10 @@ def anonymising(keys: Keys, row: Row, rendering: Rendering, path: Path) -> list[
 
 def _features(keys: Keys, rendering: Rendering) -> Path:
     return keys.setting.work / "features" / rendering.corpus
+
+
+def _effect(row: Row, rendering: Rendering, name: str, audio: Path, output: Path) -> Task:
+    return Task(f"{row.name}, {name}", output, write_effect, (rendering.data[name], row.effect, audio), "effect")
 
 
 def _rendering(utterance: Utterance, parts: Parts, output: Path, rendering: Rendering) -> Task:

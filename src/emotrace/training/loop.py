@@ -2,24 +2,30 @@
 
 Every random choice of a step is drawn from ``(seed, step)`` alone: a run that was interrupted and resumed from its last
 checkpoint takes the same steps, bit for bit, as one that was not. The batch of a recipe is that of all processes
-together, so their number changes the results by rounding alone.
+together, so their number changes the results by rounding alone. B is the batch.
 """
 
+import csv
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from emotrace.training.checkpoint import TrainingFolder
+from emotrace.corpus.files import atomic_file, write_text_atomic
 from emotrace.training.processes import Processes, own_part
+
+CHECKPOINT, LOSSES, PROGRESS = "checkpoint.pt", "losses.csv", "progress.json"
+CURVE_POINTS = 40
 
 
 @dataclass(frozen=True)
@@ -62,15 +68,33 @@ class Recipe:
         Every backward pass goes through ``accelerator``, and the optimiser that uses it clears its gradients after."""
         raise NotImplementedError
 
+    def use_adamw(
+        self, learning_rate: float, steps: int, *, warm_up: int = 50, betas: tuple[float, float] = (0.9, 0.999)
+    ) -> None:
+        """Train all modules by one AdamW, whose rate rises for ``warm_up`` steps and falls until ``steps``."""
+        parameters = [parameter for module in self.modules.values() for parameter in module.parameters()]
+        adamw = torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=0.01)
+        self.optimisers = {"adamw": adamw}
+        self.schedulers = {"adamw": warm_up_then_decay(adamw, warm_up, steps)}
+
+    def descend(self, loss: Tensor, accelerator: Accelerator, *, clipped: str, norm: float) -> None:
+        """One step of every optimiser down a loss, the gradient of the module ``clipped`` no longer than ``norm``."""
+        accelerator.backward(loss)
+        nn.utils.clip_grad_norm_(self.modules[clipped].parameters(), norm)
+        step_all(self)
+
     def state(self) -> dict[str, Any]:
-        parts = {"modules": self.modules, "optimisers": self.optimisers, "schedulers": self.schedulers}
-        return {kind: {name: part.state_dict() for name, part in group.items()} for kind, group in parts.items()}
+        """The state of every module, optimiser and schedule, by kind and name."""
+        return {kind: {name: part.state_dict() for name, part in group.items()} for kind, group in self._parts()}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        parts = {"modules": self.modules, "optimisers": self.optimisers, "schedulers": self.schedulers}
-        for kind, group in parts.items():
+        """Take over what `state` returned."""
+        for kind, group in self._parts():
             for name, part in group.items():
                 part.load_state_dict(state[kind][name])
+
+    def _parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield from ((kind, getattr(self, kind)) for kind in ("modules", "optimisers", "schedulers"))
 
 
 def step_all(recipe: Recipe) -> None:
@@ -104,6 +128,70 @@ class TrainingRecord:
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
 
+class TrainingFolder:
+    """The checkpoint, the seconds and the losses of a training; every process reads them, the main one writes.
+
+    Args:
+        folder: where; made if it is not there.
+        writes: whether this process writes.
+    """
+
+    def __init__(self, folder: Path, *, writes: bool = True):
+        self.folder, self._writes = folder, writes
+        self.last: dict[str, float] = {}  # losses that were logged last
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def read(self) -> dict[str, Any] | None:
+        """The checkpoint, "state", "step" and "seconds", if there is one."""
+        path = self.folder / CHECKPOINT
+        return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+
+    def save(self, state: dict[str, Any], step: int, seconds: float) -> None:
+        """Replace the checkpoint, atomically."""
+        if not self._writes:
+            return
+        with atomic_file(self.folder / CHECKPOINT) as temporary:
+            torch.save({"state": state, "step": step, "seconds": seconds}, temporary)
+        write_text_atomic(self.folder / PROGRESS, json.dumps({"step": step, "seconds": round(seconds, 1)}))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of computing that the checkpoint has cost."""
+        return float(json.loads((self.folder / PROGRESS).read_text())["seconds"])
+
+    def log(self, step: int, losses: dict[str, float]) -> None:
+        """Append to losses.csv, long form (step, loss, value)."""
+        self.last = dict(losses)
+        if self._writes:
+            with (self.folder / LOSSES).open("a", newline="") as file:
+                csv.writer(file).writerows((step, name, f"{value:.6g}") for name, value in losses.items())
+
+    def curves(self, points: int = CURVE_POINTS) -> dict[str, list[tuple[int, float]]]:
+        """The logged losses by name, as at most ``points`` pairs: last step of a stretch and the mean over it."""
+        logged: dict[str, list[tuple[int, float]]] = {}
+        for step, name, value in self._logged():
+            logged.setdefault(name, []).append((int(step), float(value)))
+        curves = {}
+        for name, pairs in logged.items():
+            length = -(-len(pairs) // points)
+            stretches = [pairs[start : start + length] for start in range(0, len(pairs), length)]
+            curves[name] = [(part[-1][0], round(fmean(value for _, value in part), 5)) for part in stretches]
+        return curves
+
+    def drop_losses_after(self, step: int) -> None:
+        """Begin losses.csv, or drop its lines after the step of the checkpoint."""
+        rows = [row for row in self._logged() if int(row[0]) <= step]
+        self.last = {name: float(value) for at, name, value in rows if at == rows[-1][0]}
+        if self._writes:
+            with atomic_file(self.folder / LOSSES) as temporary, temporary.open("w", newline="") as file:
+                csv.writer(file).writerows([("step", "loss", "value"), *rows])
+
+    def _logged(self) -> list[list[str]]:
+        """The lines (step, loss, value) of losses.csv."""
+        path = self.folder / LOSSES
+        return list(csv.reader(path.read_text().splitlines()))[1:] if path.exists() else []
+
+
 def fit(
     recipe: Recipe, config: LoopConfig, folder: Path, *, snapshot: Callable[[TrainingRecord], None] | None = None
 ) -> TrainingRecord:
@@ -125,8 +213,8 @@ def fit(
     processes = Processes(config.precision)
     recipe.modules = {name: processes.share(module) for name, module in recipe.modules.items()}
     recipe.optimisers = {name: processes.prepare(optimiser) for name, optimiser in recipe.optimisers.items()}
-    kept = TrainingFolder(folder, writes=processes.is_main_process)
-    done, seconds = _resume(recipe, kept, processes)
+    files = TrainingFolder(folder, writes=processes.is_main_process)
+    done, seconds = _resume(recipe, files, processes)
     started = time.monotonic() - seconds
     bar = {"desc": folder.name, "unit": "step", "mininterval": 5, "disable": not processes.is_main_process}
     with tqdm(total=config.steps, initial=done, **bar) as progress:
@@ -134,15 +222,15 @@ def fit(
             losses = _one_step(recipe, config, step, processes)
             progress.update()
             if (step + 1) % config.log_every == 0 or step + 1 == config.steps:
-                kept.log(step + 1, losses)
+                files.log(step + 1, losses)
                 progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
             if snapshot is not None and step + 1 in config.snapshots:
-                snapshot(TrainingRecord(step + 1, time.monotonic() - started, losses, kept.curve()))
+                snapshot(TrainingRecord(step + 1, time.monotonic() - started, losses, files.curves()))
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-                kept.save(recipe.state(), step + 1, time.monotonic() - started)
+                files.save(recipe.state(), step + 1, time.monotonic() - started)
     processes.wait_for_everyone()
     recipe.modules = {name: _released(module) for name, module in recipe.modules.items()}
-    return TrainingRecord(config.steps, kept.seconds, kept.last, kept.curve())
+    return TrainingRecord(config.steps, files.seconds, files.last, files.curves())
 
 
 def _released(module: nn.Module) -> nn.Module:
@@ -151,17 +239,17 @@ def _released(module: nn.Module) -> nn.Module:
     return module.cpu()
 
 
-def _resume(recipe: Recipe, kept: TrainingFolder, processes: Processes) -> tuple[int, float]:
+def _resume(recipe: Recipe, files: TrainingFolder, processes: Processes) -> tuple[int, float]:
     """Steps done and seconds they took."""
-    saved = kept.read()
-    done = saved["step"] if saved else 0
+    saved = files.read() or {"step": 0, "seconds": 0.0}
     processes.require_same(
-        done, f"the processes see checkpoints of different steps in {kept.folder}; put it where all of them see it"
+        saved["step"],
+        f"the processes see checkpoints of different steps in {files.folder}; put it where all of them see it",
     )
-    if saved:
+    if "state" in saved:
         recipe.load_state(saved["state"])
-    kept.drop_losses_after(done)
-    return done, saved["seconds"] if saved else 0.0
+    files.drop_losses_after(saved["step"])
+    return saved["step"], saved["seconds"]
 
 
 def _one_step(recipe: Recipe, config: LoopConfig, step: int, processes: Processes) -> dict[str, float]:

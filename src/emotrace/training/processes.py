@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list, find_batch_size, gather_object, slice_tensors
+from accelerate.utils import broadcast, broadcast_object_list, find_batch_size, gather_object, slice_tensors
 from torch import Tensor, nn
 
 Value = TypeVar("Value")
@@ -28,9 +28,7 @@ def state() -> PartialState:
 
 def from_main(make: Callable[[], Value]) -> Value:
     """What `make` returns in the main process, for all: clusters must not differ by a rounding. Must be picklable."""
-    here = state()
-    made = [make() if here.is_main_process else None]
-    return broadcast_object_list(made)[0] if here.num_processes > 1 else made[0]
+    return broadcast_object_list([make() if state().is_main_process else None])[0]
 
 
 def own_slice(size: int, index: int, count: int) -> slice:
@@ -67,46 +65,39 @@ class Processes(Accelerator):
         """The module on this process's device and in its precision, with the main process's weights."""
         module = self.prepare_model(module, evaluation_mode=True)  # evaluation mode: without accelerate's DDP
         self._modules.append(module)
-        if self.num_processes > 1:
-            with torch.no_grad():
-                for tensor in (*module.parameters(), *module.buffers()):
-                    torch.distributed.broadcast(tensor, src=0)
+        with torch.no_grad():
+            broadcast([*module.parameters(), *module.buffers()])  # in place
         return module
 
     def backward(self, loss: Tensor, **options: Any) -> None:
         """Gradients of the loss, averaged over the processes."""
         super().backward(loss, **options)
-        if self.num_processes > 1:
-            parameters = (parameter for module in self._modules for parameter in module.parameters())
-            self._average(parameter.grad for parameter in parameters if parameter.grad is not None)
+        parameters = (parameter for module in self._modules for parameter in module.parameters())
+        self._average(parameter.grad for parameter in parameters if parameter.grad is not None)
 
     def average_statistics(self) -> None:
         """Running statistics of batch normalisation, averaged over the processes."""
-        if self.num_processes > 1:
-            parts = (part for module in self._modules for part in module.modules())
-            norms = [part for part in parts if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-            kept = [norm for norm in norms if norm.running_mean is not None]
-            self._average(tensor for norm in kept for tensor in (norm.running_mean, norm.running_var))
+        parts = (part for module in self._modules for part in module.modules())
+        norms = [part for part in parts if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+        tracking = [norm for norm in norms if norm.running_mean is not None]
+        self._average(statistic for norm in tracking for statistic in (norm.running_mean, norm.running_var))
 
     def mean(self, losses: dict[str, float]) -> dict[str, float]:
         """The losses of all processes, averaged by name."""
-        if self.num_processes == 1:
-            return losses
         values = torch.tensor(list(losses.values()), dtype=torch.float64, device=self.device)
         return dict(zip(losses, self.reduce(values, "mean").tolist(), strict=True))
 
     def require_same(self, value: Any, complaint: str) -> None:
         """Raise ValueError, in all processes, where they do not hold the same value."""
-        if self.num_processes > 1 and len(set(values := gather_object([value]))) > 1:
+        values = gather_object([value])
+        if len(set(values)) > 1:
             raise ValueError(f"{complaint}: {', '.join(map(str, values))}")
 
     def _average(self, tensors: Iterable[Tensor]) -> None:
         """In place; one message for all, which is much faster than one each."""
-        tensors = list(tensors)
+        tensors = list(tensors) if self.num_processes > 1 else []
         if not tensors:
             return
-        flat = torch.cat([tensor.flatten() for tensor in tensors])
-        torch.distributed.all_reduce(flat)
-        parts = (flat / self.num_processes).split([tensor.numel() for tensor in tensors])
-        for tensor, part in zip(tensors, parts, strict=True):
+        flat = self.reduce(torch.cat([tensor.flatten() for tensor in tensors]), "mean")
+        for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))

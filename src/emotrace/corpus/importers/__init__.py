@@ -1,43 +1,63 @@
-"""Every importer by the name of its corpus."""
+"""Importers, found by the name of their corpus: adding a corpus means a file and a line of `IMPORTERS`."""
 
+import inspect
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from emotrace.corpus.datadir import DataDir
-from emotrace.corpus.importers.iemocap import Happy, import_iemocap
-from emotrace.corpus.importers.librispeech import import_librispeech
-from emotrace.corpus.importers.libritts import import_libritts
-from emotrace.corpus.importers.ravdess import import_ravdess
-from emotrace.corpus.importers.vpc import join_vpc, read_vpc
-from emotrace.corpus.importers.wavs import import_wavs
+from emotrace.registry import Registry
+
+IMPORTERS = Registry(
+    "corpus",
+    {
+        "wavs": "emotrace.corpus.importers.wavs:import_wavs",
+        "ravdess": "emotrace.corpus.importers.ravdess:import_ravdess",
+        "librispeech": "emotrace.corpus.importers.librispeech:import_librispeech",
+        "libritts": "emotrace.corpus.importers.libritts:import_libritts",
+        "iemocap": "emotrace.corpus.importers.iemocap:import_iemocap",
+        "libri-test": "emotrace.corpus.importers.vpc:import_libri_test",
+    },
+)
 
 
-def import_corpus(
-    name: str,
-    source: Path,
-    target: Path,
-    *,
-    labels: Path | None = None,
-    trim: bool = True,
-    excited: bool = True,
-    check_majority: bool = False,
-) -> tuple[list[DataDir], list[str]]:
-    """Import a corpus: the data directories that were made, and remarks for the user.
+@dataclass(frozen=True)
+class Imported:
+    """What an importer made: its data directories, and remarks for the user."""
 
-    ``labels`` is for wavs, ``trim`` for RAVDESS, ``excited`` and ``check_majority`` are for IEMOCAP. Raises KeyError
-    for an unknown name, otherwise as the importers.
+    data: tuple[DataDir, ...]
+    remarks: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> DataDir:
+        """The data directory whose folder has that name. Raises KeyError when there is none."""
+        return {data.path.name: data for data in self.data}[name]
+
+
+class Importer(Protocol):
+    """Makes data directories at `target` of a corpus at `source`, unpacked as its page delivers it.
+
+    The corpus's own options are keyword-only parameters with defaults; the command line passes on those that the user
+    gives. All of `target` appears at once or not at all. Raises CorpusError when `source` is not that corpus, AudioError
+    for audio that cannot be used, FileExistsError when `target` holds something.
     """
-    if name == "wavs":
-        data, remarks = import_wavs(source, target, labels)
-        return [data], remarks
-    if name == "iemocap":
-        happy = Happy.WITH_EXCITED if excited else Happy.ALONE
-        data, report = import_iemocap(source, target, happy=happy, check_majority=check_majority)
-        return [data], report.lines()
-    if name == "libri-test":
-        return [join_vpc(read_vpc(source), target)], []
-    importers = {
-        "ravdess": lambda: import_ravdess(source, target, trim=trim),
-        "librispeech": lambda: import_librispeech(source, target),
-        "libritts": lambda: import_libritts(source, target),
-    }
-    return list(importers[name]().values()), []
+
+    def __call__(self, source: Path, target: Path, **options: Any) -> Imported: ...
+
+
+def import_corpus(corpus: str, source: Path, target: Path, **options: Any) -> Imported:
+    """Import a corpus by its name in `IMPORTERS`.
+
+    Raises ValueError for an unknown corpus and for an option that it does not take, otherwise as its importer does.
+    """
+    importer = IMPORTERS.find(corpus)
+    for option in options:
+        if not _takes(importer, option):
+            takers = ", ".join(name for name in IMPORTERS if _takes(IMPORTERS.find(name), option))
+            flag = f"--{option.replace('_', '-')}"
+            raise ValueError(f"{corpus} takes no option {flag}: it is for {takers or 'no corpus'}")
+    return importer(Path(source), Path(target), **options)
+
+
+def _takes(importer: Importer, option: str) -> bool:
+    parameter = inspect.signature(importer).parameters.get(option)
+    return parameter is not None and parameter.kind is parameter.KEYWORD_ONLY

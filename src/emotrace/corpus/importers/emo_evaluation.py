@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emotrace.corpus.kaldi_tables import CorpusError
+from emotrace.corpus.kaldi import CorpusError
 
 # The release's names on the annotators' lines, and its codes on the header lines.
 CATEGORIES = {

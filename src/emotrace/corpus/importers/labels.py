@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emotrace.corpus.metadata import Emotion
-from emotrace.corpus.kaldi_tables import CorpusError, Problem
+from emotrace.corpus.datadir import Emotion
+from emotrace.corpus.kaldi import CorpusError, Problem
 
 REQUIRED = ("file", "speaker", "gender")
 OPTIONAL = ("emotion", "text", "fold")

@@ -1,15 +1,11 @@
 """LibriSpeech trees (Panayotov et al. 2015, doi:10.1109/ICASSP.2015.7178964) as data directories."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
-from emotrace.corpus.audio import load_audio, save_audio
-from emotrace.corpus.datadir import CorpusError, DataDir, Utterance, write_datadir
-from emotrace.corpus.files import atomic_folder, write_text_atomic
+from emotrace.corpus.datadir import CorpusError, DataDir, Utterance
+from emotrace.corpus.importers import Imported
+from emotrace.corpus.importers.writing import write_import
 
 
 def import_librispeech(
@@ -18,7 +14,7 @@ def import_librispeech(
     *,
     test_chapters: Sequence[str] = ("124992",),
     test_limit: int | None = 48,
-) -> dict[str, DataDir]:
+) -> Imported:
     """Import the folder that holds SPEAKERS.TXT as `target`/test, the first `test_limit` utterances of
     `test_chapters`, and `target`/train, all other chapters.
 
@@ -31,35 +27,18 @@ def import_librispeech(
     chapters = {_chapter(utterance) for utterance in utterances}
     if unknown := sorted(set(test_chapters) - chapters):
         raise CorpusError(f"{source}: holds no chapter {unknown[0]}: it has {', '.join(sorted(chapters))}")
-    held_out = [utterance for utterance in utterances if _chapter(utterance) in test_chapters]
-    splits = {
-        "train": [utterance for utterance in utterances if _chapter(utterance) not in test_chapters],
-        "test": held_out[:test_limit],
+    train = tuple(utterance for utterance in utterances if _chapter(utterance) not in test_chapters)
+    test = tuple(utterance for utterance in utterances if _chapter(utterance) in test_chapters)[:test_limit]
+    summary = {
+        "corpus": "LibriSpeech",
+        "test_chapters": list(test_chapters),
+        "imported": {"train": len(train), "test": len(test)},
     }
-    with atomic_folder(target) as folder:
-        for split, chosen in splits.items():
-            if chosen:
-                write_datadir(
-                    folder / split, [_import_one(u, folder / split / "wav") for u in _progress(chosen, split)]
-                )
-        counts = {split: len(chosen) for split, chosen in splits.items()}
-        summary = {"corpus": "LibriSpeech", "test_chapters": list(test_chapters), "imported": counts}
-        write_text_atomic(folder / "import.json", json.dumps(summary, indent=2) + "\n")
-    return {split: DataDir.read(target / split) for split, chosen in splits.items() if chosen}
-
-
-def _progress(utterances: list[Utterance], split: str) -> tqdm:
-    return tqdm(utterances, desc=f"LibriSpeech {split}", unit="file")
+    return Imported(write_import(target, [DataDir(target / "train", train), DataDir(target / "test", test)], summary))
 
 
 def _chapter(utterance: Utterance) -> str:
     return utterance.id.split("-")[1]
-
-
-def _import_one(utterance: Utterance, folder: Path) -> Utterance:
-    file = folder / f"{utterance.id}.flac"
-    save_audio(file, load_audio(utterance.path))
-    return replace(utterance, path=file)
 
 
 def _utterances(source: Path) -> Iterator[Utterance]:

@@ -1,25 +1,18 @@
 """LibriTTS trees (Zen et al. 2019, doi:10.21437/Interspeech.2019-2441) as data directories."""
 
 import csv
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
-from emotrace.corpus.audio import load_audio, save_audio
-from emotrace.corpus.datadir import CorpusError, DataDir, Utterance, write_datadir
-from emotrace.corpus.files import atomic_folder, write_text_atomic
+from emotrace.corpus.datadir import CorpusError, DataDir, Utterance
+from emotrace.corpus.importers import Imported
+from emotrace.corpus.importers.writing import write_import
+from emotrace.corpus.kaldi import has_words
 
 TEXT_SUFFIX = ".normalized.txt"
-GENDERS = {"F": "f", "M": "m"}
 
 
-def import_libritts(
-    source: str | Path, target: str | Path, *, subsets: Sequence[str] | None = None
-) -> dict[str, DataDir]:
+def import_libritts(source: str | Path, target: str | Path, *, subsets: Sequence[str] | None = None) -> Imported:
     """Import the folder that holds speakers.tsv: every subset of it as `target`/SUBSET, at 16 kHz (the original: 24).
 
     The paper trains its vocoders on train-clean-100 and takes its pool of pseudo-speakers from train-other-500.
@@ -30,37 +23,31 @@ def import_libritts(
     """
     source, target = Path(source), Path(target)
     genders = _genders(source / "speakers.tsv")
-    chosen = {name: _utterances(source / name, genders) for name in _subsets(source, subsets)}
-    with atomic_folder(target) as folder:
-        for name, utterances in chosen.items():
-            progress = tqdm(utterances, desc=f"LibriTTS {name}", unit="file", disable=None)
-            write_datadir(folder / name, [_import_one(utterance, folder / name / "wav") for utterance in progress])
-        counts = {name: len(utterances) for name, utterances in chosen.items()}
-        write_text_atomic(
-            folder / "import.json", json.dumps({"corpus": "LibriTTS", "imported": counts}, indent=2) + "\n"
-        )
-    return {name: DataDir.read(target / name) for name in chosen}
+    planned = [DataDir(target / name, _utterances(source / name, genders)) for name in _subsets(source, subsets)]
+    summary = {"corpus": "LibriTTS", "imported": {data.path.name: len(data) for data in planned}}
+    return Imported(write_import(target, planned, summary))
 
 
 def _subsets(source: Path, wanted: Sequence[str] | None) -> list[str]:
     """Names of the subset folders: those that hold SPEAKER/CHAPTER folders with audio."""
-    there = sorted({path.relative_to(source).parts[0] for path in source.glob("*/*/*/*.wav")})
-    if not there:
+    present = sorted({path.relative_to(source).parts[0] for path in source.glob("*/*/*/*.wav")})
+    if not present:
         raise CorpusError(f"{source}: not a LibriTTS tree: no SUBSET/SPEAKER/CHAPTER/SPEAKER_CHAPTER_....wav")
-    if wanted is not None and (unknown := sorted(set(wanted) - set(there))):
-        raise CorpusError(f"{source}: holds no subset {unknown[0]}: it has {', '.join(there)}")
-    return there if wanted is None else list(dict.fromkeys(wanted))
+    if wanted is not None and (unknown := sorted(set(wanted) - set(present))):
+        raise CorpusError(f"{source}: holds no subset {unknown[0]}: it has {', '.join(present)}")
+    return present if wanted is None else list(dict.fromkeys(wanted))
 
 
-def _utterances(subset: Path, genders: dict[str, str]) -> list[Utterance]:
+def _utterances(subset: Path, genders: dict[str, str]) -> tuple[Utterance, ...]:
     """Every SPEAKER/CHAPTER/SPEAKER_CHAPTER_....wav of `subset`, sorted; its path is the original audio."""
     audio, texts = (sorted(subset.glob(f"*/*/*{suffix}")) for suffix in (".wav", TEXT_SUFFIX))
-    spoken, written = {path.with_suffix("") for path in audio}, {_stem(path) for path in texts}
+    spoken = {path.with_suffix("") for path in audio}
+    written = {path.with_name(path.name.removesuffix(TEXT_SUFFIX)) for path in texts}
     if silent := sorted(written - spoken):
         raise CorpusError(f"{silent[0]}{TEXT_SUFFIX}: audio {silent[0].name}.wav does not exist: restore it")
     if wordless := sorted(spoken - written):
         raise CorpusError(f"{wordless[0]}.wav: transcript {wordless[0].name}{TEXT_SUFFIX} does not exist: restore it")
-    return sorted((_utterance(path, genders) for path in audio), key=lambda utterance: utterance.id)
+    return tuple(sorted((_utterance(path, genders) for path in audio), key=lambda utterance: utterance.id))
 
 
 def _utterance(audio: Path, genders: dict[str, str]) -> Utterance:
@@ -71,20 +58,9 @@ def _utterance(audio: Path, genders: dict[str, str]) -> Utterance:
         raise CorpusError(f"{audio}: speaker '{speaker}' is not in speakers.tsv")
     text = audio.with_suffix(TEXT_SUFFIX)
     words = " ".join(text.read_text(encoding="utf-8").split()).upper()
-    if not any(character.isalnum() for character in words):
+    if not has_words(words):
         raise CorpusError(f"{text}: holds no word")
     return Utterance(audio.stem, speaker, genders[speaker], audio, text=words)
-
-
-def _import_one(utterance: Utterance, folder: Path) -> Utterance:
-    file = folder / f"{utterance.id}.flac"
-    # Resampling a recording that reaches full scale overshoots it by a fraction of a decibel.
-    save_audio(file, np.clip(load_audio(utterance.path), -1, 1))
-    return replace(utterance, path=file)
-
-
-def _stem(text: Path) -> Path:
-    return text.with_name(text.name.removesuffix(TEXT_SUFFIX))
 
 
 def _genders(file: Path) -> dict[str, str]:
@@ -97,7 +73,7 @@ def _genders(file: Path) -> dict[str, str]:
         if not {"READER", "GENDER"} <= set(reader.fieldnames or ()):
             raise CorpusError(f"{file}:1: expected the header 'READER GENDER SUBSET NAME', tab-separated")
         for row in reader:
-            if row["GENDER"] not in GENDERS:
+            if row["GENDER"] not in ("F", "M"):
                 raise CorpusError(f"{file}:{reader.line_num}: gender of reader '{row['READER']}' must be F or M")
-            genders[row["READER"]] = GENDERS[row["GENDER"]]
+            genders[row["READER"]] = row["GENDER"].lower()
     return genders

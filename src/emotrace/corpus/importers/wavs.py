@@ -11,7 +11,7 @@ from emotrace.corpus.datadir import CorpusError, DataDir, Trial, Utterance, writ
 from emotrace.corpus.files import AUDIO_SUFFIXES, atomic_folder, files_below, is_audio, write_text_atomic
 from emotrace.corpus.importers.labels import Label, Labels, read_labels, refuse
 from emotrace.corpus.protocol import folds_by_speaker, verification
-from emotrace.corpus.kaldi_tables import Problem
+from emotrace.corpus.kaldi import Problem
 from emotrace.corpus.validate import unusable
 
 LABELS = "labels.csv"

@@ -1,0 +1,211 @@
+"""A contrast: a weighted sum of metrics of rows, with its interval. Everything that the study says is one.
+
+Rates are in percent, as the paper prints them. Intervals are bootstrap percentile intervals over speakers; a corpus
+with a single speaker (the read one of profile scale) has none over speakers, so there they are over utterances.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from emotrace.analysis.bootstrap import Interval, Part, Statistic, combination, ratio
+from emotrace.analysis.statistics import (
+    EqualErrorRate,
+    FrameQuantile,
+    Mean,
+    Quantile,
+    Recall,
+    RecallSpread,
+    ShareCalled,
+    WordErrorRate,
+)
+from emotrace.corpus.datadir import Emotion
+from emotrace.evaluation.spectrum import CENTROID_EDGES, KURTOSIS_EDGES
+from emotrace.pipeline.results import emotion_column
+from emotrace.study.results import Results
+
+EMOTIONS = tuple(emotion.value for emotion in Emotion)
+COLUMNS = ("eer_f", "eer_m", "wer_read", "wer_emotional", *EMOTIONS, "uar")
+ACOUSTIC_COLUMNS = (
+    *("centroid_hz", "kurtosis", "kurtosis_power", "kurtosis_amplitude"),
+    *("loudness_lufs", "loudness_peak_matched_lufs", "f0_mean_hz", "f0_range_st"),
+)
+
+
+class TableError(ValueError):
+    """A table that the results at hand cannot fill."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of a row: the lines of the results it is computed from, and how.
+
+    Attributes:
+        lines: results and the name of a row -> lines.
+        statistic: of these lines.
+        factor: into the unit that is shown; 100 for rates in percent.
+    """
+
+    lines: Callable[[Results, str], pd.DataFrame]
+    statistic: Statistic
+    factor: float = 100.0
+
+
+def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
+    """A metric by its column name in table II, or the mean of an acoustic feature by its name in the results.
+
+    Also: recall_spread, sad_called_ang and the like, other_called_ang (of all emotions but angry), loudness_median, and
+    quantiles over frames such as centroid_p99, kurtosis_median, kurtosis_median_ang.
+
+    Args:
+        name: of the metric.
+        recogniser, seed: whose predictions count, for metrics of emotion.
+
+    Raises:
+        TableError: unknown name.
+    """
+    column = emotion_column(recogniser, seed)
+    emotional = {emotion.value: Recall(column, emotion) for emotion in Emotion}
+    emotional |= {"uar": Recall(column), "recall_spread": RecallSpread(column)}
+    if (shares := re.fullmatch("(other|...)_called_(...)", name)) is not None:
+        true, called = shares.groups()
+        emotional[name] = ShareCalled(column, None if true == "other" else Emotion(true), Emotion(called))
+    if name in emotional:
+        return Metric(lambda results, row: recognised(results, row, column), emotional[name])
+    if name in ("eer_f", "eer_m"):
+        return Metric(lambda results, row: trials_of(results, row, name[-1]), EqualErrorRate())
+    if name in ("wer_read", "wer_emotional"):
+        return Metric(lambda results, row: _transcribed(results, row, name.removeprefix("wer_")), WordErrorRate())
+    if (quantile := re.fullmatch("(centroid|kurtosis)_(median|p[0-9]+)(?:_(...))?", name)) is not None:
+        return _frame_quantile(*quantile.groups())
+    if name == "loudness_median":
+        return Metric(lambda results, row: results.lines(row, "emotional"), Quantile("loudness_lufs"), factor=1.0)
+    if name in ACOUSTIC_COLUMNS:
+        return Metric(lambda results, row: results.lines(row, "emotional").dropna(subset=[name]), Mean(name), 1.0)
+    raise TableError(f"unknown metric {name!r}; there are {', '.join((*COLUMNS, *ACOUSTIC_COLUMNS))}")
+
+
+def _frame_quantile(feature: str, quantile: str, emotion: str | None) -> Metric:
+    """A quantile over the speech frames of the emotional corpus, or of one of its emotions."""
+    edges = {"centroid": CENTROID_EDGES, "kurtosis": KURTOSIS_EDGES}[feature]
+    q = 0.5 if quantile == "median" else int(quantile[1:]) / 100
+
+    def lines(results: Results, row: str) -> pd.DataFrame:
+        if f"{feature}_histogram" not in results.utterances:
+            raise TableError(f"the results have no column {feature}_histogram: run the rows again (emotrace run)")
+        own = results.lines(row, "emotional").dropna(subset=[f"{feature}_histogram"])
+        return own if emotion is None else own[own["emotion"] == emotion]
+
+    return Metric(lines, FrameQuantile(f"{feature}_histogram", tuple(edges), q), factor=1.0)
+
+
+@dataclass(frozen=True)
+class Term:
+    """``factor`` times a metric (a name that `metric` knows) of a row."""
+
+    row: str
+    metric: str
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A weighted sum of metrics of rows."""
+
+    terms: tuple[Term, ...]
+
+    @classmethod
+    def of(cls, name: str, weights: Mapping[str, float]) -> Contrast:
+        """One metric, weighted by row: ``Contrast.of("uar", {"none-T1": 1, "original": -1})``."""
+        return cls(tuple(Term(row, name, float(weight)) for row, weight in weights.items()))
+
+    @property
+    def rows(self) -> frozenset[str]:
+        """The rows that it needs."""
+        return frozenset(term.row for term in self.terms)
+
+    def parts(self, results: Results, recogniser: str | None = None, seed: int = 0) -> list[Part]:
+        """Factors, lines and statistics of the terms. Raises TableError where a row has no lines for its metric."""
+        recogniser = recogniser or results.recognisers[0]
+        return [_part(results, term, metric(term.metric, recogniser, seed)) for term in self.terms]
+
+    def interval(self, results: Results, recogniser: str | None = None, seed: int = 0) -> Interval:
+        """The sum with its 95 % interval, in the unit of its metrics (rates in percentage points).
+
+        Terms with the same speakers are drawn together, so a difference of two rows is a paired one.
+
+        Args:
+            results: of all rows.
+            recogniser, seed: whose predictions count; the results' first recogniser by default.
+
+        Raises:
+            TableError: an unknown metric, or a row without lines for it.
+            MetricError: the sum is undefined, or in more than a tenth of the draws.
+        """
+        return combination(self.parts(results, recogniser, seed), n=results.n_bootstrap, seed=results.seed)
+
+
+def _part(results: Results, term: Term, chosen: Metric) -> Part:
+    lines = chosen.lines(results, term.row)
+    if lines.empty:
+        raise TableError(f"{results.source}, row {term.row}: no results for {term.metric}")
+    return Part(term.factor * chosen.factor, lines, chosen.statistic, resampled(lines))
+
+
+def metric_interval(results: Results, row: str, name: str, recogniser: str | None = None, seed: int = 0) -> Interval:
+    """One metric of one row, with its interval; errors as of `Contrast.interval`."""
+    return Contrast.of(name, {row: 1}).interval(results, recogniser, seed)
+
+
+def metric_ratio(results: Results, row: str, below: str, name: str, recogniser: str | None = None) -> Interval:
+    """A metric of one row divided by that of another, drawn together; errors as of `Contrast.interval`."""
+    parts = [Contrast.of(name, {each: 1}).parts(results, recogniser)[0] for each in (row, below)]
+    return ratio(*parts, n=results.n_bootstrap, seed=results.seed)
+
+
+def differences(
+    results: Results, pairs: Iterable[tuple[str, str]], name: str, recogniser: str | None = None
+) -> pd.DataFrame:
+    """metric(first row) - metric(second row) of each pair, over the same draws of the same speakers.
+
+    Returns columns first, second, metric, estimate, low, high; rates in percentage points.
+    """
+    return pd.DataFrame(
+        {"first": first, "second": second, "metric": name}
+        | Contrast.of(name, {first: 1, second: -1}).interval(results, recogniser)._asdict()
+        for first, second in pairs
+    )
+
+
+def resampled(lines: pd.DataFrame) -> str:
+    """What is drawn for an interval: speakers, or utterances where there is a single speaker."""
+    return "speaker" if lines["speaker"].nunique() > 1 else "utterance"
+
+
+def attacker_shown(row: str) -> str:
+    """The attacker whose EER table II shows: lazy-informed, and no attacker at all for the originals."""
+    return "original" if row == "original" else "lazy-informed"
+
+
+def trials_of(results: Results, row: str, gender: str) -> pd.DataFrame:
+    """Trials of one row and gender, of the attacker that table II shows."""
+    trials = results.trials
+    return trials[(trials["row"] == row) & (trials["attacker"] == attacker_shown(row)) & (trials["gender"] == gender)]
+
+
+def recognised(results: Results, row: str, column: str) -> pd.DataFrame:
+    """Lines of the emotional corpus with a predicted emotion in ``column``."""
+    return results.lines(row, "emotional").dropna(subset=[column])
+
+
+def _transcribed(results: Results, row: str, kind: str) -> pd.DataFrame:
+    """Lines with a transcript. Without a read corpus, the neutral utterances of the emotional one count as read."""
+    lines = results.lines(row).dropna(subset=["word_errors"])
+    if kind == "emotional":
+        return lines[lines["corpus"] == "emotional"]
+    read = lines[lines["corpus"] == "read"]
+    return lines[lines["emotion"] == Emotion.NEUTRAL.value] if read.empty else read

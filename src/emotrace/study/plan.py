@@ -1,0 +1,135 @@
+"""What a run would do, how long, and how much disk: from the files that are missing and from measured constants."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import soundfile
+
+from emotrace.corpus.datadir import DataDir, Utterance
+from emotrace.engine.runner import state_of
+from emotrace.engine.workers import Task
+from emotrace.pipeline.measures import Measure
+from emotrace.pipeline.pipeline import Parts
+from emotrace.pipeline.rows import ORIGINAL, Row
+from emotrace.study.profiles import Corpus, Profile
+from emotrace.study.run import RowWork, works
+
+# Core-seconds per second of audio, one thread of a 2-core x86-64 virtual machine: of a task by its kind, of a stream.
+CORE_SECONDS = {
+    "effect": 0.01,
+    "universal": 0.63,
+    "two-stage": 0.65,
+    "unified": 0.05,
+    str(Measure.WORDS): 0.30,
+    str(Measure.SPEAKER): 0.02,
+    str(Measure.EMOTION): 0.03,
+    str(Measure.ACOUSTICS): 0.08,
+}
+STREAM_SECONDS = {"hubert": 0.03, "soft": 0.04, "f0": 0.08, "ecapa": 0.02}
+OTHER_SECONDS = 0.01  # of a task or stream that nobody has measured
+AUDIO_BYTES = 18_000  # FLAC, per second
+STREAM_BYTES = 32_000  # per second and stream
+MEASURE_BYTES = 2_000  # per file
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One line per row, and what stands in the way.
+
+    Attributes:
+        rows: columns row, state, utterances, audio_minutes, core_minutes (still to do), disk_mb (still to write).
+        missing: what is not there, and how to get it.
+    """
+
+    rows: pd.DataFrame
+    missing: tuple[str, ...]
+
+    @property
+    def core_minutes(self) -> float:
+        return float(self.rows["core_minutes"].sum())
+
+
+def make_plan(profile: Profile, rows: Sequence[Row]) -> Plan:
+    """The plan for some rows. What several rows share is counted with the first. Starts nothing."""
+    missing, found = [], works(profile, rows)
+    if not profile.has_data():
+        missing.append(f"data: {profile.missing}")
+    if found and (models := found[0].keys.missing_models(rows)):
+        missing.append(f"models {', '.join(models)}: emotrace train {models[0] if len(models) == 1 else 'all'}")
+    planned: set[Path] = set()
+    return Plan(pd.DataFrame([_line(work, planned) for work in found]), tuple(missing))
+
+
+def _line(work: RowWork, planned: set[Path]) -> dict[str, object]:
+    state = state_of(work).state
+    line = {"row": work.name, "state": state, "utterances": 0, "audio_minutes": 0.0}
+    line |= {"core_minutes": 0.0, "disk_mb": 0.0}
+    if not work.profile.has_data():
+        return line
+    for corpus in work.corpora:
+        data = work.keys.data(corpus.path)
+        line["utterances"] += len(data)
+        line["audio_minutes"] += _minutes(data)
+    if state != "done":
+        costs = [_cost(file, seconds, kind) for file, seconds, kind in _files(work) if _is_new(file, planned)]
+        line |= {"core_minutes": sum(cost for cost, _ in costs) / 60, "disk_mb": sum(size for _, size in costs) / 1e6}
+    return line
+
+
+def _files(work: RowWork) -> Iterator[tuple[Path, float, str]]:
+    """Every file that a row needs, with the seconds of its audio and its kind; a stream's kind is "stream NAME"."""
+    for _, tasks in work.stages():
+        for task in tasks:
+            seconds = _seconds(task.arguments[0])
+            if isinstance(task.arguments[1], Parts) and not task.output.exists():
+                yield from ((path, seconds, kind) for path, kind in _streams(task))
+            yield task.output, seconds, task.kind
+
+
+def _streams(task: Task) -> Iterator[tuple[Path, str]]:
+    utterance, parts = task.arguments[0], task.arguments[1]
+    for spec, _ in parts.keys:
+        yield parts.features.path(utterance, spec), f"stream {spec.name}"
+
+
+def _is_new(file: Path, planned: set[Path]) -> bool:
+    if file in planned or file.exists():
+        return False
+    planned.add(file)
+    return True
+
+
+def _cost(file: Path, seconds: float, kind: str) -> tuple[float, float]:
+    """Core-seconds and bytes of a file."""
+    if kind.startswith("stream "):
+        return STREAM_SECONDS.get(kind.removeprefix("stream "), OTHER_SECONDS) * seconds, STREAM_BYTES * seconds
+    size = MEASURE_BYTES if file.suffix == ".json" else AUDIO_BYTES * seconds
+    return CORE_SECONDS.get(kind, OTHER_SECONDS) * seconds, size
+
+
+def _seconds(utterance: Utterance) -> float:
+    return soundfile.info(utterance.path).duration
+
+
+def _minutes(data: DataDir) -> float:
+    return sum(map(_seconds, data)) / 60
+
+
+def corpora_table(profile: Profile) -> pd.DataFrame:
+    """Columns corpus, utterances, speakers, audio_minutes, transcribed, rows; empty without the data."""
+    if not profile.has_data():
+        return pd.DataFrame()
+    return pd.DataFrame([_corpus_line(DataDir.read(corpus.path), corpus) for corpus in profile.corpora])
+
+
+def _corpus_line(data: DataDir, corpus: Corpus) -> dict[str, object]:
+    return {
+        "corpus": corpus.name,
+        "utterances": len(data),
+        "speakers": len(data.speakers),
+        "audio_minutes": _minutes(data),
+        "transcribed": len(corpus.transcribed(data, ORIGINAL)),
+        "rows": "all" if corpus.rows is None else len(corpus.rows),
+    }

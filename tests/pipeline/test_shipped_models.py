@@ -1,0 +1,87 @@
+"""The shipped models: complete, as their cards say, small, and of the shapes that the rows need."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from emotrace.anonymizer.selec_anon import load_pool
+from emotrace.anonymizer.targets import load_targets
+from emotrace.corpus.audio import peak_normalise
+from emotrace.engine.keys import Keys, Setting
+from emotrace.paths import MODELS, ROOT
+from emotrace.pipeline.rows import ALL_ROWS, Row, with_layer
+from emotrace.representation import STREAMS
+from emotrace.representation.discrete import load_codebook
+from emotrace.representation.ir import build_ir
+from emotrace.vocoder.unified import load_generator
+from emotrace.vocoder.universal import load_acoustic
+from emotrace.weights import ModelFolder
+
+SHIPPED = ModelFolder()
+ROWS = tuple(dict.fromkeys((*ALL_ROWS, *with_layer(ALL_ROWS, 3))))
+
+
+def test_every_row_finds_its_models_at_layers_6_and_3():
+    keys = Keys(Setting())
+    needed = {name for row in ROWS for name in keys.models_of(row)}
+    assert {"hubert", "soft", "ecapa", "gst", "pool", "units", "vq", "styles", "targets"} <= needed
+    assert {f"acoustic-{row.ir.name}" for row in ROWS if row.vocoder == "two-stage"} <= needed
+    assert needed <= set(SHIPPED.names()) and keys.missing_models(ROWS) == []
+
+
+@pytest.mark.parametrize("name", SHIPPED.names())
+def test_card_tells_data_training_and_the_hash_of_the_weights(name):
+    card = json.loads((MODELS / name / "card.json").read_text())
+    assert card["sha256"] == hashlib.sha256((MODELS / name / "model.safetensors").read_bytes()).hexdigest()
+    assert card["data"]["utterances"] > 0 and "CC BY-NC-SA" in card["licence"]
+    assert all(record["steps"] > 0 and record["losses"] for record in card["training"].values())
+
+
+def test_shipped_models_and_audio_stay_below_60_megabytes():
+    shipped = [*MODELS.rglob("*.safetensors"), *(ROOT / "data" / "phantom").rglob("*.flac")]
+    assert sum(path.stat().st_size for path in shipped) < 60e6
+
+
+@pytest.fixture(scope="module")
+def streams():
+    """The streams of 1.5 s of a gliding tone by the shipped models, each computed once."""
+    time = np.arange(24_000) / 16_000
+    glide = (0.3 * np.sin(2 * np.pi * (200 * time + 20 * time**2))).astype(np.float32)
+    waveform, computed = torch.from_numpy(peak_normalise(glide)), {}
+
+    def stream(spec):
+        if spec not in computed:
+            computed[spec] = STREAMS.find(spec.name).load(SHIPPED, spec.layer)(waveform)
+        return computed[spec]
+
+    return stream
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.vocoder in ("two-stage", "unified")], ids=lambda row: row.name
+)
+def test_the_ir_of_every_row_fits_its_vocoder(streams, row):
+    ir = build_ir(row.ir, streams, speaker=number(row), codebook=load_codebook(SHIPPED, row.ir.post))[None]
+    with torch.inference_mode():
+        if row.vocoder == "unified":
+            made = load_generator(SHIPPED, f"unified-{row.decoder}")(ir)
+            assert made.shape == (1, 1, 24_000)
+        else:
+            made = load_acoustic(SHIPPED, f"acoustic-{row.decoder}")(ir, 129)
+            assert made.shape == (1, 80, 129)
+    assert torch.isfinite(made).all()
+
+
+def number(row: Row) -> torch.Tensor | None:
+    """What an utterance does not tell: the number of a training speaker."""
+    targets = load_targets(SHIPPED)
+    return targets.one_hot(targets.names[0]) if row.ir.speaker == "one-hot" else None
+
+
+def test_pool_has_candidates_of_both_genders():
+    pool = load_pool(SHIPPED)
+    assert pool.embeddings.shape == (len(pool.speakers), 192)
+    assert min(pool.genders.count(gender) for gender in "fm") >= 30
