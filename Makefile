@@ -10,7 +10,7 @@ PYTHON := $(firstword $(foreach name,python3.11 python3.12 python3 python,\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run study book pdf browser test train dry-run benchmark lint format lock clean
+.PHONY: help install run study book pdf browser test train dry-run benchmark house lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 16
@@ -55,9 +55,14 @@ dry-run: $(STAMP) ## the paper profile with random weights of full size, end to 
 benchmark: $(STAMP) ## ratios of cost and speed; about half an hour on an idle machine
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py
 
-lint: $(STAMP) ## ruff: rules and format
+lint: $(STAMP) ## ruff: rules and format; import-linter: the order of the folders
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+house: $(STAMP) ## the size of every folder of src, and whether the folders keep their order
+	$(BIN)/python benchmarks/house.py
+	$(BIN)/lint-imports
 
 format: $(STAMP) ## ruff: mend what it can
 	$(BIN)/ruff check --fix .

@@ -21,10 +21,9 @@ from check_prose import check_prose
 from execute import execute_pages
 from parameter_sets import write_pages
 
-from emotrace.study.layout import Layout
+from emotrace.experiments.reproduction import keep_comparisons, reproduce
 from emotrace.study.profiles import get_profile
-from emotrace.experiments.reproduction import keep_agreements, reproduce
-from emotrace.study.runner import run_rows
+from emotrace.study.run import run_rows
 
 BOOK = Path(__file__).resolve().parent
 ROOT = BOOK.parent
@@ -89,10 +88,10 @@ def sources(toc: Path, source: Path = BOOK) -> list[Path]:
 
 def reproduce_live() -> None:
     """Run what is missing or stale of the phantom, and reproduce one row of it on this machine."""
-    layout = Layout(get_profile("phantom"))
-    run_rows(layout, layout.profile.rows)
-    rows = layout.profile.select([LIVE_ROW])
-    keep_agreements(layout, rows, reproduce(layout, rows), LIVE)
+    profile = get_profile("phantom")
+    run_rows(profile, profile.rows)
+    rows = profile.select([LIVE_ROW])
+    keep_comparisons(profile, rows, reproduce(profile, rows), LIVE)
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -31,7 +32,6 @@ KEY = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 HOLDS = re.compile(r"^% holds: *(\S+) *([<>]) *(\S+) *$", re.MULTILINE)
 SURELY = re.compile(r"^% surely: *(\S+) *([<>]) *(\S+) *$", re.MULTILINE)
 UNDECIDED = re.compile(r"^% undecided: *(\S+) *$", re.MULTILINE)
-INTERVAL = re.compile(r"\[([^,]+), ([^\]]+)\]")
 CODE = r"code|code-cell|code-block|image|literalinclude|math|mermaid|bibliography|toctree|figure|csv-table"
 _NO_PROSE = (
     re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
@@ -81,48 +81,56 @@ def bare_numbers(page: str, text: str, allowed: pd.DataFrame, printed: set[str])
     return problems
 
 
-def unknown_keys(page: str, text: str, entries: dict[str, str]) -> list[str]:
+def unknown_keys(page: str, text: str, entries: dict[str, Any]) -> list[str]:
     """Problems: what a page substitutes or says to be sure or undecided and numbers.json does not have."""
-    used = KEY.findall(text) + [first for first, *_ in SURELY.findall(text)] + UNDECIDED.findall(text)
+    used = [key.removesuffix("_interval") for key in KEY.findall(text)]
+    used += [first for first, *_ in SURELY.findall(text)] + UNDECIDED.findall(text)
     return [f"{page}: no entry {key} in numbers.json" for key in used if key not in entries]
 
 
-def broken_statements(page: str, text: str, entries: dict[str, str]) -> list[str]:
+def broken_statements(page: str, text: str, entries: dict[str, Any]) -> list[str]:
     """Problems: comparisons and signs that a page relies on and that the numbers do not bear out."""
     compare = {"<": operator.lt, ">": operator.gt}
     compared = [
-        f"{page}: no longer holds: {first} {sign} {second} ({entries.get(first, first)}, {entries.get(second, second)})"
+        f"{page}: no longer holds: {first} {sign} {second} ({_said(first, entries)}, {_said(second, entries)})"
         for first, sign, second in HOLDS.findall(text)
         if not compare[sign](_value(first, entries), _value(second, entries))
     ]
     unsure = [
-        f"{page}: no longer sure: {name} {sign} {bound} ({entries[name]})"
+        f"{page}: no longer sure: {name} {sign} {bound} ({_said(name, entries)})"
         for name, sign, bound in SURELY.findall(text)
-        if name in entries and not all(compare[sign](end, float(bound)) for end in _ends(entries[name]))
+        if name in entries and not all(compare[sign](end, float(bound)) for end in _ends(name, entries))
     ]
     decided = [
-        f"{page}: no longer undecided: {name} ({entries[name]})"
+        f"{page}: no longer undecided: {name} ({_said(name, entries)})"
         for name in UNDECIDED.findall(text)
-        if name in entries and not _has_both_signs(entries[name])
+        if name in entries and not _has_both_signs(*_ends(name, entries))
     ]
     return compared + unsure + decided
 
 
-def _has_both_signs(entry: str) -> bool:
-    low, high = _ends(entry)
+def _has_both_signs(low: float, high: float) -> bool:
     return low < 0 < high
 
 
-def _ends(entry: str) -> tuple[float, float]:
+def _ends(name: str, entries: dict[str, Any]) -> tuple[float, float]:
     """The ends of an entry's interval. Raises ValueError where it has none."""
-    if (found := INTERVAL.search(entry)) is None:
-        raise ValueError(f"'{entry}' has no interval, so it cannot be called sure or undecided")
-    return float(found[1]), float(found[2])
+    if not isinstance(entries[name], dict) or "low" not in entries[name]:
+        raise ValueError(f"'{name}' has no interval, so it cannot be called sure or undecided")
+    return entries[name]["low"], entries[name]["high"]
 
 
-def _value(name: str, entries: dict[str, str]) -> float:
-    """The number that an entry begins with, or a number itself. Raises ValueError for anything else."""
-    return float(entries.get(name, name).split()[0])
+def _value(name: str, entries: dict[str, Any]) -> float:
+    """The number of an entry, or a number itself. Raises ValueError for anything else."""
+    value = entries.get(name, name)
+    return value["estimate"] if isinstance(value, dict) else float(value.split()[0])
+
+
+def _said(name: str, entries: dict[str, Any]) -> str:
+    from export_numbers import text_of
+
+    value = entries.get(name, name)
+    return text_of(value) if isinstance(value, dict) else value
 
 
 def printed_numbers() -> set[str]:

@@ -1,9 +1,10 @@
-"""Sphinx extension: the entries of book/numbers.json as MyST substitutions, e.g. ``{{ scale.none_T1.uar }}``.
+"""Sphinx extension: the entries of book/numbers.json in words, as MyST substitutions, e.g. ``{{ scale.none_T1.uar }}``.
 
 An entry that does not exist is a warning of MyST's, and so an error in `make book`.
 """
 
 import json
+import sys
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -14,7 +15,11 @@ NUMBERS = "numbers.json"
 
 def add_numbers(app: Sphinx, config: Config) -> None:
     """Give MyST the numbers; pages are read again when the file changes, because the configuration then does."""
-    config.myst_substitutions = {**config.myst_substitutions, **json.loads((Path(app.confdir) / NUMBERS).read_text())}
+    sys.path.insert(0, str(app.confdir))
+    from export_numbers import texts
+
+    entries = json.loads((Path(app.confdir) / NUMBERS).read_text())
+    config.myst_substitutions = {**config.myst_substitutions, **texts(entries)}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

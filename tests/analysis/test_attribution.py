@@ -3,14 +3,16 @@
 from fractions import Fraction
 from itertools import permutations
 
+import frames
 import numpy as np
 import pandas as pd
 import pytest
-from test_tables import Results, utterance_lines
+from frames import utterance_lines
 
 from emotrace.analysis.attribution import DECISIONS, attribution, coefficients, orders, row_of
+from emotrace.analysis.contrasts import metric_interval
 from emotrace.study.groups import GROUPS
-from emotrace.analysis.tables import metric_interval
+from emotrace.study.results import Results
 
 NAMES = [decision.name for decision in DECISIONS]
 ROWS = [row.name for row in GROUPS["attribution"]]
@@ -24,9 +26,9 @@ def results() -> Results:
     for number, row in enumerate(ROWS):
         table = pd.DataFrame(utterance_lines(row, {}, 1))
         wrong = draw.random(len(table)) < number / 12
-        table.loc[wrong, "ser"] = draw.choice(["sad", "neu", "ang", "hap"], wrong.sum())
+        table.loc[wrong, "emotion_functionals"] = draw.choice(["sad", "neu", "ang", "hap"], wrong.sum())
         tables.append(table)
-    return Results(pd.concat(tables, ignore_index=True), pd.DataFrame())
+    return frames.results(pd.concat(tables, ignore_index=True))
 
 
 def test_the_orders_are_the_permutations_that_respect_what_is_required():
@@ -52,26 +54,25 @@ def test_the_weights_sum_to_original_minus_the_last_row_exactly():
 
 
 def test_the_shares_are_the_means_over_the_orders(results):
-    found = attribution(results).set_index("decision")
+    shares = attribution(results).set_index("decision")
     uar = {row: metric_interval(results, row, "uar").estimate for row in ROWS}
     for name in NAMES:
         costs = []
         for order in orders():
             before = frozenset(order[: order.index(name)])
             costs.append(uar[row_of(before)] - uar[row_of(before | {name})])
-        assert found.at[name, "loss"] == pytest.approx(np.mean(costs), abs=1e-9)
-        assert found.at[name, "least"] == pytest.approx(min(costs)) and found.at[name, "most"] == pytest.approx(
-            max(costs)
-        )
+        assert shares.at[name, "loss"] == pytest.approx(np.mean(costs), abs=1e-9)
+        assert shares.at[name, "least"] == pytest.approx(min(costs))
+        assert shares.at[name, "most"] == pytest.approx(max(costs))
 
 
 def test_the_shares_sum_to_the_total_loss(results):
-    found = attribution(results).set_index("decision")
-    assert abs(found.loc[NAMES, "loss"].sum() - found.at["total", "loss"]) < 1e-9
+    shares = attribution(results).set_index("decision")
+    assert abs(shares.loc[NAMES, "loss"].sum() - shares.at["total", "loss"]) < 1e-9
     expected = metric_interval(results, "original", "uar").estimate
     expected -= metric_interval(results, "ECAPA-anon-T12-soft", "uar").estimate
-    assert found.at["total", "loss"] == pytest.approx(expected, abs=1e-9)
-    assert (found["low"] <= found["loss"]).all() and (found["loss"] <= found["high"]).all()
+    assert shares.at["total", "loss"] == pytest.approx(expected, abs=1e-9)
+    assert (shares["low"] <= shares["loss"]).all() and (shares["loss"] <= shares["high"]).all()
 
 
 def test_a_decision_without_what_it_requires_is_no_row():

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from emotrace.corpus.datadir import Emotion
-from emotrace.analysis.bootstrap import Draws, Part, bootstrap_interval, combination, paired_difference
+from emotrace.analysis.bootstrap import Draws, Interval, Part, Statistic, combination
 from emotrace.analysis.metrics import MetricError, eer, recalls, uar
 from emotrace.analysis.statistics import (
     EqualErrorRate,
@@ -18,8 +17,19 @@ from emotrace.analysis.statistics import (
     ShareCalled,
     WordErrorRate,
 )
+from emotrace.corpus.datadir import Emotion
 
 EDGES = tuple(np.geomspace(100, 1600, 9))
+
+
+def interval(frame: pd.DataFrame, statistic: Statistic, *, by: str = "speaker", **options: float) -> Interval:
+    """The interval of one statistic of one frame."""
+    return combination([Part(1.0, frame, statistic, by)], **options)
+
+
+def difference(first: pd.DataFrame, second: pd.DataFrame, statistic: Statistic, **options: float) -> Interval:
+    """The interval of a statistic of the first frame minus that of the second."""
+    return combination([Part(1.0, first, statistic), Part(-1.0, second, statistic)], **options)
 
 
 @pytest.fixture
@@ -30,7 +40,7 @@ def utterances() -> pd.DataFrame:
     frame = pd.DataFrame({"speaker": [f"s{n}" for n in speaker], "fold": [str(n % 3) for n in speaker]})
     frame["emotion"] = rng.choice([emotion.value for emotion in Emotion], len(frame))
     guess = rng.choice([emotion.value for emotion in Emotion], len(frame))
-    frame["ser"] = np.where(rng.random(len(frame)) < 0.6, frame["emotion"], guess)
+    frame["predicted"] = np.where(rng.random(len(frame)) < 0.6, frame["emotion"], guess)
     frame["words"] = rng.integers(1, 9, len(frame))
     frame["word_errors"] = rng.integers(0, 5, len(frame))
     frame["value"] = rng.normal(speaker, 1)
@@ -51,8 +61,9 @@ def trials() -> pd.DataFrame:
 
 
 def spread(frame: pd.DataFrame) -> float:
-    found = recalls(frame["emotion"].tolist(), frame["ser"].tolist(), frame["fold"].tolist())
-    return np.std([found.get(emotion.value, np.nan) for emotion in Emotion])
+    """Standard deviation of the four recalls."""
+    rates = recalls(frame["emotion"].tolist(), frame["predicted"].tolist(), frame["fold"].tolist())
+    return np.std([rates.get(emotion.value, np.nan) for emotion in Emotion])
 
 
 def frame_quantile(frame: pd.DataFrame, q: float = 0.9) -> float:
@@ -62,19 +73,22 @@ def frame_quantile(frame: pd.DataFrame, q: float = 0.9) -> float:
 
 
 ROUTES = [
-    (RecallSpread("ser"), spread),
+    (RecallSpread("predicted"), spread),
     (
-        ShareCalled("ser", Emotion.SAD, Emotion.ANGRY),
-        lambda frame: frame.loc[frame["emotion"] == "sad", "ser"].eq("ang").mean(),
+        ShareCalled("predicted", Emotion.SAD, Emotion.ANGRY),
+        lambda frame: frame.loc[frame["emotion"] == "sad", "predicted"].eq("ang").mean(),
     ),
     (Quantile("value", 0.3), lambda frame: np.quantile(frame["value"], 0.3, method="inverted_cdf")),
     (FrameQuantile("histogram", EDGES, 0.9), frame_quantile),
     (Mean("value"), lambda frame: frame["value"].mean()),
     (WordErrorRate(), lambda frame: frame["word_errors"].sum() / frame["words"].sum()),
-    (Recall("ser"), lambda frame: uar(frame["emotion"].tolist(), frame["ser"].tolist(), frame["fold"].tolist())),
     (
-        Recall("ser", Emotion.SAD),
-        lambda frame: recalls(frame["emotion"].tolist(), frame["ser"].tolist(), frame["fold"].tolist()).get(
+        Recall("predicted"),
+        lambda frame: uar(frame["emotion"].tolist(), frame["predicted"].tolist(), frame["fold"].tolist()),
+    ),
+    (
+        Recall("predicted", Emotion.SAD),
+        lambda frame: recalls(frame["emotion"].tolist(), frame["predicted"].tolist(), frame["fold"].tolist()).get(
             "sad", np.nan
         ),
     ),
@@ -83,8 +97,8 @@ ROUTES = [
 
 @pytest.mark.parametrize(("fast", "general"), ROUTES)
 def test_weights_and_repeated_rows_give_the_same_interval(utterances, fast, general):
-    expected = bootstrap_interval(utterances, general, n=25, seed=3)
-    assert bootstrap_interval(utterances, fast, n=25, seed=3) == pytest.approx(expected, abs=1e-12)
+    expected = interval(utterances, general, n=25, seed=3)
+    assert interval(utterances, fast, n=25, seed=3) == pytest.approx(expected, abs=1e-12)
     assert expected.low < expected.estimate < expected.high
 
 
@@ -108,70 +122,75 @@ def test_a_drawn_eer_is_that_of_the_trials_written_out(trials):
 def test_the_interval_of_a_mean_agrees_with_scipy():
     means = np.random.default_rng(2).normal(0, 1, 20)
     frame = pd.DataFrame({"speaker": np.repeat([f"s{n:02}" for n in range(20)], 4), "value": np.repeat(means, 4)})
-    ours = bootstrap_interval(frame, Mean("value"), n=20_000)
-    theirs = stats.bootstrap((means,), np.mean, n_resamples=20_000, method="percentile", rng=0).confidence_interval
-    assert ours.estimate == pytest.approx(means.mean(), abs=1e-12)
-    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+    computed = interval(frame, Mean("value"), n=20_000)
+    reference = stats.bootstrap((means,), np.mean, n_resamples=20_000, method="percentile", rng=0).confidence_interval
+    assert computed.estimate == pytest.approx(means.mean(), abs=1e-12)
+    assert (computed.low, computed.high) == pytest.approx((reference.low, reference.high), abs=0.02)
 
 
 def test_speakers_are_drawn_whole_so_more_utterances_of_them_do_not_narrow_the_interval(utterances):
-    once = bootstrap_interval(utterances, Mean("value"))
-    assert bootstrap_interval(pd.concat([utterances] * 5), Mean("value")) == pytest.approx(once, abs=1e-12)
+    once = interval(utterances, Mean("value"))
+    assert interval(pd.concat([utterances] * 5), Mean("value")) == pytest.approx(once, abs=1e-12)
 
 
 def test_the_interval_depends_on_the_seed_and_not_on_the_order_of_rows(utterances, trials):
-    for frame, statistic in ((utterances, Recall("ser")), (trials, EqualErrorRate())):
-        first = bootstrap_interval(frame, statistic, n=200, seed=5)
-        assert bootstrap_interval(frame.sample(frac=1, random_state=0), statistic, n=200, seed=5) == first
-        assert bootstrap_interval(frame, statistic, n=200, seed=6) != first
+    for frame, statistic in ((utterances, Recall("predicted")), (trials, EqualErrorRate())):
+        first = interval(frame, statistic, n=200, seed=5)
+        assert interval(frame.sample(frac=1, random_state=0), statistic, n=200, seed=5) == first
+        assert interval(frame, statistic, n=200, seed=6) != first
 
 
 def test_a_wider_level_gives_a_wider_interval(utterances):
-    narrow, wide = (bootstrap_interval(utterances, Mean("value"), level=level) for level in (0.5, 0.99))
+    narrow, wide = (interval(utterances, Mean("value"), level=level) for level in (0.5, 0.99))
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
 def test_paired_differences_use_the_same_draws(utterances):
-    assert paired_difference(utterances, utterances, Recall("ser")) == (0, 0, 0)
+    assert difference(utterances, utterances, Recall("predicted")) == (0, 0, 0)
     shifted = utterances.assign(value=utterances["value"] + 0.5)
-    assert paired_difference(shifted, utterances, Mean("value")) == pytest.approx((0.5, 0.5, 0.5), abs=1e-12)
-    with pytest.raises(MetricError, match="same speakers"):
-        paired_difference(utterances, utterances[utterances["speaker"] != "s0"], Mean("value"))
+    assert difference(shifted, utterances, Mean("value")) == pytest.approx((0.5, 0.5, 0.5), abs=1e-12)
+
+
+def test_a_paired_difference_is_that_of_every_draw_written_out(utterances):
+    """The same speakers repeated in both frames, then means, then percentiles."""
+    other = utterances.assign(value=np.random.default_rng(5).normal(size=len(utterances)))
+    draws = Draws.of(utterances, "speaker", 200, 3)
+    values = []
+    for weights in draws.weights:
+        repeats = weights[np.searchsorted(draws.names, utterances["speaker"].to_numpy(str))]
+        first, second = (np.repeat(frame["value"].to_numpy(), repeats).mean() for frame in (utterances, other))
+        values.append(first - second)
+    expected = (values[0], *np.percentile(values[1:], [2.5, 97.5]))
+    assert difference(utterances, other, Mean("value"), n=200, seed=3) == pytest.approx(expected, abs=1e-12)
 
 
 def test_draws_without_non_target_trials_are_left_out_until_they_are_too_many(trials):
     few = trials[trials["speaker"].isin(["s0", "s1"]) & trials["trial_speaker"].isin(["s0", "s1"])]
     assert np.isnan(EqualErrorRate().weighted(few, Draws.of(few, "speaker", 50, 0))).any()
     with pytest.raises(MetricError, match="undefined in"):
-        bootstrap_interval(few, EqualErrorRate(), n=50)
+        interval(few, EqualErrorRate(), n=50)
     four = trials[trials["speaker"].isin(["s0", "s1", "s2", "s3"])]
-    assert np.isfinite(bootstrap_interval(four[four["trial_speaker"] < "s4"], EqualErrorRate())).all()
+    assert np.isfinite(interval(four[four["trial_speaker"] < "s4"], EqualErrorRate())).all()
 
 
 def test_what_has_no_interval_is_refused(utterances, trials):
     one = utterances[utterances["speaker"] == "s0"]
     with pytest.raises(MetricError, match="only one speaker"):
-        bootstrap_interval(one, WordErrorRate())
-    own = one.assign(utterance=[f"u{number}" for number in range(len(one))])
-    over_utterances = bootstrap_interval(own, WordErrorRate(), by="utterance")
+        interval(one, WordErrorRate())
+    named = one.assign(utterance=[f"u{number}" for number in range(len(one))])
+    over_utterances = interval(named, WordErrorRate(), by="utterance")
     assert over_utterances.low < over_utterances.high
     for frame, statistic in (
         (utterances[:0], Mean("value")),
         (utterances.assign(value=np.nan), Mean("value")),
         (utterances.assign(speaker=None), Mean("value")),
-        (utterances.assign(fold=None), Recall("ser")),
-        (utterances.assign(ser="calm"), Recall("ser")),
+        (utterances.assign(fold=None), Recall("predicted")),
+        (utterances.assign(predicted="calm"), Recall("predicted")),
         (trials.assign(score=np.nan), EqualErrorRate()),
         (trials.assign(target=True), EqualErrorRate()),
     ):
         with pytest.raises(MetricError):
-            bootstrap_interval(frame, statistic, n=10)
-
-
-def test_a_combination_of_two_parts_is_the_paired_difference(utterances):
-    other = utterances.assign(value=np.random.default_rng(5).normal(size=len(utterances)))
-    parts = [Part(1.0, utterances, Mean("value")), Part(-1.0, other, Mean("value"))]
-    assert combination(parts, n=200, seed=3) == paired_difference(utterances, other, Mean("value"), n=200, seed=3)
+            interval(frame, statistic, n=10)
 
 
 def test_parts_with_other_speakers_are_drawn_independently(utterances):
@@ -180,5 +199,5 @@ def test_parts_with_other_speakers_are_drawn_independently(utterances):
     paired = combination([one, two._replace(frame=utterances)], n=500)
     independent = combination([one, two], n=500)
     assert paired == (0, 0, 0) and independent.estimate == 0
-    single = bootstrap_interval(utterances, Mean("value"), n=500)
+    single = interval(utterances, Mean("value"), n=500)
     assert independent.high - independent.low == pytest.approx(2**0.5 * (single.high - single.low), rel=0.2)

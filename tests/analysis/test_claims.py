@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+import frames
 import pandas as pd
 import pytest
-from test_tables import Results, trial_lines, utterance_lines
+from frames import trial_lines, utterance_lines
 
 from emotrace.analysis.bootstrap import Interval
 from emotrace.analysis.claims import (
@@ -13,7 +14,6 @@ from emotrace.analysis.claims import (
     REPRODUCED,
     UNDECIDED,
     Claim,
-    Term,
     Test,
     minus,
     overall,
@@ -21,7 +21,9 @@ from emotrace.analysis.claims import (
     test_lines,
     verdicts,
 )
+from emotrace.analysis.contrasts import Contrast, metric
 from emotrace.pipeline.rows import select_rows
+from emotrace.study.results import Results
 
 test_lines.__test__ = False
 
@@ -31,8 +33,8 @@ def results() -> Results:
     """Sad speech of none-T1 is always called angry, in one utterance of five that of the original."""
     lines = utterance_lines("original", {"sad": "ang"}, 1) + utterance_lines("none-T1", {}, 3)
     utterances = pd.DataFrame(lines)
-    utterances.loc[(utterances["row"] == "none-T1") & (utterances["emotion"] == "sad"), "ser"] = "ang"
-    return Results(utterances, pd.DataFrame(trial_lines("original", "original", 2.0)))
+    utterances.loc[(utterances["row"] == "none-T1") & (utterances["emotion"] == "sad"), "emotion_functionals"] = "ang"
+    return frames.results(utterances, trial_lines("original", "original", 2.0))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ def results() -> Results:
     ],
 )
 def test_the_rule(interval, sign, expected):
-    test = Test("a test", (Term("original", "uar"),), sign, margin=3.0)
+    test = Test("a test", Contrast.of("uar", {"original": 1}), sign, margin=3.0)
     assert test.verdict(Interval(sum(interval) / 2, *interval)) == expected
 
 
@@ -72,9 +74,9 @@ def test_estimates_are_the_differences_that_were_made(results):
             minus("none-T1", "original", "uar", "the same UAR", 0, margin=3.0),
         ),
     )
-    found = test_lines(results, [claim]).set_index("test")
-    assert found["estimate"].tolist() == pytest.approx([80, -80, -20])
-    assert found["verdict"].tolist() == [REPRODUCED, REPRODUCED, CONTRADICTED]
+    lines = test_lines(results, [claim]).set_index("test")
+    assert lines["estimate"].tolist() == pytest.approx([80, -80, -20])
+    assert lines["verdict"].tolist() == [REPRODUCED, REPRODUCED, CONTRADICTED]
     assert verdicts(results, [claim])["verdict"].tolist() == [CONTRADICTED]
 
 
@@ -92,8 +94,9 @@ def test_the_papers_own_numbers_obey_the_papers_claims():
         assert test.verdict(Interval(value, value, value)) == REPRODUCED, (name, test.text, value)
 
 
-def test_every_row_and_metric_of_the_claims_exists(results):
+def test_every_row_and_metric_of_the_claims_exists():
     known = {row.name for row in select_rows()}
     for claim in CLAIMS:
         assert claim.rows <= known
+        assert all(metric(term.metric).statistic for test in claim.tests for term in test.contrast.terms)
     assert [claim.name for claim in CLAIMS] == [f"C{number}" for number in range(1, 14)]

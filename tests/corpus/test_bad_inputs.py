@@ -12,42 +12,29 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from command_line import run, snapshot
 from mini_iemocap import make_release
 from safetensors.torch import load_file, save_file
 from stand_in import make_corpus, tone
-from typer.testing import CliRunner
 
-from emotrace.anonymizer.selec_anon import Pool, SelecAnonError, select
-from emotrace.cli import app
+from emotrace.analysis.metrics import MetricError, confusion, eer
+from emotrace.anonymizer.selec_anon import Pool, SelecAnonError, load_pool, select
 from emotrace.corpus.audio import AudioError, load_audio
 from emotrace.corpus.datadir import CorpusError, DataDir, Emotion, Trial, Utterance
 from emotrace.corpus.importers.iemocap import import_iemocap
 from emotrace.corpus.importers.libritts import import_libritts
-from emotrace.corpus.validate import require_usable_audio
 from emotrace.corpus.importers.vpc import write_vpc_anonymised
+from emotrace.corpus.validate import require_usable_audio
 from emotrace.evaluation.acoustics import AcousticsError, loudness, oracle_mask
+from emotrace.evaluation.asr import AsrError, word_errors
 from emotrace.evaluation.asv import AsvError, asv_scores
-from emotrace.evaluation.linkability import linkability
-from emotrace.analysis.metrics import MetricError, confusion, eer, word_errors
 from emotrace.evaluation.ser import EgemapsSvm, SerError, cross_validated
-from emotrace.models import ModelError, Models
-from emotrace.representation.f0 import F0Error, yaapt_f0
-from emotrace.study.profiles import ProfileError, get_profile
 from emotrace.pipeline.rows import select_rows
-from emotrace.weights import CheckpointError, load_model, save_model
+from emotrace.representation.ecapa import load_ecapa
+from emotrace.representation.f0 import F0Error, yaapt_f0
+from emotrace.study.profiles import get_profile
 from emotrace.vocoder.istft import IstftConfig, IstftGenerator
-
-
-def snapshot(folder: Path) -> dict[str, bytes | None]:
-    """Every path below a folder with its content; None for folders."""
-    return {str(path): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
-
-
-def run(*arguments: object) -> tuple[int, list[str]]:
-    """Exit code and lines of output, stdout and stderr together."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "400"})
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.output.strip().splitlines()
+from emotrace.weights import CheckpointError, ModelError, ModelFolder, load_model, save_model
 
 
 def edit(name: str, old: str, new: str):
@@ -234,7 +221,7 @@ def test_a_bad_data_directory_or_argument_is_one_line_and_leaves_nothing(tmp_pat
 def test_an_unknown_profile_is_refused_with_the_known_ones(tmp_path):
     code, lines = run("plan", "--profile", "huge")
     assert code == 2 and sum("huge" in line for line in lines) == 1 and "phantom" in "".join(lines)
-    with pytest.raises(ProfileError, match="unknown profile 'huge'; there are: phantom, scale"):
+    with pytest.raises(ValueError, match="unknown profile 'huge'; there are: phantom, scale"):
         get_profile("huge")
 
 
@@ -306,8 +293,7 @@ def test_a_bad_corpus_is_one_line_and_leaves_nothing(tmp_path, bad):
     source = make(tmp_path)
     before = snapshot(tmp_path)
     code, lines = run("import", corpus, source, tmp_path / "out")
-    messages = [line for line in lines if not line.startswith(("LibriSpeech", "RAVDESS"))]  # progress bars
-    assert code == 2 and len(messages) == 1 and messages[0].startswith("emotrace: ") and expected in messages[0], lines
+    assert code == 2 and len(lines) == 1 and lines[0].startswith("emotrace: ") and expected in lines[0], lines
     assert snapshot(tmp_path) == before and not (tmp_path.parent / "Actor_13").exists()
 
 
@@ -384,13 +370,8 @@ CALLS = {
     "unknown row": (lambda: select_rows(["B3"]), ValueError, "unknown row B3; known rows: original, "),
     "NaN score": (lambda: eer([0.1, np.nan], [0.0]), MetricError, "1 of 2 target scores are NaN or infinite"),
     "no scores": (lambda: eer([], [0.0]), MetricError, "the EER needs target scores, got none"),
-    "NaN score in linkability": (
-        lambda: linkability(np.ones(100), [np.nan] * 3),
-        MetricError,
-        "3 of 3 non-target scores are NaN or infinite",
-    ),
     "NaN embedding": (nan_embedding, AsvError, "the embedding of 'a-2' is zero or NaN"),
-    "empty reference": (lambda: word_errors("...", "A B"), MetricError, "need a reference with at least one word"),
+    "empty reference": (lambda: word_errors("...", "A B"), AsrError, "need a reference with at least one word"),
     "label of no class": (
         lambda: confusion(["calm"], ["sad"]),
         MetricError,
@@ -476,12 +457,12 @@ def test_a_damaged_or_missing_model_is_refused_with_what_to_do(tmp_path):
     folder.mkdir()
     (folder / "config.json").write_text('{"speakers": ["a"], "genders": ["f"]}')
     save_file({"embeddings": torch.ones(1, 192)}, folder / "model.safetensors")
-    assert Models(tmp_path).pool.speakers == ("a",)
+    assert load_pool(ModelFolder(tmp_path)).speakers == ("a",)
     damage(folder)
     with pytest.raises(ModelError, match=r"pool/model.safetensors: damaged weights .*; restore or retrain the model"):
-        _ = Models(tmp_path).pool
+        load_pool(ModelFolder(tmp_path))
     with pytest.raises(ModelError, match=r"no model 'ecapa' in .* \(there: pool\); train it: emotrace train ecapa"):
-        _ = Models(tmp_path).ecapa
+        load_ecapa(ModelFolder(tmp_path))
 
 
 def test_audio_that_is_damaged_is_named_when_it_is_read(tmp_path):

@@ -2,17 +2,24 @@
 
 import json
 import wave
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 from mini_iemocap import TITLE, TURNS, make_release
 
-from emotrace.corpus.importers import iemocap
 from emotrace.corpus.datadir import CorpusError, DataDir, Emotion
-from emotrace.corpus.importers.emo_evaluation import read_emo_evaluation
-from emotrace.corpus.importers.iemocap import Happy, import_iemocap
+from emotrace.corpus.importers import iemocap
+from emotrace.corpus.importers.iemocap import import_iemocap, read_emo_evaluation
 from emotrace.corpus.validate import validate
+
+
+def imported(release, target, **options):
+    """The data directory, and the report: import.json with the remarks as its `lines`."""
+    made = import_iemocap(release, target, **options)
+    (data,) = made.data
+    return data, SimpleNamespace(lines=made.remarks, **json.loads((target / "import.json").read_text()))
 
 
 @pytest.fixture
@@ -21,7 +28,7 @@ def release(tmp_path):
 
 
 def test_four_classes_with_excitement_as_happiness(release, tmp_path):
-    data, report = import_iemocap(release, tmp_path / "out")
+    data, report = imported(release, tmp_path / "out")
     assert {u.id: u.emotion for u in data} == {
         "Ses01F_impro01_F000": Emotion.NEUTRAL,
         "Ses01F_impro01_F002": Emotion.HAPPY,
@@ -38,7 +45,7 @@ def test_four_classes_with_excitement_as_happiness(release, tmp_path):
 
 
 def test_the_speaker_is_the_last_letter_and_the_fold_is_the_session(release, tmp_path):
-    data, _ = import_iemocap(release, tmp_path / "out")
+    data, _ = imported(release, tmp_path / "out")
     assert {(u.speaker, u.gender, u.fold) for u in data} == {
         ("Ses01F", "f", "1"),
         ("Ses01M", "m", "1"),
@@ -50,24 +57,24 @@ def test_the_speaker_is_the_last_letter_and_the_fold_is_the_session(release, tmp
 
 
 def test_happiness_alone_on_request_and_which_one_is_written_down(release, tmp_path):
-    _, report = import_iemocap(release, tmp_path / "out", happy=Happy.ALONE)
+    _, report = imported(release, tmp_path / "out", excited=False)
     assert report.imported["hap"] == 1 and report.left_out["exc"] == 1 and report.excited == 0
     written = json.loads((tmp_path / "out/import.json").read_text())
     assert written["happy"] == "happiness" and written["left_out"] == report.left_out
-    import_iemocap(release, tmp_path / "merged", happy="happiness and excitement")
+    imported(release, tmp_path / "merged", excited=True)
     merged = json.loads((tmp_path / "merged/import.json").read_text())
     assert merged["happy"] == "happiness and excitement" and "SpeechBrain's IEMOCAP recipe" in merged["source"]
-    assert "hap is happiness (0 excited)" in "\n".join(report.lines())
+    assert "hap is happiness (0 excited)" in "\n".join(report.lines)
 
 
 def test_transcripts_lose_their_events_unless_nothing_else_was_uttered(release, tmp_path):
-    data, report = import_iemocap(release, tmp_path / "out")
+    data, report = imported(release, tmp_path / "out")
     assert data["Ses01F_impro01_F002"].text == "THAT'S GREAT!"
     assert data["Ses01M_script01_1_M000"].text == "LAUGHTER" and report.without_words == 1
 
 
 def test_samples_survive_bit_for_bit(release, tmp_path):
-    data, _ = import_iemocap(release, tmp_path / "out")
+    data, _ = imported(release, tmp_path / "out")
     with wave.open(str(release / "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M000.wav")) as original:
         pcm = np.frombuffer(original.readframes(original.getnframes()), dtype="<i2")
     np.testing.assert_array_equal(soundfile.read(data["Ses01F_impro01_M000"].path, dtype="int16")[0], pcm)
@@ -83,24 +90,24 @@ def test_the_majority_is_the_evaluators_and_not_the_actors(release):
 
 
 def test_recounting_reports_the_turns_whose_header_differs_and_keeps_their_labels(release, tmp_path):
-    data, report = import_iemocap(release, tmp_path / "out", check_majority=True)
-    assert report.inconsistent == ("Ses01M_script01_1_M000: hap, xxx", "Ses03F_script02_2b_M005: neu, xxx")
+    data, report = imported(release, tmp_path / "out", check_majority=True)
+    assert report.inconsistent == ["Ses01M_script01_1_M000: hap, xxx", "Ses03F_script02_2b_M005: neu, xxx"]
     assert data["Ses03F_script02_2b_M005"].emotion is Emotion.NEUTRAL
-    assert "label is not the majority: 2 turns" in report.lines()
-    assert import_iemocap(release, tmp_path / "unchecked")[1].inconsistent is None
+    assert "label is not the majority: 2 turns" in report.lines
+    assert imported(release, tmp_path / "unchecked")[1].inconsistent is None
 
 
 def test_known_totals_are_checked_where_all_five_sessions_are(tmp_path, monkeypatch):
     one = {"F000": TURNS["Ses01F_impro01"]["F000"], "M000": TURNS["Ses01F_impro01"]["M000"]}
     whole = make_release(tmp_path / "whole", {f"Ses0{session}F_impro01": one for session in "12345"})
-    _, report = import_iemocap(whole, tmp_path / "out")
-    assert report.warnings == (
+    _, report = imported(whole, tmp_path / "out")
+    assert report.warnings == [
         "all five sessions are there, but not with the known totals: sad 0 instead of 1084, neu 5 instead of 1708, "
         "ang 5 instead of 1103, hap 0 instead of 595, exc 0 instead of 1041",
-    )
-    assert f"warning: {report.warnings[0]}" in report.lines()
+    ]
+    assert f"warning: {report.warnings[0]}" in report.lines
     monkeypatch.setattr(iemocap, "KNOWN_TOTALS", {"sad": 0, "neu": 5, "ang": 5, "hap": 0, "exc": 0})
-    assert import_iemocap(whole, tmp_path / "again")[1].warnings == ()
+    assert imported(whole, tmp_path / "again")[1].warnings == []
 
 
 def test_the_known_totals_are_the_ones_in_use():
@@ -109,7 +116,7 @@ def test_the_known_totals_are_the_ones_in_use():
 
 
 def test_fewer_sessions_are_no_reason_for_a_warning(release, tmp_path):
-    assert import_iemocap(release, tmp_path / "out")[1].warnings == ()
+    assert imported(release, tmp_path / "out")[1].warnings == []
 
 
 LABELS = "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"

@@ -1,20 +1,26 @@
-"""RAVDESS and LibriSpeech trees, small stand-ins with the originals' names."""
+"""The registry of importers and its command; RAVDESS and LibriSpeech as small trees with the originals' names."""
 
+import inspect
 import io
 import json
+import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import librosa
 import numpy as np
 import pytest
 import soundfile
-from stand_in import tone
+from command_line import run, snapshot
+from stand_in import make_corpus, tone
 
 from emotrace.corpus.audio import AudioError
-from emotrace.corpus.datadir import CorpusError, DataDir, Emotion
+from emotrace.corpus.datadir import CorpusError, DataDir, Emotion, write_datadir
+from emotrace.corpus.importers import IMPORTERS, Imported, import_corpus
 from emotrace.corpus.importers.librispeech import import_librispeech
 from emotrace.corpus.importers.ravdess import import_ravdess
+from emotrace.corpus.importers.vpc import write_vpc
 from emotrace.corpus.validate import validate
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -97,7 +103,7 @@ def test_folder_flac_and_zip_agree(tmp_path):
     archive = zipped(wav, tmp_path / "Audio_Speech_Actors_01-24.zip", prefix="Audio_Speech_Actors_01-24/")
     flac = ravdess_tree(tmp_path / "flac", names, suffix=".flac")
     hashes = {
-        kind: {split: data.content_hash() for split, data in import_ravdess(source, tmp_path / f"out-{kind}").items()}
+        kind: {data.path.name: data.content_hash() for data in import_ravdess(source, tmp_path / f"out-{kind}").data}
         for kind, source in (("wav", wav), ("flac", flac), ("zip", archive))
     }
     assert hashes["wav"] == hashes["zip"] == hashes["flac"]
@@ -257,6 +263,101 @@ def test_an_unknown_test_chapter_is_refused(tmp_path):
     tree = librispeech_tree(tmp_path / "tree", {("19", "198"): 2})
     with pytest.raises(CorpusError, match="holds no chapter 124992: it has 198"):
         import_librispeech(tree, tmp_path / "out")
+
+
+TOY_IMPORTER = """
+from emotrace.corpus.datadir import DataDir, Utterance, write_datadir
+from emotrace.corpus.importers import Imported
+
+
+def import_toy(source, target, *, labels=None, shout=False):
+    files = sorted(source.glob("*.wav"))
+    spoken = [Utterance(file.stem, file.stem[:2], "f", file, file.stem.upper() + "!" * shout) for file in files]
+    return Imported((write_datadir(target, spoken),), (f"{len(files)} toys", f"labels {labels}"))
+"""
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A corpus of five files and its importer, registered from a module outside the package."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "toy_importer.py").write_text(TOY_IMPORTER)
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    monkeypatch.setitem(IMPORTERS, "toy", "toy_importer:import_toy")
+    (tmp_path / "toys").mkdir()
+    for number in range(5):
+        soundfile.write(tmp_path / "toys" / f"t{number}-hello.wav", tone(f0=150.0 + number), 16_000)
+    yield tmp_path / "toys"
+    sys.modules.pop("toy_importer", None)
+
+
+def test_a_corpus_from_outside_the_package_is_a_file_and_a_registry_line(toy, tmp_path):
+    code, lines = run("import", "toy", toy, tmp_path / "made", "--labels", "mine.csv")
+    assert code == 0, lines
+    assert lines == [f"{tmp_path / 'made'}: 5 utterances, 5 speakers", "5 toys", "labels mine.csv"]
+    assert validate(tmp_path / "made") == []
+    data = DataDir.read(tmp_path / "made")
+    assert data.speakers == ("t0", "t1", "t2", "t3", "t4")
+    assert data["t3-hello"].text == "T3-HELLO" and data["t3-hello"].path == toy / "t3-hello.wav"
+
+
+def test_an_option_of_the_importer_reaches_it_by_its_name(toy, tmp_path):
+    made = import_corpus("toy", toy, tmp_path / "made", shout=True)
+    assert {utterance.text[-1] for utterance in made["made"]} == {"!"}
+    with pytest.raises(KeyError):
+        made["train"]
+
+
+def test_an_option_of_another_corpus_is_one_error_that_names_the_corpora_that_take_it(toy, tmp_path):
+    before = snapshot(tmp_path)
+    for corpus, options, message in (
+        ("toy", ["--no-trim"], "toy takes no option --trim: it is for ravdess"),
+        ("ravdess", ["--labels", "labels.csv"], "ravdess takes no option --labels: it is for wavs, toy"),
+        ("wavs", ["--check-majority"], "wavs takes no option --check-majority: it is for iemocap"),
+        ("libri-test", ["--no-excited"], "libri-test takes no option --excited: it is for iemocap"),
+    ):
+        code, lines = run("import", corpus, toy, tmp_path / "made", *options)
+        assert (code, lines) == (2, [f"emotrace: {message}"])
+    with pytest.raises(ValueError, match="toy takes no option --loud: it is for no corpus"):
+        import_corpus("toy", toy, tmp_path / "made", loud=True)
+    assert snapshot(tmp_path) == before
+
+
+def test_an_unknown_corpus_is_refused_with_the_known_ones(tmp_path):
+    code, lines = run("import", "timit", tmp_path, tmp_path / "out")
+    known = "wavs, ravdess, librispeech, libritts, iemocap, libri-test"
+    assert (code, lines) == (2, [f"emotrace: unknown corpus 'timit'; there are: {known}"])
+    assert known in " ".join(" ".join(run("import", "--help")[1]).split())
+
+
+@pytest.mark.parametrize("corpus", list(IMPORTERS))
+def test_every_importer_has_the_one_signature(corpus):
+    source, target, *options = inspect.signature(IMPORTERS.find(corpus)).parameters.values()
+    assert (source.name, target.name) == ("source", "target")
+    assert all(option.kind is option.KEYWORD_ONLY and option.default is not option.empty for option in options)
+    assert inspect.get_annotations(IMPORTERS.find(corpus), eval_str=True)["return"] is Imported
+
+
+def test_options_reach_the_importers_through_the_command(tmp_path):
+    tree = ravdess_tree(tmp_path / "tree", ravdess_names([13], codes=(1,)))
+    assert run("import", "ravdess", tree, tmp_path / "whole", "--no-trim")[0] == 0
+    assert run("import", "ravdess", tree, tmp_path / "cut")[0] == 0
+    whole, cut = (DataDir.read(tmp_path / name / "test").utterances[0].path for name in ("whole", "cut"))
+    assert soundfile.info(whole).frames == 25_600 > soundfile.info(cut).frames
+    assert [json.loads((tmp_path / name / "import.json").read_text())["trim"] for name in ("whole", "cut")] == [
+        False,
+        True,
+    ]
+
+
+def test_libri_test_is_joined_by_its_name(tmp_path):
+    corpus = make_corpus(tmp_path / "corpus")
+    plain = [replace(u, emotion=None, fold=None) for u in corpus if u.id.endswith(("neu", "sad"))]
+    joined = write_datadir(tmp_path / "joined", plain, enrolment=corpus.enrolment, trials=corpus.trials)
+    write_vpc(joined, tmp_path / "data", "libri_test")
+    code, lines = run("import", "libri-test", tmp_path / "data", tmp_path / "again")
+    assert (code, lines) == (0, [f"{tmp_path / 'again'}: 8 utterances, 4 speakers"])
+    assert DataDir.read(tmp_path / "again").content_hash() == joined.content_hash()
 
 
 @needs_shared

@@ -39,20 +39,21 @@ def tree(tmp_path):
 
 def test_every_subset_becomes_a_data_directory_at_16_khz(tree, tmp_path):
     made = import_libritts(tree, tmp_path / "out")
-    assert list(made) == ["train-clean-100", "train-other-500"]
+    assert [data.path for data in made.data] == [tmp_path / "out/train-clean-100", tmp_path / "out/train-other-500"]
     clean = made["train-clean-100"]
     assert [u.id for u in clean] == list(NAMES["train-clean-100/103/1240"])
     first = clean.utterances[0]
     assert (first.speaker, first.gender, first.text) == ("103", "f", "“MRS. LYNDE’S” HOUSE, 1830?")
     assert made["train-other-500"].utterances[0].gender == "m"
     assert (soundfile.info(first.path).samplerate, soundfile.info(first.path).frames) == (16_000, 9_600)
-    assert all(validate(data.path) == [] for data in made.values())
+    assert all(validate(data.path) == [] for data in made.data)
     summary = json.loads((tmp_path / "out/import.json").read_text())
     assert summary == {"corpus": "LibriTTS", "imported": {"train-clean-100": 2, "train-other-500": 1}}
 
 
 def test_one_subset_on_request(tree, tmp_path):
-    assert list(import_libritts(tree, tmp_path / "out", subsets=["train-other-500"])) == ["train-other-500"]
+    (data,) = import_libritts(tree, tmp_path / "out", subsets=["train-other-500"]).data
+    assert data.path == tmp_path / "out/train-other-500"
     assert not (tmp_path / "out/train-clean-100").exists()
     with pytest.raises(CorpusError, match="holds no subset dev-clean: it has train-clean-100, train-other-500"):
         import_libritts(tree, tmp_path / "again", subsets=["dev-clean"])

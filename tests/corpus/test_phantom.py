@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from emotrace.analysis.metrics import eer, uar
 from emotrace.corpus.audio import load_audio, save_audio
 from emotrace.corpus.datadir import DataDir
 from emotrace.corpus.validate import validate
 from emotrace.evaluation.acoustics import acoustic_features, oracle_mask
-from emotrace.evaluation.asr import PocketSphinx
+from emotrace.evaluation.asr import PocketSphinx, word_errors
 from emotrace.evaluation.asv import Ge2e, asv_scores
-from emotrace.analysis.metrics import eer, uar, word_errors
 from emotrace.evaluation.ser import EgemapsSvm, FunctionalsSvm, Ge2eSvm, cross_validated
 
 PHANTOM = Path(__file__).resolve().parents[2] / "data" / "phantom"

@@ -10,7 +10,14 @@ from stand_in import make_corpus, tone
 
 from emotrace.corpus.audio import AudioError
 from emotrace.corpus.datadir import CorpusError, DataDir, Trial, Utterance, write_datadir
-from emotrace.corpus.importers.vpc import join_vpc, read_vpc, refuse_vpc_suffix, vpc_parts, write_vpc, write_vpc_anonymised
+from emotrace.corpus.importers.vpc import (
+    join_vpc,
+    read_vpc,
+    refuse_vpc_suffix,
+    vpc_parts,
+    write_vpc,
+    write_vpc_anonymised,
+)
 
 LISTS = Path(__file__).parents[3] / "shared" / "vpc2024" / "data"
 needs_lists = pytest.mark.skipif(

@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from command_line import run, snapshot
 from stand_in import SPEAKERS, tone
-from test_bad_inputs import run, snapshot
 
 from emotrace.corpus.datadir import DataDir, Emotion
-from emotrace.corpus.importers.labels import read_labels
+from emotrace.corpus.importers.wavs import import_wavs, read_labels
 from emotrace.corpus.protocol import folds_by_speaker, verification
 from emotrace.corpus.validate import rate_notes, validate
-from emotrace.corpus.importers.wavs import import_wavs
-from emotrace.study.directories import _possible_measures
-from emotrace.study.profiles import Measure
+from emotrace.pipeline.measures import Measure
+from emotrace.study.verbs import possible_measures
 
 HEADER = "file,speaker,gender,emotion,text"
 NAMES = [f"{speaker}/{emotion} one.wav" for speaker in SPEAKERS for emotion in Emotion]
@@ -47,8 +46,15 @@ def folder(tmp_path) -> Path:
     return made
 
 
+def imported(source: Path, target: Path, labels: Path | None = None) -> tuple[DataDir, list[str]]:
+    """The data directory that was made, and the remarks."""
+    made = import_wavs(source, target, labels=labels)
+    (data,) = made.data
+    return data, list(made.remarks)
+
+
 def test_every_label_reaches_the_data_directory(folder, tmp_path):
-    data, remarks = import_wavs(folder, tmp_path / "data")
+    data, remarks = imported(folder, tmp_path / "data")
     assert validate(data.path) == [] and len(data) == 16 and data.speakers == tuple(SPEAKERS)
     utterance = data["s2-hap_one"]
     assert (utterance.speaker, utterance.gender, utterance.emotion) == ("s2", "f", Emotion.HAPPY)
@@ -59,7 +65,7 @@ def test_every_label_reaches_the_data_directory(folder, tmp_path):
 
 
 def test_the_defaults_are_folds_of_both_genders_and_neutral_enrolment(folder, tmp_path):
-    data, _ = import_wavs(folder, tmp_path / "data")
+    data, _ = imported(folder, tmp_path / "data")
     members = {(u.fold, u.speaker, u.gender) for u in data}
     assert sorted((fold, gender) for fold, _, gender in members) == [("1", "f"), ("1", "m"), ("2", "f"), ("2", "m")]
     assert data.enrolment == tuple(f"{speaker}-neu_one" for speaker in SPEAKERS)
@@ -72,8 +78,8 @@ def test_the_defaults_are_folds_of_both_genders_and_neutral_enrolment(folder, tm
 def test_one_table_serves_two_folders_of_the_same_names(folder, tmp_path):
     """The second folder has FLAC with capital suffixes at another rate; ids and lists are the same."""
     other = make_folder(tmp_path / "anonymised", suffix=".FLAC", rate=22_050)
-    first, _ = import_wavs(folder, tmp_path / "first")
-    second, _ = import_wavs(other, tmp_path / "second", folder / "labels.csv")
+    first, _ = imported(folder, tmp_path / "first")
+    second, _ = imported(other, tmp_path / "second", folder / "labels.csv")
     assert [u.id for u in first] == [u.id for u in second] and first.trials == second.trials
     assert (first.enrolment, [u.fold for u in first]) == (second.enrolment, [u.fold for u in second])
     assert {u.path.suffix for u in second} == {".FLAC"} and validate(second.path) == []
@@ -92,8 +98,8 @@ def test_the_table_may_be_a_spreadsheets(folder, tmp_path):
         for name in NAMES
     ]
     labels = write_labels(tmp_path / "l.csv", lines, "Take;Emotion;Speaker;Gender;FILE;Text;Fold;", "utf-8-sig")
-    data, remarks = import_wavs(folder, tmp_path / "data", labels)
-    expected, _ = import_wavs(folder, tmp_path / "expected")
+    data, remarks = imported(folder, tmp_path / "data", labels)
+    expected, _ = imported(folder, tmp_path / "expected")
     assert [(u.id, u.gender, u.emotion, u.fold) for u in data] == [
         (u.id, u.gender, u.emotion, u.fold) for u in expected
     ]
@@ -106,7 +112,7 @@ def test_accents_are_the_same_however_they_are_written(tmp_path):
     (tmp_path / "wavs").mkdir()
     soundfile.write(tmp_path / "wavs" / written, tone(), 16_000)
     write_labels(tmp_path / "wavs" / "labels.csv", [f"{listed},s1,f"], "file,speaker,gender")
-    data, remarks = import_wavs(tmp_path / "wavs", tmp_path / "data")
+    data, remarks = imported(tmp_path / "wavs", tmp_path / "data")
     assert [u.id for u in data] == [unicodedata.normalize("NFC", "s1-é")] and data.trials == ()
     assert remarks[1:] == [
         "no column emotion: no recognition of emotion",
@@ -118,7 +124,7 @@ def test_accents_are_the_same_however_they_are_written(tmp_path):
 
 def test_own_folds_are_kept(folder, tmp_path):
     lines = [f"{line},{'b' if line[1] in '13' else 'a'}" for line in LINES]
-    data, remarks = import_wavs(folder, tmp_path / "data", write_labels(tmp_path / "l.csv", lines, HEADER + ",fold"))
+    data, remarks = imported(folder, tmp_path / "data", write_labels(tmp_path / "l.csv", lines, HEADER + ",fold"))
     assert {(u.speaker, u.fold) for u in data} == {("s1", "b"), ("s2", "a"), ("s3", "b"), ("s4", "a")}
     assert not any("folds made" in remark for remark in remarks)
 
@@ -143,7 +149,7 @@ def test_folds_are_of_whole_speakers_and_both_genders_where_possible(women, men,
 
 
 def test_a_quarter_of_a_speakers_utterances_is_enrolled(folder, tmp_path):
-    data, _ = import_wavs(folder, tmp_path / "data")
+    data, _ = imported(folder, tmp_path / "data")
     again = [type(u)(f"{u.id}{n}", u.speaker, u.gender, u.path, None, u.emotion) for u in data for n in (1, 2, 3)]
     enrolment, trials = verification(again)
     # 12 utterances a speaker, 3 of them neutral: just these
@@ -156,11 +162,11 @@ def test_a_quarter_of_a_speakers_utterances_is_enrolled(folder, tmp_path):
 
 def test_one_emotion_alone_is_not_recognised_but_the_rest_is_measured(folder, tmp_path):
     lines = [re.sub("(sad|ang|hap),one", "neu,one", line) for line in LINES]
-    data, _ = import_wavs(folder, tmp_path / "data", write_labels(tmp_path / "l.csv", lines))
-    possible, notes = _possible_measures(data, data, None)
+    data, _ = imported(folder, tmp_path / "data", write_labels(tmp_path / "l.csv", lines))
+    possible, notes = possible_measures(data, data, training=False)
     assert possible == {Measure.WORDS, Measure.SPEAKER, Measure.ACOUSTICS}
     assert notes == ("no emotion recognition: one emotion only, so give --train DIR",)
-    assert Measure.EMOTION in _possible_measures(data, data, tmp_path)[0]
+    assert Measure.EMOTION in possible_measures(data, data, training=True)[0]
 
 
 def change(number: int, line: str):
@@ -267,11 +273,10 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing(folder, tmp_path, bad):
     apply(folder)
     before = snapshot(tmp_path)
     code, lines = run("import", "wavs", folder, tmp_path / "out")
-    messages = [line for line in lines if "file/s]" not in line]  # progress bar
-    assert code == 2 and len(messages) == 1, lines
-    assert messages[0].startswith(f"emotrace: {folder}/labels.csv:") and expected in messages[0], messages[0]
+    assert code == 2 and len(lines) == 1, lines
+    assert lines[0].startswith(f"emotrace: {folder}/labels.csv:") and expected in lines[0], lines[0]
     if bad in AUDIO:
-        assert f"labels.csv:3: {folder}/s1/neu one.wav: " in messages[0]
+        assert f"labels.csv:3: {folder}/s1/neu one.wav: " in lines[0]
     assert snapshot(tmp_path) == before
 
 
@@ -325,7 +330,7 @@ def test_every_fault_of_the_heading_is_named(folder, tmp_path):
 
 
 def test_audio_that_moved_away_is_named_when_it_is_used(folder, tmp_path):
-    data, _ = import_wavs(folder, tmp_path / "data")
+    data, _ = imported(folder, tmp_path / "data")
     folder.rename(tmp_path / "moved")
     code, lines = run("validate", data.path)
     assert code == 1 and f"wav.scp:1: missing audio of 's1-ang_one': {folder}/s1/ang one.wav does not exist" in lines[0]
@@ -335,4 +340,4 @@ def test_labels_know_what_the_table_says(folder):
     labels = read_labels(folder / "labels.csv")
     assert labels.known == ("emotion", "text") and labels.unused == ()
     assert [label.line for label in labels.lines] == list(range(2, 18))
-    assert DataDir.read(import_wavs(folder, folder.parent / "data")[0].path).enrolment != ()
+    assert DataDir.read(imported(folder, folder.parent / "data")[0].path).enrolment != ()

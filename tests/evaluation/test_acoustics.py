@@ -8,10 +8,8 @@ import webrtcvad
 from scipy import stats
 from speech import SHARED, needs_real_speech, phantom_speech
 
-from emotrace.corpus.audio import AudioError, load_audio
+from emotrace.corpus.audio import AudioError, load_audio, to_pcm16
 from emotrace.evaluation.acoustics import (
-    CENTROID_EDGES,
-    KURTOSIS_EDGES,
     AcousticsError,
     acoustic_features,
     amplitude_kurtosis,
@@ -21,8 +19,7 @@ from emotrace.evaluation.acoustics import (
     loudness,
     oracle_mask,
 )
-from emotrace.corpus.audio import to_pcm16
-from emotrace.evaluation.spectrum import spectra, spectral_moments
+from emotrace.evaluation.spectrum import CENTROID_EDGES, KURTOSIS_EDGES, spectra, spectral_moments
 
 RATE = 16_000
 
@@ -198,7 +195,7 @@ def test_definitions_on_read_speech():
     """The paper reports a median kurtosis of 6.3 on LibriSpeech's test speakers; readers differ by more than the rest.
 
     On the three readers at hand the medians are 7.0, 4.1 and 4.4 with the default definition, and the other two
-    definitions are two to five times as large (study section 7).
+    definitions are two to five times as large.
     """
     medians = {}
     for reader in ("19", "26", "27"):

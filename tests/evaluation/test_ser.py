@@ -1,4 +1,4 @@
-"""Emotion recognition: the fold protocol, level, determinism, and that it hears the phantom's emotions."""
+"""Emotion recognition: the fold protocol, level, determinism, and that the phantom's emotions are recognised."""
 
 import warnings
 from collections import Counter
@@ -8,21 +8,25 @@ import numpy as np
 import pytest
 from speech import phantom, phantom_speech
 
-from emotrace.corpus.audio import AudioError, load_audio, peak_normalise
-from emotrace.corpus.datadir import Emotion, Utterance
 from emotrace.analysis.metrics import uar
+from emotrace.corpus.audio import AudioError, level_normalise, load_audio, peak_normalise
+from emotrace.corpus.datadir import Emotion, Utterance
+from emotrace.evaluation import ASV, SEEDS, SER
 from emotrace.evaluation.ser import (
     FUNCTIONALS,
-    SEEDS,
-    SER_BACKENDS,
+    EgemapsAsRecordedSvm,
     EgemapsSvm,
     FunctionalsSvm,
     Ge2eSvm,
     SerError,
     bootstrap_sample,
     cross_validated,
+    most_probable,
     trained_on,
 )
+
+OURS = sorted(SER.keys() - {"vpc", "egemaps-as-recorded"})
+"""The recognisers that are trained here on level-normalised speech."""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +87,7 @@ def test_what_would_leak_or_is_missing_is_refused():
             cross_validated(Recorder(), utterances, table, table)
 
 
-def test_egemaps_has_88_features_and_does_not_hear_the_level(egemaps):
+def test_egemaps_has_88_features_that_do_not_depend_on_the_level(egemaps):
     expected = egemaps.features(phantom_speech())
     assert expected.shape == (88,)
     np.testing.assert_array_equal(egemaps.features(phantom_speech(1)), EgemapsSvm().features(phantom_speech(1)))
@@ -122,10 +126,10 @@ def test_the_classifier_refuses_nan_one_class_and_to_guess_untrained(egemaps):
         EgemapsSvm().predict(np.zeros((1, 88)))
 
 
-@pytest.mark.parametrize("name", sorted(SER_BACKENDS.keys() - {"egemaps-as-recorded"}))
+@pytest.mark.parametrize("name", OURS)
 def test_emotions_of_the_phantom_are_recognised_at_any_level(name):
-    """Study section 9: a recogniser that hears the level calls most peak-normalised originals angry."""
-    recogniser = SER_BACKENDS[name]()
+    """A recogniser that depends on the level calls most peak-normalised originals angry."""
+    recogniser = SER.find(name).make()
     spoken = list({(u.speaker, u.emotion): u for u in phantom()}.values())
     audio = {u.id: load_audio(u.path) for u in spoken}
     originals = {key: recogniser.features(waveform) for key, waveform in audio.items()}
@@ -137,8 +141,27 @@ def test_emotions_of_the_phantom_are_recognised_at_any_level(name):
     assert uar(*map(list, zip(*labels, strict=True))) > (0.4 if name == "ge2e" else 0.7)
 
 
-def test_the_two_recognisers_share_no_features():
-    assert Ge2eSvm().features(phantom_speech()).shape == (256,)
+def test_the_features_of_ge2e_are_the_speaker_embedding():
+    features = Ge2eSvm().features(phantom_speech())
+    assert features.shape == (256,)
+    np.testing.assert_array_equal(features, ASV.find(Ge2eSvm.embedding).make().embed(phantom_speech()))
+
+
+def test_only_the_variant_as_recorded_depends_on_the_level():
+    quiet = phantom_speech() / 4
+    as_recorded, normalised = EgemapsAsRecordedSvm(), EgemapsSvm()
+    np.testing.assert_allclose(normalised.features(quiet), normalised.features(4 * quiet), rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(as_recorded.features(level_normalise(quiet)), normalised.features(quiet))
+    loudness = list(as_recorded._smile.column_names).index("equivalentSoundLevel_dBp")
+    quieter, louder = (as_recorded.features(quiet * np.float32(factor))[loudness] for factor in (1, 4))
+    assert louder - quieter == pytest.approx(20 * np.log10(4), abs=0.1)
+
+
+def test_the_most_probable_emotion_is_that_of_the_largest_posterior():
+    posteriors = {"u0": np.array([0.1, 0.2, 0.6, 0.1]), "u1": np.array([0.4, 0.3, 0.2, 0.1])}
+    assert most_probable(corpus()[:2], posteriors) == {"u0": Emotion.ANGRY, "u1": Emotion.SAD}
+    with pytest.raises(SerError, match="no features of 2 utterances, first 'u2'"):
+        most_probable(corpus(), posteriors)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +169,7 @@ def functionals() -> FunctionalsSvm:
     return FunctionalsSvm()
 
 
-def test_the_functionals_are_those_of_both_sets_and_do_not_hear_the_level(functionals, egemaps):
+def test_the_functionals_are_those_of_both_sets_and_do_not_depend_on_the_level(functionals, egemaps):
     found = functionals.features(phantom_speech())
     assert found.shape == (sum(size for size, _ in FUNCTIONALS.values()),) == (6461,)
     np.testing.assert_array_equal(found[6373:], egemaps.features(phantom_speech()))

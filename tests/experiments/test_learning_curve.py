@@ -9,7 +9,7 @@ from stand_in import make_corpus
 from tiny_models import make_models
 
 from emotrace.corpus.datadir import DataDir, write_datadir
-from emotrace.corpus.metadata import Emotion
+from emotrace.corpus.datadir import Emotion
 from emotrace.experiments import learning_curve as module
 from emotrace.pipeline.results import write_parquet
 from emotrace.study.layout import Layout

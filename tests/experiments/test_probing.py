@@ -19,7 +19,7 @@ from tiny_models import make_models
 
 from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir, Utterance, write_datadir
-from emotrace.corpus.metadata import Emotion
+from emotrace.corpus.datadir import Emotion
 from emotrace.analysis.bootstrap import Draws
 from emotrace.experiments.probe_features import (
     FLOOR_DB,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from emotrace.study.profiles import get_profile
 from emotrace.experiments.reproduction import recorded_everywhere
-from emotrace.study.runner import row_state
+from emotrace.study.profiles import get_profile
+from emotrace.study.run import row_states
 
 RESULTS = Path(__file__).parents[2] / "data" / "results"
 FILES = sorted([*RESULTS.rglob("*.parquet"), *RESULTS.rglob("probing.csv")])
@@ -27,7 +27,8 @@ def test_a_recorded_file_is_the_one_that_its_provenance_names(path):
 
 
 def test_every_row_of_the_phantom_is_current():
-    states = [row_state(layout, row) for layout, rows in recorded_everywhere(get_profile("phantom")) for row in rows]
+    recorded = recorded_everywhere(get_profile("phantom"))
+    states = [state for profile, rows in recorded for state in row_states(profile, rows)]
     assert len(states) >= 19
-    stale = {state.row: state.reasons for state in states if state.state != "done"}
+    stale = {state.name: state.reasons for state in states if state.state != "done"}
     assert stale == {}, "record them anew: emotrace run --profile phantom (and --layer 3, --seed 1)"

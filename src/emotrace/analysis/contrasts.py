@@ -24,16 +24,14 @@ from emotrace.analysis.statistics import (
     WordErrorRate,
 )
 from emotrace.corpus.datadir import Emotion
+from emotrace.evaluation import ACOUSTICS
 from emotrace.evaluation.spectrum import CENTROID_EDGES, KURTOSIS_EDGES
 from emotrace.pipeline.results import emotion_column
 from emotrace.study.results import Results
 
 EMOTIONS = tuple(emotion.value for emotion in Emotion)
 COLUMNS = ("eer_f", "eer_m", "wer_read", "wer_emotional", *EMOTIONS, "uar")
-ACOUSTIC_COLUMNS = (
-    *("centroid_hz", "kurtosis", "kurtosis_power", "kurtosis_amplitude"),
-    *("loudness_lufs", "loudness_peak_matched_lufs", "f0_mean_hz", "f0_range_st"),
-)
+ACOUSTIC_COLUMNS = ACOUSTICS
 
 
 class TableError(ValueError):
@@ -71,7 +69,7 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
     column = emotion_column(recogniser, seed)
     emotional = {emotion.value: Recall(column, emotion) for emotion in Emotion}
     emotional |= {"uar": Recall(column), "recall_spread": RecallSpread(column)}
-    if (shares := re.fullmatch("(other|...)_called_(...)", name)) is not None:
+    if (shares := re.fullmatch(f"(other|{'|'.join(EMOTIONS)})_called_({'|'.join(EMOTIONS)})", name)) is not None:
         true, called = shares.groups()
         emotional[name] = ShareCalled(column, None if true == "other" else Emotion(true), Emotion(called))
     if name in emotional:
@@ -84,9 +82,16 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
         return _frame_quantile(*quantile.groups())
     if name == "loudness_median":
         return Metric(lambda results, row: results.lines(row, "emotional"), Quantile("loudness_lufs"), factor=1.0)
-    if name in ACOUSTIC_COLUMNS:
+    if name in ACOUSTICS or _is_registered(name):
         return Metric(lambda results, row: results.lines(row, "emotional").dropna(subset=[name]), Mean(name), 1.0)
-    raise TableError(f"unknown metric {name!r}; there are {', '.join((*COLUMNS, *ACOUSTIC_COLUMNS))}")
+    raise TableError(f"unknown metric {name!r}; there are {', '.join((*COLUMNS, *ACOUSTICS))}")
+
+
+def _is_registered(name: str) -> bool:
+    """Whether a name is that of an acoustic feature beside the study's."""
+    from emotrace.evaluation.acoustics import ACOUSTIC_FEATURES  # loads torch, for F0
+
+    return name in ACOUSTIC_FEATURES
 
 
 def _frame_quantile(feature: str, quantile: str, emotion: str | None) -> Metric:
@@ -198,7 +203,12 @@ def trials_of(results: Results, row: str, gender: str) -> pd.DataFrame:
 
 
 def recognised(results: Results, row: str, column: str) -> pd.DataFrame:
-    """Lines of the emotional corpus with a predicted emotion in ``column``."""
+    """Lines of the emotional corpus with a predicted emotion in ``column``. Raises TableError without that column."""
+    if column not in results.utterances:
+        raise TableError(
+            f"the results have no column {column}: their recognisers are {', '.join(results.recognisers)}; "
+            "another one, or another seed, takes a run (emotrace run)"
+        )
     return results.lines(row, "emotional").dropna(subset=[column])
 
 

@@ -1,6 +1,7 @@
 """What ``emotrace evaluate`` prints: every metric that exists, original beside anonymised, and their differences."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,9 @@ from emotrace.analysis.contrasts import ACOUSTIC_COLUMNS
 from emotrace.analysis.metrics import MetricError
 from emotrace.analysis.statistics import EqualErrorRate, Mean, Recall, WordErrorRate
 from emotrace.corpus.datadir import Emotion
-from emotrace.pipeline.results import emotion_column
+from emotrace.corpus.files import write_text_atomic
+from emotrace.pipeline.measures import Recognisers
+from emotrace.pipeline.results import TRIALS, emotion_column, utterance_schema, write_parquet
 from emotrace.study.results import Results
 
 GENDERS = {"f": "female", "m": "male"}
@@ -29,6 +32,15 @@ class Measured(NamedTuple):
     def part(self, sign: float = 1.0) -> Part:
         """It as a term of a contrast."""
         return Part(sign * self.factor, self.lines, self.statistic)
+
+
+def write_results(folder: Path, results: Results, summary: pd.DataFrame) -> None:
+    """Write utterances.parquet, trials.parquet, summary.csv and notes.txt, each atomically."""
+    schema = utterance_schema(Recognisers(ser=results.recognisers))
+    write_parquet(folder / "utterances.parquet", results.utterances, schema)
+    write_parquet(folder / "trials.parquet", results.trials, TRIALS)
+    write_text_atomic(folder / "summary.csv", summary.to_csv(index=False))
+    write_text_atomic(folder / "notes.txt", "".join(f"{note}\n" for note in results.notes))
 
 
 def summary_table(results: Results) -> pd.DataFrame:

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
-from emotrace.cli.options import CorpusName, one_message
+from emotrace.cli.options import one_message
+from emotrace.corpus.importers import IMPORTERS
+from emotrace.corpus.importers import import_corpus as import_by_name
 
 
 def import_corpus(
-    corpus: CorpusName,
+    corpus: Annotated[str, typer.Argument(help=f"One of {', '.join(IMPORTERS)}.")],
     source: Annotated[
         Path,
         typer.Argument(
@@ -26,9 +28,12 @@ def import_corpus(
             "labels.csv in the folder."
         ),
     ] = None,
-    trim: Annotated[bool, typer.Option(help="RAVDESS: cut leading and trailing silence.")] = True,
-    excited: Annotated[bool, typer.Option(help="IEMOCAP: excitement counts as happy.")] = True,
-    check_majority: Annotated[bool, typer.Option(help="IEMOCAP: recount the annotators' votes.")] = False,
+    trim: Annotated[bool | None, typer.Option(help="RAVDESS: cut leading and trailing silence; default: yes.")] = None,
+    excited: Annotated[bool | None, typer.Option(help="IEMOCAP: excitement counts as happy; default: yes.")] = None,
+    check_majority: Annotated[
+        bool | None,
+        typer.Option(help="IEMOCAP: recount the annotators' votes."),
+    ] = None,
 ) -> None:
     """Import a corpus as data directories: train/ and test/, the subsets of LibriTTS, or a single one.
 
@@ -46,14 +51,13 @@ def import_corpus(
     `file,speaker,gender,emotion,text`. Emotions are sad, neu, ang, hap. Without a column fold, folds are made by
     speaker; enrolment and trials of speakers with two utterances or more are made, too. Audio stays where it is.
     """
+    options = {"labels": labels, "trim": trim, "excited": excited, "check_majority": check_majority}
+    given = {name: value for name, value in options.items() if value is not None}
     with one_message():
-        from emotrace.corpus.importers import import_corpus as import_by_name
-
-        options = {"labels": labels, "trim": trim, "excited": excited, "check_majority": check_majority}
-        made, remarks = import_by_name(corpus.value, source, target, **options)
-    for data in made:
+        imported = import_by_name(corpus, source, target, **given)
+    for data in imported.data:
         typer.echo(f"{data.path}: {len(data)} utterances, {len(data.speakers)} speakers")
-    for remark in remarks:
+    for remark in imported.remarks:
         typer.echo(remark)
 
 

@@ -23,14 +23,15 @@ def anonymize(
     Example: `emotrace anonymize corpus corpus_anon --row ECAPA-anon-T12-soft`
     """
     with one_message():
-        from emotrace.study.directories import anonymise_directory
-        from emotrace.study.profiles import Selection, get_profile
+        from emotrace.anonymizer.draws import Selection
+        from emotrace.study.profiles import get_profile
+        from emotrace.study.verbs import anonymise
 
         chosen, *others = get_profile("phantom").select([row], layer=layer)
         if others:
             raise ValueError(f"--row {row} is a group; choose one of {', '.join(r.name for r in (chosen, *others))}")
         options = {"seed": seed, "jobs": worker_count(jobs), "scheduler": scheduler}
-        made = anonymise_directory(source, target, chosen, selection=Selection(level=level), **options)
+        made = anonymise(source, chosen, target=target, selection=Selection(level=level), **options)
     typer.echo(f"{target}: {len(made)} utterances by {chosen.name}")
 
 
@@ -59,20 +60,20 @@ def evaluate(
     Example: `emotrace evaluate corpus corpus_anon --out results --report report.html`
     """
     with one_message():
+        from emotrace.analysis.summary import summary_table, write_results
         from emotrace.corpus.files import write_text_atomic
         from emotrace.show.report.page import render_report
-        from emotrace.study.directories import evaluate_directories, write_evaluation
-        from emotrace.analysis.summary import summary_table
+        from emotrace.study.verbs import evaluate as evaluate_directories
 
         options = {"training": train_on, "enrolment": enrolment, "jobs": worker_count(jobs), "scheduler": scheduler}
-        found = evaluate_directories(original, anonymised, **options)
-        summary = summary_table(found)
+        results = evaluate_directories(original, anonymised, **options)
+        summary = summary_table(results)
         if out is not None:
-            write_evaluation(out, found, summary)
+            write_results(out, results, summary)
         if paths := [path for path in (report, out and out / "report.html") if path is not None]:
-            html = render_report(found, summary)
+            html = render_report(results, summary)
             for path in paths:
                 write_text_atomic(path, html)
     typer.echo(summary.to_string(index=False, float_format=lambda value: f"{value:.2f}", na_rep="-"))
-    for note in found.notes:
+    for note in results.notes:
         typer.echo(f"note: {note}")

@@ -74,9 +74,9 @@ def train(
     Example: `emotrace train acoustic-none-T6`
     """
     with one_message():
+        from emotrace.cli.workshops import paper_workshop, scale_workshop
         from emotrace.training.catalogue import TRAINERS
         from emotrace.training.catalogue import train as train_model
-        from emotrace.cli.workshops import paper_workshop, scale_workshop
 
         if model not in ("all", *TRAINERS):
             raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")

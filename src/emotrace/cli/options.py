@@ -9,15 +9,6 @@ from typing import Annotated
 import typer
 
 
-class CorpusName(StrEnum):
-    WAVS = "wavs"
-    RAVDESS = "ravdess"
-    LIBRISPEECH = "librispeech"
-    LIBRITTS = "libritts"
-    IEMOCAP = "iemocap"
-    LIBRI_TEST = "libri-test"
-
-
 class ProfileName(StrEnum):
     PHANTOM = "phantom"
     SCALE = "scale"
@@ -35,9 +26,12 @@ RowsOption = Annotated[
         "effects, seeds, snapshots."
     ),
 ]
-HearingOption = Annotated[
+LevelOption = Annotated[
     str | None,
-    typer.Option(help="The level experiment: its rows, heard by eGeMAPS + SVM as-recorded or normalised in level."),
+    typer.Option(
+        "--level-experiment",
+        help="The level experiment: its rows, recognised by eGeMAPS + SVM with the level as-recorded or normalised.",
+    ),
 ]
 LayerOption = Annotated[int, typer.Option(min=1, help="HuBERT layer that rows at T6 are taken at.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Of the pseudo-speakers; 0 is the study's own selection.")]
@@ -69,16 +63,17 @@ def one_message() -> Iterator[None]:
         raise typer.Exit(130) from error
 
 
-def layout_and_rows(profile: str, rows: str | None, layer: int, seed: int, hearing: str | None = None):
-    """The layout of a profile, and the rows that a list of names and groups, separated by commas, means."""
-    from emotrace.study.layout import Layout
+def profile_and_rows(name: str, rows: str | None, layer: int, seed: int, level: str | None = None):
+    """A profile at a seed, and the rows that a list of names and groups, separated by commas, means."""
+    from dataclasses import replace
+
     from emotrace.experiments.level import level_profile
     from emotrace.study.profiles import get_profile
 
-    names = None if rows is None else [name.strip() for name in rows.split(",") if name.strip()]
-    own = get_profile(profile)
-    layout = Layout(own if hearing is None else level_profile(own, hearing), seed=seed)
-    return layout, layout.profile.select(names, layer=layer)
+    names = None if rows is None else [each.strip() for each in rows.split(",") if each.strip()]
+    profile = replace(get_profile(name), seed=seed)
+    profile = profile if level is None else level_profile(profile, level)
+    return profile, profile.select(names, layer=layer)
 
 
 def worker_count(jobs: int | None) -> int:

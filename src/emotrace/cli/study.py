@@ -5,10 +5,10 @@ import typer
 from emotrace.cli.options import (
     AllOption,
     FreshOption,
-    HearingOption,
     JobsOption,
     KeepOption,
     LayerOption,
+    LevelOption,
     LibriSpeechOption,
     OutOption,
     ProfileName,
@@ -17,8 +17,8 @@ from emotrace.cli.options import (
     RowsOption,
     SchedulerOption,
     SeedOption,
-    layout_and_rows,
     one_message,
+    profile_and_rows,
     worker_count,
 )
 
@@ -28,29 +28,29 @@ def plan(
     rows: RowsOption = None,
     layer: LayerOption = 6,
     seed: SeedOption = 0,
-    hearing: HearingOption = None,
+    level: LevelOption = None,
 ) -> None:
     """Say what a run would do, how long it would take and what is missing. Starts nothing.
 
     Example: `emotrace plan --profile scale`
     """
     with one_message():
-        from emotrace.engine.plan import corpora_table, make_plan
         from emotrace.engine.workers import DEFAULT_JOBS
+        from emotrace.study.plan import corpora_table, make_plan
 
         if profile is ProfileName.PAPER:
             from emotrace.released.paper_plan import describe
 
             typer.echo(describe())
-        layout, chosen = layout_and_rows(profile, rows, layer, seed, hearing)
-        made = make_plan(layout, chosen)
-        if layout.profile.has_data():
-            typer.echo(corpora_table(layout).round(1).to_string(index=False) + "\n")
+        own, chosen = profile_and_rows(profile, rows, layer, seed, level)
+        made = make_plan(own, chosen)
+        if own.has_data():
+            typer.echo(corpora_table(own).round(1).to_string(index=False) + "\n")
     typer.echo(made.rows.round(1).to_string(index=False))
     typer.echo(
         f"\nto do: about {made.core_minutes:.0f} core-minutes, {made.core_minutes / DEFAULT_JOBS:.0f} minutes with "
         f"{DEFAULT_JOBS} workers, and {made.rows['disk_mb'].sum():.0f} MB; estimated from constants that were measured "
-        "on one x86-64 machine (emotrace/engine/plan.py)"
+        "on one x86-64 machine (emotrace/study/plan.py)"
     )
     for thing in made.missing:
         typer.echo(f"missing {thing}")
@@ -61,7 +61,7 @@ def run(
     rows: RowsOption = None,
     layer: LayerOption = 6,
     seed: SeedOption = 0,
-    hearing: HearingOption = None,
+    level: LevelOption = None,
     jobs: JobsOption = None,
     scheduler: SchedulerOption = None,
     ravdess: RavdessOption = None,
@@ -73,12 +73,12 @@ def run(
     """
     with one_message():
         from emotrace.study.profiles import get_profile, prepare
-        from emotrace.study.runner import run_rows
+        from emotrace.study.run import run_rows
 
-        layout, chosen = layout_and_rows(profile, rows, layer, seed, hearing)
+        own, chosen = profile_and_rows(profile, rows, layer, seed, level)
         prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
-        done = run_rows(layout, chosen, jobs=worker_count(jobs), scheduler=scheduler)
-    typer.echo(f"{layout.profile.results}: ran {', '.join(done) or 'nothing, all rows are there'}")
+        done = run_rows(own, chosen, jobs=worker_count(jobs), scheduler=scheduler)
+    typer.echo(f"{own.results}: ran {', '.join(done) or 'nothing, all rows are there'}")
 
 
 def reproduce(
@@ -95,7 +95,7 @@ def reproduce(
     keep: KeepOption = False,
     out: OutOption = None,
 ) -> None:
-    """Make recorded rows again from nothing, and say whether every prediction and every number is the same.
+    """Reproduce recorded rows from nothing, and say whether every prediction and every number is the same.
 
     What was recorded stays as it is. Stopped, the same command goes on. Exit code 1 where a transcript or a recognised
     emotion differs, or a number of table II by more than a millionth of a percentage point.
@@ -103,24 +103,25 @@ def reproduce(
     Example: `emotrace reproduce --profile scale --rows none-T1`
     """
     with one_message():
+        from emotrace.experiments.reproduction import KEPT, keep_comparisons, recorded_everywhere, together
+        from emotrace.experiments.reproduction import reproduce as reproduce_rows
         from emotrace.study.profiles import get_profile, prepare
-        from emotrace.experiments.reproduction import KEPT, keep_agreements, recorded_everywhere, together
-        from emotrace.experiments.reproduction import reproduce as make_again
 
-        own = get_profile(profile)
-        groups = recorded_everywhere(own) if every else [layout_and_rows(profile, rows, layer, seed)]
-        prepare(own, ravdess=ravdess, librispeech=librispeech)
-        found = []
-        for layout, chosen in groups:
-            lines = make_again(layout, chosen, jobs=worker_count(jobs), scheduler=scheduler, fresh=fresh and not found)
-            for path in [path for path in (layout.profile.results / KEPT if keep else None, out) if path]:
-                keep_agreements(layout, chosen, lines, path)
-            found += lines
-    for line in found:
+        plain = get_profile(profile)
+        groups = recorded_everywhere(plain) if every else [profile_and_rows(profile, rows, layer, seed)]
+        prepare(plain, ravdess=ravdess, librispeech=librispeech)
+        comparisons = []
+        for own, chosen in groups:
+            options = {"jobs": worker_count(jobs), "scheduler": scheduler, "fresh": fresh and not comparisons}
+            lines = reproduce_rows(own, chosen, **options)
+            for path in [path for path in (own.results / KEPT if keep else None, out) if path]:
+                keep_comparisons(own, chosen, lines, path)
+            comparisons += lines
+    for line in comparisons:
         typer.echo(f"{line.row:22} {line.state:6} {line.text()}")
-    if len(found) > 1:
-        typer.echo(f"{len(found)} rows: {together(found).text()}")
-    if not all(line.holds() for line in found):
+    if len(comparisons) > 1:
+        typer.echo(f"{len(comparisons)} rows: {together(comparisons).text()}")
+    if not all(line.holds() for line in comparisons):
         raise typer.Exit(1)
 
 
@@ -137,16 +138,14 @@ def probe(
     Example: `emotrace probe --profile scale`
     """
     with one_message():
-        from emotrace.study.layout import Layout
+        from dataclasses import replace
+
         from emotrace.experiments.probing import read_probing, run_probing
         from emotrace.study.profiles import get_profile, prepare
-        from emotrace.study.runner import require_scheduler
 
-        own = get_profile(profile)
+        own = replace(get_profile(profile), seed=seed)
         prepare(own, ravdess=ravdess, librispeech=librispeech)
-        done = run_probing(Layout(own, seed=seed), jobs=worker_count(jobs), scheduler=scheduler)
-        if scheduler and not done:
-            require_scheduler(scheduler)
+        done = run_probing(own, jobs=worker_count(jobs), scheduler=scheduler)
         table = read_probing(own)
     typer.echo(f"{own.results}: {'recorded' if done else 'recorded already'}; the best of each probe:")
     best = table.loc[table.groupby(["probe", "target"], sort=False)["estimate"].idxmax()]
@@ -166,17 +165,13 @@ def learning_curve(
     Example: `emotrace learning-curve --profile scale`
     """
     with one_message():
-        from emotrace.study.layout import Layout
-        from emotrace.experiments.learning_curve import run_learning_curve
         from emotrace.experiments.learning_curve import learning_curve as read_curve
+        from emotrace.experiments.learning_curve import run_learning_curve
         from emotrace.study.profiles import get_profile, prepare
-        from emotrace.study.runner import require_scheduler
 
         own = get_profile(profile)
         prepare(own, ravdess=ravdess, librispeech=librispeech)
-        done = run_learning_curve(Layout(own), jobs=worker_count(jobs), scheduler=scheduler)
-        if scheduler and not done:
-            require_scheduler(scheduler)
+        done = run_learning_curve(own, jobs=worker_count(jobs), scheduler=scheduler)
         table = read_curve(own)
     typer.echo(
         f"{own.results}: {'recorded' if done else 'recorded already'}; uar [%], and kept of the recordings' UAR:"
@@ -189,23 +184,25 @@ def status(
     rows: RowsOption = None,
     layer: LayerOption = 6,
     seed: SeedOption = 0,
-    hearing: HearingOption = None,
+    level: LevelOption = None,
 ) -> None:
     """Say which rows are done, partial, missing or stale.
 
     Example: `emotrace status --profile scale`
     """
     with one_message():
-        from emotrace.study.runner import row_state
+        from emotrace.engine.runner import state_of
+        from emotrace.study.run import works
 
-        layout, chosen = layout_and_rows(profile, rows, layer, seed, hearing)
-        states = [row_state(layout, row) for row in chosen]
-        lacking = layout.missing_models(chosen)
+        own, chosen = profile_and_rows(profile, rows, layer, seed, level)
+        found = works(own, chosen)
+        states = [state_of(work) for work in found]
+        lacking = found[0].keys.missing_models(chosen)
     for state in states:
         detail = f"differs: {', '.join(state.reasons)}" if state.reasons else ""
         detail = f"{state.files} of {state.total} files" if state.state == "partial" else detail
-        typer.echo(f"{state.row:22} {state.state:8} {detail}".rstrip())
+        typer.echo(f"{state.name:22} {state.state:8} {detail}".rstrip())
     if lacking:
         typer.echo(f"missing models: {', '.join(lacking)}")
-    if not layout.profile.has_data():
-        typer.echo(f"no data: {layout.profile.missing}")
+    if not own.has_data():
+        typer.echo(f"no data: {own.missing}")

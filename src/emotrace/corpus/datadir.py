@@ -11,8 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from emotrace.corpus.files import atomic_file, write_text_atomic
-from emotrace.corpus.kaldi import Emotion, audio_path, metadata_problems
-from emotrace.corpus.kaldi import FORMATS, CorpusError, Problem, Table, read_tables
+from emotrace.corpus.kaldi import FORMATS, CorpusError, Emotion, Tables, audio_path, metadata_problems, read_tables
 
 __all__ = [
     "CorpusError",

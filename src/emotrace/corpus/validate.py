@@ -10,8 +10,7 @@ from tqdm import tqdm
 
 from emotrace.corpus.audio import SAMPLE_RATE, AudioError, load_audio, read_samples
 from emotrace.corpus.datadir import DataDir
-from emotrace.corpus.kaldi import audio_path, metadata_problems
-from emotrace.corpus.kaldi import CorpusError, Problem, read_tables
+from emotrace.corpus.kaldi import CorpusError, Problem, audio_path, metadata_problems, read_tables
 
 SHORTEST_SECONDS = 0.4
 LOWEST_RATE = 8_000  # Hz; telephone speech, above which the recognisers' 16 kHz may be resampled from
@@ -71,11 +70,11 @@ def require_usable_audio(data: DataDir, *, shortest: float = SHORTEST_SECONDS) -
     That is audio which is unreadable, empty, NaN, digital silence, below 8 kHz, or shorter than `shortest` seconds.
     Channels and clipping are not held against it: `validate` names them.
     """
-    found = [f"audio of '{u.id}': {reason}" for u in data if (reason := unusable(u.path, shortest))]
-    if found:
-        more = f" (and {len(found) - 1} more utterances)" if len(found) > 1 else ""
+    problems = [f"audio of '{u.id}': {reason}" for u in data if (reason := unusable(u.path, shortest))]
+    if problems:
+        more = f" (and {len(problems) - 1} more utterances)" if len(problems) > 1 else ""
         raise CorpusError(
-            f"{data.path}: {found[0]}{more}; replace the file or leave the utterance out, "
+            f"{data.path}: {problems[0]}{more}; replace the file or leave the utterance out, "
             "emotrace validate lists all problems"
         )
 

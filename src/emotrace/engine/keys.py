@@ -187,7 +187,9 @@ class Keys:
 
     def _measurement(self, taken: Measurement) -> Component:
         made = [MEASURES.find(taken.measure), *([taken.backend] if taken.backend else [])]
-        return {"code": self.code(*made)} | self._weights(files=_files(taken.backend))
+        made += [feature.function for _, feature in taken.features]
+        names = {"features": [name for name, _ in taken.features]} if taken.features else {}
+        return {"code": self.code(*made)} | names | self._weights(files=_files(taken.backend))
 
     def _effect(self, name: str) -> Component:
         effect = EFFECTS.find(name)

@@ -6,9 +6,7 @@ ASR = Registry(
     "speech recogniser",
     {"pocketsphinx": "emotrace.evaluation.asr:PocketSphinx", "vpc": "emotrace.released.vpc:VpcAsr"},
 )
-ASV = Registry(
-    "speaker encoder", {"ge2e": "emotrace.evaluation.asv:Ge2e", "vpc": "emotrace.released.vpc:VpcAsv"}
-)
+ASV = Registry("speaker encoder", {"ge2e": "emotrace.evaluation.asv:Ge2e", "vpc": "emotrace.released.vpc:VpcAsv"})
 SER = Registry(
     "emotion recogniser",
     {
@@ -22,3 +20,8 @@ SER = Registry(
 """Recognisers by name; "vpc" are VoicePrivacy 2024's. Another one is a class, a line here and a line in a profile."""
 SEEDS = (0, 1, 2)
 """Of the emotion recognisers that are trained here, see `ser.bootstrap_sample`."""
+ACOUSTICS = (
+    *("centroid_hz", "kurtosis", "kurtosis_power", "kurtosis_amplitude"),
+    *("loudness_lufs", "loudness_peak_matched_lufs", "f0_mean_hz", "f0_range_st"),
+)
+"""The acoustic features that the study takes, among `acoustics.ACOUSTIC_FEATURES`."""

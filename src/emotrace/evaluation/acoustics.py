@@ -1,11 +1,17 @@
 """Acoustics on the original's voice activity (hypothesis H4). T samples at 16 kHz, L frames of 10 ms, K bins."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
 import numpy as np
 import pyloudnorm
 import webrtcvad
 
 from emotrace.corpus.audio import SAMPLE_RATE, level_normalise, peak_normalise, to_pcm16
-from emotrace.evaluation.spectrum import CENTROID_EDGES, HOP, KURTOSIS_EDGES, spectra, spectral_moments
+from emotrace.evaluation.spectrum import CENTROID_EDGES, HOP, KURTOSIS_EDGES, Moments, spectra, spectral_moments
+from emotrace.registry import Registry
 from emotrace.representation.f0 import yaapt_f0
 
 LOUDNESS_SECONDS = 0.4  # one gating block of BS.1770
@@ -39,28 +45,106 @@ def fit_mask(mask: np.ndarray, n_frames: int) -> np.ndarray:
     return np.pad(mask[:n_frames], (0, max(0, n_frames - len(mask))))
 
 
-def acoustic_features(waveform: np.ndarray, mask: np.ndarray) -> dict[str, float | int | list[int]]:
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """What an acoustic feature is read off: a waveform (T,) as recorded, and which of its frames are speech (L,).
+
+    The mask is the original's `oracle_mask`, fitted to the waveform. Shared intermediates are computed once.
+    """
+
+    waveform: np.ndarray
+    frames: np.ndarray
+
+    @cached_property
+    def magnitudes(self) -> np.ndarray:
+        """Magnitudes (N, K) of the N speech frames that are not digital silence, which has no spectrum."""
+        magnitudes = spectra(self.waveform)[self.frames]
+        return magnitudes[magnitudes.max(axis=1) > 0]
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Magnitude-weighted moments (N,) of the speech frames."""
+        return spectral_moments(self.magnitudes)
+
+    @cached_property
+    def f0(self) -> np.ndarray:
+        """F0 in Hz of the voiced speech frames. Raises F0Error as `yaapt_f0` does."""
+        track = yaapt_f0(level_normalise(self.waveform)).numpy()[: len(self.frames)]
+        return track[self.frames & (track > 0)]
+
+
+class AcousticFeature(NamedTuple):
+    """A number for an utterance: its unit, what figures call it, its function; NaN where there is nothing to read."""
+
+    unit: str
+    label: str
+    function: Callable[[Speech], float]
+
+
+def centroid_hz(speech: Speech) -> float:
+    """Median spectral centroid over speech frames."""
+    return median(speech.moments.centroid)
+
+
+def kurtosis(speech: Speech) -> float:
+    """Median spectral kurtosis over speech frames, frequencies weighted by magnitude."""
+    return median(speech.moments.kurtosis)
+
+
+def kurtosis_power(speech: Speech) -> float:
+    """Median spectral kurtosis over speech frames, frequencies weighted by power."""
+    return median(spectral_moments(speech.magnitudes**2).kurtosis)
+
+
+def kurtosis_amplitude(speech: Speech) -> float:
+    """Median over speech frames of the kurtosis of the bins' amplitudes."""
+    return median(amplitude_kurtosis(speech.magnitudes))
+
+
+def loudness_lufs(speech: Speech) -> float:
+    """Loudness of the whole waveform as it is, since BS.1770 has a gate of its own."""
+    return loudness(speech.waveform)
+
+
+def loudness_peak_matched_lufs(speech: Speech) -> float:
+    """Loudness after scaling to peak 0.95, as every synthesised version is."""
+    return loudness(peak_normalise(speech.waveform))
+
+
+def f0_mean_hz(speech: Speech) -> float:
+    """Mean F0 over voiced speech frames."""
+    return float(speech.f0.mean(dtype=np.float64)) if speech.f0.size else np.nan
+
+
+def f0_range_st(speech: Speech) -> float:
+    """`f0_range` over voiced speech frames."""
+    return f0_range(speech.f0) if speech.f0.size else np.nan
+
+
+def acoustic_features(
+    waveform: np.ndarray, mask: np.ndarray, features: Mapping[str, AcousticFeature] | None = None
+) -> dict[str, float | int | list[int]]:
     """Features of a waveform (T,) as recorded, on the speech frames of `mask` (L,), the original's `oracle_mask`.
 
-    centroid_hz, kurtosis, kurtosis_power, kurtosis_amplitude: medians over speech frames.
-    centroid_histogram, kurtosis_histogram: speech frames in each bin of CENTROID_EDGES and KURTOSIS_EDGES, values
-    beyond the edges in the outermost bins; utterances together make the distributions over frames of Fig. 4.
-    loudness_lufs, and loudness_peak_matched_lufs after scaling to peak 0.95, as every synthesised version is: of the
-    whole waveform, since BS.1770 has a gate of its own.
-    f0_mean_hz, f0_range_st (`f0_range`) over voiced speech frames. speech_frames and f0_voiced count the frames behind
-    the medians; where one is 0 its features are NaN. Raises as `fit_mask`, `loudness` and `yaapt_f0` do.
+    By default those of `ACOUSTIC_FEATURES`. Besides: centroid_histogram and kurtosis_histogram, speech frames in each
+    bin of CENTROID_EDGES and KURTOSIS_EDGES, values beyond the edges in the outermost bins (utterances together make
+    the distributions over frames of the paper's Fig. 4); speech_frames and f0_voiced, the frames behind the medians.
+    Where one is 0 its features are NaN. Raises as `fit_mask`, `loudness` and `yaapt_f0` do.
     """
-    speech = fit_mask(mask, len(waveform) // HOP)
-    f0 = yaapt_f0(level_normalise(waveform)).numpy()[: len(speech)]
-    voiced = f0[speech & (f0 > 0)]
+    speech = Speech(waveform, fit_mask(mask, len(waveform) // HOP))
+    features = ACOUSTIC_FEATURES if features is None else features
     return {
-        **_spectral_summary(waveform, speech),
-        "loudness_lufs": loudness(waveform),
-        "loudness_peak_matched_lufs": loudness(peak_normalise(waveform)),
-        "f0_mean_hz": float(voiced.mean(dtype=np.float64)) if voiced.size else np.nan,
-        "f0_range_st": f0_range(voiced) if voiced.size else np.nan,
-        "f0_voiced": int(voiced.size),
+        **{name: feature.function(speech) for name, feature in features.items()},
+        "centroid_histogram": histogram(speech.moments.centroid, CENTROID_EDGES),
+        "kurtosis_histogram": histogram(speech.moments.kurtosis, KURTOSIS_EDGES),
+        "speech_frames": len(speech.magnitudes),
+        "f0_voiced": int(speech.f0.size),
     }
+
+
+def median(values: np.ndarray) -> float:
+    """Median of (N,); NaN of nothing."""
+    return float(np.median(values)) if values.size else np.nan
 
 
 def amplitude_kurtosis(magnitudes: np.ndarray) -> np.ndarray:
@@ -100,19 +184,17 @@ def histogram(values: np.ndarray, edges: np.ndarray) -> list[int]:
     return np.histogram(np.clip(values[np.isfinite(values)], edges[0], edges[-1]), edges)[0].tolist()
 
 
-def _spectral_summary(waveform: np.ndarray, speech: np.ndarray) -> dict[str, float | int | list[int]]:
-    magnitudes = spectra(waveform)[speech]
-    magnitudes = magnitudes[magnitudes.max(axis=1) > 0]  # digital silence has no spectrum
-    centroid, _, kurtosis = spectral_moments(magnitudes)
-    values = {
-        "centroid_hz": centroid,
-        "kurtosis": kurtosis,
-        "kurtosis_power": spectral_moments(magnitudes**2).kurtosis,
-        "kurtosis_amplitude": amplitude_kurtosis(magnitudes),
-    }
-    medians = {name: float(np.median(value)) if value.size else np.nan for name, value in values.items()}
-    histograms = {
-        "centroid_histogram": histogram(centroid, CENTROID_EDGES),
-        "kurtosis_histogram": histogram(kurtosis, KURTOSIS_EDGES),
-    }
-    return {**medians, **histograms, "speech_frames": len(magnitudes)}
+ACOUSTIC_FEATURES = Registry(
+    "acoustic feature",
+    {
+        "centroid_hz": AcousticFeature("Hz", "spectral centroid", centroid_hz),
+        "kurtosis": AcousticFeature("", "spectral kurtosis", kurtosis),
+        "kurtosis_power": AcousticFeature("", "spectral kurtosis, by power", kurtosis_power),
+        "kurtosis_amplitude": AcousticFeature("", "kurtosis of amplitudes", kurtosis_amplitude),
+        "loudness_lufs": AcousticFeature("LUFS", "loudness", loudness_lufs),
+        "loudness_peak_matched_lufs": AcousticFeature("LUFS", "loudness, peak matched", loudness_peak_matched_lufs),
+        "f0_mean_hz": AcousticFeature("Hz", "mean F0", f0_mean_hz),
+        "f0_range_st": AcousticFeature("semitones", "F0 range", f0_range_st),
+    },
+)
+"""Every acoustic feature by name. Another one is a function, a line here and its name in `Recognisers.acoustics`."""

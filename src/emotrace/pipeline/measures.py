@@ -18,7 +18,7 @@ import numpy as np
 
 from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
-from emotrace.evaluation import ASR, ASV, SER
+from emotrace.evaluation import ACOUSTICS, ASR, ASV, SER
 from emotrace.registry import Registry
 
 
@@ -35,12 +35,14 @@ class Measure(StrEnum):
 class Measurement:
     """One measure, and which recogniser takes it; the acoustics are nobody's.
 
-    ``backend`` is the recogniser's class: it may be registered by the main process alone.
+    ``backend`` is the recogniser's class, ``features`` are the acoustic ones by name: both may be registered by the
+    main process alone.
     """
 
     measure: Measure
     recogniser: str = ""
     backend: type | None = field(default=None, compare=False)
+    features: tuple[tuple[str, Any], ...] = ()
 
     def __str__(self) -> str:
         return f"{self.measure}-{self.recogniser}" if self.recogniser else str(self.measure)
@@ -48,19 +50,23 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Recognisers:
-    """Who measures, by name: one of `ASR`, one of `ASV`, any number of `SER`; ``device`` is where networks run."""
+    """Who measures, by name: one of `ASR`, one of `ASV`, any number of `SER`; and which acoustic features are taken.
+
+    ``device`` is where networks run.
+    """
 
     asr: str = "pocketsphinx"
     asv: str = "ge2e"
     ser: tuple[str, ...] = ("functionals", "ge2e")
     device: str = "cpu"
+    acoustics: tuple[str, ...] = ACOUSTICS
 
     def measurements(self, measures: Iterable[Measure] = Measure) -> tuple[Measurement, ...]:
         """What has to be measured, each once. Raises ValueError for an unknown name."""
         wanted = frozenset(measures)
         found = [self.words] * (Measure.WORDS in wanted) + [self.speaker] * (Measure.SPEAKER in wanted)
         found += [self.emotion(name) for name in self.ser] if Measure.EMOTION in wanted else []
-        found += [Measurement(Measure.ACOUSTICS)] * (Measure.ACOUSTICS in wanted)
+        found += [self.acoustic] if Measure.ACOUSTICS in wanted else []
         return tuple(dict.fromkeys(found))
 
     @property
@@ -70,6 +76,13 @@ class Recognisers:
     @property
     def speaker(self) -> Measurement:
         return Measurement(Measure.SPEAKER, self.asv, ASV.find(self.asv))
+
+    @property
+    def acoustic(self) -> Measurement:
+        from emotrace.evaluation.acoustics import ACOUSTIC_FEATURES  # loads torch, for F0
+
+        features = tuple((name, ACOUSTIC_FEATURES.find(name)) for name in self.acoustics)
+        return Measurement(Measure.ACOUSTICS, features=features)
 
     def emotion(self, name: str) -> Measurement:
         """What recogniser ``name`` of emotion classifies: features of its own, or a speaker embedding."""
@@ -91,7 +104,7 @@ def measure(utterance: Utterance, wanted: Measurement, audio: Path, device: str)
     Raises:
         ValueError: the audio cannot be measured.
     """
-    backend = None if wanted.backend is None else recogniser(wanted.backend, device)
+    backend = dict(wanted.features) if wanted.backend is None else recogniser(wanted.backend, device)
     return MEASURES.find(wanted.measure)(utterance, load_audio(audio), backend)
 
 
@@ -115,12 +128,14 @@ def emotion(utterance: Utterance, waveform: np.ndarray, backend: Any) -> list[fl
     return [probabilities[emotion] for emotion in Emotion]
 
 
-def acoustics(utterance: Utterance, waveform: np.ndarray, _: None) -> dict[str, float | list[int] | None]:
+def acoustics(
+    utterance: Utterance, waveform: np.ndarray, features: Mapping[str, Any]
+) -> dict[str, float | list[int] | None]:
     """Acoustic features of a waveform (T,). Oracle voice activity: found on the recording, used on every version."""
-    from emotrace.evaluation.acoustics import acoustic_features, oracle_mask  # loads torch, for F0
+    from emotrace.evaluation.acoustics import acoustic_features, oracle_mask
 
-    features = acoustic_features(waveform, oracle_mask(load_audio(utterance.path)))
-    return {name: value if isinstance(value, list) else _number(value) for name, value in features.items()}
+    values = acoustic_features(waveform, oracle_mask(load_audio(utterance.path)), features)
+    return {name: value if isinstance(value, list) else _number(value) for name, value in values.items()}
 
 
 def _number(value: float) -> float | None:
@@ -135,7 +150,7 @@ MEASURES = Registry(
     "measure",
     {Measure.WORDS: words, Measure.SPEAKER: speaker, Measure.EMOTION: emotion, Measure.ACOUSTICS: acoustics},
 )
-"""How each measure is taken: utterance, waveform (T,) and recogniser -> what JSON can write."""
+"""How each measure is taken: utterance, waveform (T,) and recogniser (or features) -> what JSON can write."""
 
 
 @dataclass(frozen=True)

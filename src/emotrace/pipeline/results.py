@@ -14,15 +14,13 @@ import soundfile
 from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.corpus.files import atomic_file
 from emotrace.evaluation import SEEDS
-from emotrace.pipeline.measures import Measure, Measurement, Recognisers, Rendering, recogniser
+from emotrace.pipeline.measures import Measure, Recognisers, Rendering, recogniser
 
 _TEXT = ("row", "corpus", "utterance", "speaker", "gender", "emotion", "fold")
-_ACOUSTIC = {
-    **dict.fromkeys(("centroid_hz", "kurtosis", "kurtosis_power", "kurtosis_amplitude"), pa.float64()),
-    **dict.fromkeys(("loudness_lufs", "loudness_peak_matched_lufs"), pa.float64()),
+_FRAMES = {
     **dict.fromkeys(("centroid_histogram", "kurtosis_histogram"), pa.list_(pa.int32())),
     "speech_frames": pa.int32(),
-    **dict.fromkeys(("f0_mean_hz", "f0_range_st", "f0_voiced"), pa.float64()),
+    "f0_voiced": pa.float64(),
 }
 TRIALS = pa.schema(
     {
@@ -52,7 +50,8 @@ def utterance_schema(recognisers: Recognisers) -> pa.Schema:
             **dict.fromkeys(("text", "hypothesis"), pa.string()),
             **dict.fromkeys(("words", "word_errors"), pa.int32()),
             **dict.fromkeys(emotion_columns(recognisers), pa.string()),
-            **_ACOUSTIC,
+            **dict.fromkeys(recognisers.acoustics, pa.float64()),
+            **_FRAMES,
         }
     )
 
@@ -68,7 +67,7 @@ def utterance_lines(
         training: unless other speakers' recordings are given.
     """
     words = rendering.read(recognisers.words) if Measure.WORDS in rendering.measures else {}
-    acoustics = rendering.read(Measurement(Measure.ACOUSTICS)) if Measure.ACOUSTICS in rendering.measures else {}
+    acoustics = rendering.read(recognisers.acoustic) if Measure.ACOUSTICS in rendering.measures else {}
     emotions = recognised_emotions(rendering, original, training, recognisers)
     lines = []
     for utterance in rendering.data:

@@ -7,10 +7,12 @@ A checksum that its publisher does not state is None: `download.obtain` records 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from emotrace.paths import checkpoints
+from emotrace.pipeline.rows import PAPER_ROWS
 from emotrace.registry import Registry
 from emotrace.weights import CheckpointError
 
@@ -71,6 +73,11 @@ class Checkpoint:
     def archive(self) -> Download | None:
         """Its archive, or None for plain files."""
         return self.downloads[0] if self.downloads[0].is_archive else None
+
+    @property
+    def megabytes(self) -> float:
+        """Size of its files; NaN where that of one is not published."""
+        return sum(math.nan if file.megabytes is None else file.megabytes for file in self.downloads)
 
     def path(self, folder: Path | None = None) -> Path:
         """What the loader takes: a file, or a folder of several, below the checkpoint folder.
@@ -233,5 +240,7 @@ SOURCES = {
 }
 """Which checkpoint each model of the paper's profile is converted from. The ECAPA-TDNN is SSL-SAS's own: its generator
 was trained with that one."""
+VOCODERS = {f"unified-{row.ir.name}": row.ir for row in PAPER_ROWS if row.vocoder == "unified"}
+"""The vocoders of the paper's profile, and the IR that each takes; all but the one in SOURCES have to be trained."""
 RECOGNISERS = ("vpc_asv_orig", "vpc_asr", "vpc_ser")
 """The checkpoints that the paper's profile measures with."""

@@ -63,8 +63,8 @@ def _obtain_file(checkpoint: Checkpoint, download: Download, root: Path, path: P
             raise MissingCheckpointError(checkpoint.instructions(root, reason=reason)) from error
         except ValueError as error:  # pooch's, of the digest
             raise CheckpointError(
-                f"{download.url}: the server sent another or damaged file, not the published {download.sha256}; nothing "
-                f"was kept. Try again; if it stays so, the release has changed ({error})"
+                f"{download.url}: the server sent another or damaged file than the published {download.sha256}; "
+                f"nothing was kept. Try again; if it stays so, the release has changed ({error})"
             ) from error
     Lock(root).check({path: download.sha256}, source=download.url)
 

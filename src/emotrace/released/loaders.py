@@ -26,8 +26,8 @@ from emotrace.weights import CheckpointError
 
 FORMATS = ("model.safetensors", "pytorch_model.bin")  # transformers', the first that is there
 BLOCKS = 4  # of an ECAPA-TDNN, before the aggregation
-# SSL-SAS saves its front-ends with the generator, though they are frozen: the soft predictor and the ECAPA-TDNN with its
-# filter bank. They are read from their own files.
+# SSL-SAS saves its frozen front-ends with the generator: the soft predictor, and the ECAPA-TDNN with its filter bank.
+# They are read from their own files.
 FRONT_ENDS = ("latent_encoder.", "feat_model.", "xv_model.", "fbank.", "mean_var_norm.")
 _PRETRAINING = re.compile(r"(final_proj\.(weight|bias)|label_embs_concat)$")
 _FAIRSEQ_NAMES = (

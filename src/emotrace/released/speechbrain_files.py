@@ -1,11 +1,13 @@
-"""speechbrain's hyperparams.yaml, read as data.
+"""speechbrain's hyperparams.yaml and label files, read as data.
 
-speechbrain's own reader (HyperPyYAML) imports and calls whatever a file names, so a downloaded file could run any code.
-Here a tag (!new:, !name:, !apply:, !ref, ...) stays a tag with its arguments, and nothing is imported or called.
+speechbrain's own reader of YAML (HyperPyYAML) imports and calls whatever a file names, so a downloaded file could run
+any code. Here a tag (!new:, !name:, !apply:, !ref, ...) stays a tag with its arguments, and nothing is imported or
+called.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +19,13 @@ import yaml
 from emotrace.weights import CheckpointError
 
 DEPTH = 20  # references to references, lists in lists
+SEPARATOR = " => "
+END = "================"  # of the labels; what follows are options of speechbrain's encoder
 
 
 @dataclass(frozen=True)
 class Tagged:
-    """A value with a tag: `tag` without "!", e.g. "new:torch.nn.Linear"; `value` its mapping, list or text."""
+    """A value with a tag: ``tag`` without "!", e.g. "new:torch.nn.Linear"; ``value`` its mapping, list or text."""
 
     tag: str
     value: Any
@@ -68,19 +72,19 @@ class Hyperparams:
         return cls(Path(path), values)
 
     def arguments(self, name: str, *, of: str) -> dict[str, Any]:
-        """Keyword arguments of the object `name`, references resolved, which must be a new object of class `of`.
+        """Keyword arguments of the object ``name``, references resolved, which must be a new object of class ``of``.
 
-        `of` is a regular expression for the class's full name. Raises CheckpointError when it is another class.
+        ``of`` is a regular expression for the class's full name. Raises CheckpointError when it is another class.
         """
         entry = self.values.get(name)
         if not isinstance(entry, Tagged) or not entry.tag.startswith("new:") or not re.fullmatch(of, entry.target):
-            found = entry.target if isinstance(entry, Tagged) else entry
-            raise CheckpointError(f"{self.path}: {name} is {found!r}, expected a new object of {of}: another model")
-        given = entry.value if isinstance(entry.value, dict) else {}
-        return {key: self.resolved(value) for key, value in given.items()}
+            given = entry.target if isinstance(entry, Tagged) else entry
+            raise CheckpointError(f"{self.path}: {name} is {given!r}, expected a new object of {of}: another model")
+        arguments = entry.value if isinstance(entry.value, dict) else {}
+        return {key: self.resolved(value) for key, value in arguments.items()}
 
     def resolved(self, value: Any, depth: int = 0) -> Any:
-        """`value` with each "!ref <key>" replaced by that key's value, inside lists too; other tags stay tags.
+        """``value`` with each "!ref <key>" replaced by that key's value, inside lists too; other tags stay tags.
 
         Raises CheckpointError for a reference to a key that is not there, or in a circle.
         """
@@ -96,3 +100,23 @@ class Hyperparams:
         if match.group(1) not in self.values:
             raise CheckpointError(f"{self.path}: reference <{match.group(1)}> leads nowhere")
         return self.resolved(self.values[match.group(1)], depth + 1)
+
+
+def read_labels(path: Path) -> dict[int, str]:
+    """Index -> label of a tokenizer.ckpt or label_encoder.txt, e.g. {0: "<blank>", 3: "A"}.
+
+    A line is a Python literal, " => " and its index; only literals are read, nothing is evaluated. Raises
+    CheckpointError when the file is missing, damaged, or has an index twice.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        entries = [line.rsplit(SEPARATOR, 1) for line in lines[: lines.index(END)]]
+        pairs = [(int(index), ast.literal_eval(label)) for label, index in entries]
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not a label file of speechbrain ({error})") from error
+    labels = dict(pairs)
+    if not labels or len(labels) != len(pairs) or not all(isinstance(label, str) for label in labels.values()):
+        raise CheckpointError(f"{path}: not a label file of speechbrain: empty, an index twice, or a label of no text")
+    return labels

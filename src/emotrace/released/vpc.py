@@ -1,4 +1,4 @@
-"""VoicePrivacy 2024's evaluation models: verification, speech recognition and emotion recognition.
+"""VoicePrivacy 2024's recognisers: of speakers, words and emotions.
 
 Built from the numbers in their folders; of the code in them (custom_interface.py, the classes that a hyperparams.yaml
 names) nothing is run. T samples at 16 kHz, E embedding dimensions, L frames, C channels.
@@ -7,6 +7,7 @@ names) nothing is run. T samples at 16 kHz, E embedding dimensions, L frames, C 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -17,10 +18,10 @@ from torch import Tensor, nn
 
 from emotrace.corpus.audio import peak_normalise
 from emotrace.corpus.datadir import Emotion
-from emotrace.analysis.metrics import normalise_text
-from emotrace.released.hyperparams import Hyperparams, Tagged
-from emotrace.released.labels import read_labels
-from emotrace.released.speaker import ecapa_voxceleb
+from emotrace.evaluation.asr import normalise_text
+from emotrace.released.checkpoints import CHECKPOINTS
+from emotrace.released.loaders import ecapa_voxceleb
+from emotrace.released.speechbrain_files import Hyperparams, Tagged, read_labels
 from emotrace.released.wav2vec2 import Wav2Vec2Encoder, wav2vec2_encoder
 from emotrace.released.weights import fill, read_weights, shape, tensors
 from emotrace.representation.ecapa import Ecapa
@@ -28,13 +29,32 @@ from emotrace.weights import CheckpointError
 
 HYPERPARAMS = "hyperparams.yaml"
 ECAPA = r"speechbrain\.lobes\.models\.ECAPA_TDNN\.ECAPA_TDNN"
-# What speechbrain's class takes by default and no shape of a weight tells.
+# what speechbrain's class takes by default and no shape of a weight tells
 ECAPA_KERNELS, ECAPA_DILATIONS = [5, 3, 3, 3, 1], [1, 2, 3, 4, 1]
 ACTIVATIONS = {"torch.nn.LeakyReLU": nn.LeakyReLU, "torch.nn.ReLU": nn.ReLU, "torch.nn.GELU": nn.GELU}
 
 
-class VpcAsv:
-    """Speaker verification's encoder; a `SpeakerEncoder` (evaluation.asv)."""
+class _Recogniser:
+    """A recogniser made of a released checkpoint."""
+
+    checkpoint: ClassVar[str]
+
+    @classmethod
+    def make(cls, device: str = "cpu") -> Self:
+        """From the checkpoint folder. Raises MissingCheckpointError where it is not there, else as `load`."""
+        return cls.load(CHECKPOINTS.find(cls.checkpoint).path(), device=device)
+
+    @classmethod
+    def files(cls) -> tuple[Path, ...]:
+        """Every file of the checkpoint, sorted. Raises MissingCheckpointError where it is not there."""
+        folder = CHECKPOINTS.find(cls.checkpoint).path()
+        return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+class VpcAsv(_Recogniser):
+    """Speaker verification's encoder, an ECAPA-TDNN; an `evaluation.asv.SpeakerEncoder`."""
+
+    checkpoint = "vpc_asv_orig"
 
     def __init__(self, ecapa: Ecapa, *, device: str = "cpu") -> None:
         self._ecapa = ecapa.to(device)
@@ -63,8 +83,10 @@ class VpcAsv:
         return self._ecapa.embed(torch.from_numpy(trimmed).to(self._device)).cpu().numpy()
 
 
-class VpcAsr:
-    """Speech recognition: wav2vec 2.0, a small network, CTC, greedy; a `Recogniser` (evaluation.asr)."""
+class VpcAsr(_Recogniser):
+    """Speech recognition: wav2vec 2.0, a small network, greedy CTC; an `evaluation.asr.SpeechRecogniser`."""
+
+    checkpoint = "vpc_asr"
 
     def __init__(
         self, encoder: Wav2Vec2Encoder, head: nn.ModuleList, labels: dict[int, str], blank: int, *, device: str = "cpu"
@@ -100,16 +122,20 @@ class VpcAsr:
         return normalise_text("".join(self._labels[index] for index in indices))
 
 
-class VpcSer:
+class VpcSer(_Recogniser):
     """Emotion recognition, one model a fold: wav2vec 2.0, the mean over time, one linear layer.
 
-    A fold's model is loaded at its first use and kept (380 MB each).
+    An `evaluation.ser.FoldRecogniser`. A fold's model is loaded at its first use and kept (380 MB each).
     """
+
+    checkpoint = "vpc_ser"
+    label = "wav2vec 2.0 of VoicePrivacy 2024"
+    embedding = ""
 
     def __init__(self, folders: dict[str, Path], *, device: str = "cpu") -> None:
         self._folders = folders
         self._device = device
-        self._models: dict[str, _SerFold] = {}
+        self._models: dict[str, _FoldModel] = {}
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "cpu") -> VpcSer:
@@ -117,24 +143,13 @@ class VpcSer:
 
         Raises CheckpointError when there is no fold.
         """
-        found = sorted(path for path in Path(folder).rglob("fold_*") if path.is_dir())
-        folders = {path.name.removeprefix("fold_"): path for path in found}
-        if not folders:
+        paths = sorted(path for path in Path(folder).rglob("fold_*") if path.is_dir())
+        if not paths:
             raise CheckpointError(f"{folder}: no folder fold_1, fold_2, ... in it or below it")
-        return cls(folders, device=device)
-
-    @property
-    def folds(self) -> tuple[str, ...]:
-        """The folds there are, as in spk2fold."""
-        return tuple(self._folders)
-
-    def predict(self, waveform: np.ndarray, fold: str) -> Emotion:
-        """The most probable emotion; arguments and errors of `posteriors`."""
-        probabilities = self.posteriors(waveform, fold)
-        return max(probabilities, key=probabilities.__getitem__)
+        return cls({path.name.removeprefix("fold_"): path for path in paths}, device=device)
 
     def posteriors(self, waveform: np.ndarray, fold: str) -> dict[Emotion, float]:
-        """Emotion -> probability for a waveform (T,) of a speaker in test fold `fold`, e.g. "1"; they add up to 1.
+        """Emotion -> probability for a waveform (T,) of a speaker in test fold ``fold``, e.g. "1"; they add up to 1.
 
         speechbrain's pooling adds random noise below 1e-4 to the mean; it is left out here. Raises CheckpointError when
         the fold is unknown or its model cannot be read, ValueError for less than 25 ms, or NaN.
@@ -142,11 +157,11 @@ class VpcSer:
         if fold not in self._models:
             if fold not in self._folders:
                 raise CheckpointError(f"no emotion model of fold '{fold}'; there are {', '.join(self._folders)}")
-            self._models[fold] = _SerFold(self._folders[fold], self._device)
+            self._models[fold] = _FoldModel(self._folders[fold], self._device)
         return self._models[fold](waveform)
 
 
-class _SerFold:
+class _FoldModel:
     """The emotion recogniser of one fold."""
 
     def __init__(self, folder: Path, device: str) -> None:
@@ -174,7 +189,7 @@ def _batch(waveform: np.ndarray, device: str) -> Tensor:
 
 
 def _ctc_head(path: Path, hyperparams: Hyperparams) -> nn.ModuleList:
-    """asr.ckpt: speechbrain's VanillaNN and the linear layer of the labels."""
+    """asr.ckpt: speechbrain's VanillaNN (L, C) -> (L, C), and the linear layer of the labels."""
     options = hyperparams.arguments("enc", of=r"speechbrain\.lobes\.models\.VanillaNN\.VanillaNN")
     activation = options.get("activation")
     name = activation.target if isinstance(activation, Tagged) else "torch.nn.LeakyReLU"
@@ -208,15 +223,15 @@ def _emotions(path: Path) -> dict[int, Emotion]:
 
 
 def _checkpoint(folder: Path, name: str) -> Path:
-    """The file in `folder` or below it; of several, that of the last folder by name (CKPT+DATE), as the challenge."""
-    found = sorted(path for path in Path(folder).rglob(name) if path.is_file())
-    if not found:
+    """The file in ``folder`` or below it; of several, that of the last folder by name (CKPT+DATE), as the challenge."""
+    paths = sorted(path for path in Path(folder).rglob(name) if path.is_file())
+    if not paths:
         raise CheckpointError(f"{folder}: no {name} in it or below it")
-    return found[-1]
+    return paths[-1]
 
 
 def _beside(path: Path, name: str, top: Path) -> Path:
-    """The file `name` in the folder of `path`, else in the nearest one above it up to `top`."""
+    """The file ``name`` in the folder of ``path``, else in the nearest one above it up to ``top``."""
     for folder in path.parents:
         if (folder / name).is_file():
             return folder / name

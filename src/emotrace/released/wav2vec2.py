@@ -29,7 +29,7 @@ MINIMUM = 400  # samples in the receptive field of the first frame
 
 
 class Wav2Vec2Encoder(nn.Module):
-    """wav2vec 2.0 as speechbrain's recipes use it: the waveform standardised, the whole output where the recipe says so.
+    """wav2vec 2.0 as speechbrain's recipes use it: standardised waveform, and where the recipe says so, output.
 
     Both are per utterance, as speechbrain does it for a batch of one. VoicePrivacy recognises words in batches of eight
     utterances padded with zeros, which there enter the statistics: its results may differ in a few words.
@@ -78,9 +78,9 @@ def _standardise(path: Path) -> bool:
 def transformer_config(kind: type[Config], state: Mapping[str, Tensor], path: Path) -> Config:
     """The configuration of the HuBERT or wav2vec 2.0 with these weights, in transformers' names.
 
-    What no shape tells is as in every model that fairseq released: strides 5, 2, 2, 2, 2, 2, 2; sixteen heads from width
-    1024 on, twelve below; pre-norm layers exactly where the convolutions have layer norms. Raises CheckpointError when
-    a tensor that tells it is missing, or it is not one of these architectures.
+    What no shape tells is as in every model that fairseq released: strides 5, 2, 2, 2, 2, 2, 2; sixteen heads from
+    width 1024 on, twelve below; pre-norm layers exactly where the convolutions have layer norms. Raises CheckpointError
+    when a tensor that tells it is missing, or it is not one of these architectures.
     """
     layers = count(state, r"encoder\.layers\.(\d+)\.")
     if layers == 0 or count(state, r"feature_extractor\.conv_layers\.(\d+)\.") != CONVOLUTIONS:

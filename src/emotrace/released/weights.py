@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, TypeVar
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from emotrace.weights import CheckpointError
 
 Module = TypeVar("Module", bound=nn.Module)
-MANY = 4  # keys named in a message before "and n more"
+LONGEST = 400  # characters of a message that names keys
 
 
 class _Ignored:
@@ -88,7 +89,7 @@ def tensors(content: Any, path: Path, key: str | None = None) -> dict[str, Tenso
         raise CheckpointError(f"{path}: no weights{f' under the key {key!r}' if key else ''}: another kind of file")
     state = {str(name).removeprefix("module."): value for name, value in state.items()}
     if bad := [name for name, value in state.items() if not torch.isfinite(value).all()]:
-        raise CheckpointError(f"{path}: NaN or infinite weights in {_named(bad)}; get it again")
+        raise CheckpointError(f"{path}: NaN or infinite weights in {shorten(', '.join(bad), LONGEST)}; get it again")
     return state
 
 
@@ -97,16 +98,10 @@ def fill(module: Module, state: Mapping[str, Tensor], path: Path) -> Module:
 
     Raises CheckpointError naming the keys that are missing, unexpected or of another shape.
     """
-    wanted = module.state_dict()
-    problems = {
-        "missing": wanted.keys() - state.keys(),
-        "unexpected": state.keys() - wanted.keys(),
-        "of another shape": {key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape},
-    }
-    if any(problems.values()):
-        parts = [f"{what}: {_named(sorted(keys))}" for what, keys in problems.items() if keys]
-        raise CheckpointError(f"{path}: weights of another model ({'; '.join(parts)})")
-    module.load_state_dict(dict(state))
+    try:
+        module.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: weights of another model: {shorten(str(error), LONGEST)}") from error
     return module.eval()
 
 
@@ -120,8 +115,3 @@ def shape(state: Mapping[str, Tensor], key: str, path: Path) -> tuple[int, ...]:
 def count(state: Mapping[str, Tensor], pattern: str) -> int:
     """How many different numbers stand where `pattern` (a regular expression with one group) has its group."""
     return len({match.group(1) for key in state if (match := re.match(pattern, key))})
-
-
-def _named(keys: list[str]) -> str:
-    more = f" and {len(keys) - MANY} more" if len(keys) > MANY else ""
-    return ", ".join(keys[:MANY]) + more

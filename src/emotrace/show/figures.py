@@ -1,12 +1,13 @@
-"""The figures of the notebooks: one style, one colour per row of table II and per emotion, readable on a phone.
+"""The figures of rows and emotions: one style, one colour per row of table II and per emotion, readable on a phone.
 
-Every figure is 4.8 inches wide: scaled to a 360-pixel column, its text is still 11 pixels high. Rows of the
-study are always lines of text on the left, never a legend, so that no figure rests on colour alone. Panels are stacked:
-one for each value of the column `panel` (a profile, a corpus, an isolation set), in order of appearance.
+Every figure is 4.8 inches wide: scaled to a 360-pixel column, its text is still 11 pixels high. Rows of the study are
+always lines of text on the left, never a legend, so that no figure rests on colour alone. Panels are stacked: one for
+each value of the column `panel` (a profile, a corpus, an isolation set), in order of appearance.
 """
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from emotrace.pipeline.rows import Row, hubert_row, with_layer
+from emotrace.study.groups import all_rows
 
 WIDTH = 4.8  # inches
 DPI = 150
@@ -27,7 +31,8 @@ EMOTION_COLOURS = {"sad": "#0072B2", "neu": "#8C8C8C", "ang": "#D55E00", "hap": 
 EMOTION_MARKERS = {"sad": "v", "neu": "s", "ang": "^", "hap": "o", "uar": "D"}
 EMOTION_NAMES = {"sad": "sad", "neu": "neutral", "ang": "angry", "hap": "happy", "uar": "UAR"}
 
-# Controls are greys; a speaker embedding is a hue; the soft units are its dark shade.
+# By row, or by the column "speaker" of table II. Controls are greys; a speaker embedding is a hue; the soft units are
+# its dark shade.
 ROW_COLOURS = {
     "original": "#000000",
     "official-control": "#5A5A5A",
@@ -44,7 +49,7 @@ ROW_COLOURS = {
     "B4-IR": "#9B7EBD",
     "B5-IR": "#7A5C3E",
 }
-PAIR_COLOUR = "#333333"
+OTHER_COLOUR = "#333333"  # of pairs of rows, and of rows that are not the study's
 HUES = ("#0072B2", "#D55E00", "#E6A700", "#8C8C8C")
 MARKERS = ("o", "^", "s", "D")
 
@@ -59,33 +64,38 @@ class Drawing(Figure):
 
 
 def use_style() -> None:
-    """The one style of all figures; importing nothing, changing seaborn's and matplotlib's defaults."""
-    sns.set_theme(
-        context="paper",
-        style="whitegrid",
-        rc={
-            "figure.dpi": DPI,
-            "savefig.dpi": DPI,
-            "font.size": TEXT,
-            "axes.labelsize": TEXT,
-            "axes.titlesize": TEXT,
-            "xtick.labelsize": TEXT,
-            "ytick.labelsize": TEXT,
-            "legend.fontsize": TEXT,
-            "font.family": "DejaVu Sans",
-            "figure.constrained_layout.use": True,
-        },
-    )
+    """The one style of all figures: changes seaborn's and matplotlib's defaults, which importing does not."""
+    rc = {
+        "figure.dpi": DPI,
+        "savefig.dpi": DPI,
+        "font.size": TEXT,
+        "axes.labelsize": TEXT,
+        "axes.titlesize": TEXT,
+        "xtick.labelsize": TEXT,
+        "ytick.labelsize": TEXT,
+        "legend.fontsize": TEXT,
+        "font.family": "DejaVu Sans",
+        "figure.constrained_layout.use": True,
+    }
+    sns.set_theme(context="paper", style="whitegrid", rc=rc)
 
 
-def row_colour(row: str) -> str:
+@cache
+def known_rows() -> dict[str, Row]:
+    """Every row of the study and of its experiments, at every layer, by name."""
+    return {row.name: row for layer in range(1, 13) for row in with_layer(all_rows(), layer)}
+
+
+def row_colour(name: str) -> str:
     """The colour of a row; one at another layer (none-T3) has that of its family (none-T6), a pair of rows has none.
 
     A unified vocoder's row has the colour of the same IR in two stages, but for the log-mel control.
     """
-    row = row if row in ROW_COLOURS else row.removeprefix("unified-")
-    family = row.rsplit("-T", 1)[0] if row.count("-T") == 1 else row
-    return PAIR_COLOUR if "\n" in row else ROW_COLOURS.get(row) or ROW_COLOURS.get(family, PAIR_COLOUR)
+    row = known_rows().get(name)
+    if name in ROW_COLOURS or row is None or row.ir is None or row.ir.is_spectrogram:
+        return ROW_COLOURS.get(name, OTHER_COLOUR)
+    plain = hubert_row(row.ir.speaker, row.ir.layer, row.ir.post, anonymise=bool(row.anonymizer))
+    return ROW_COLOURS.get(plain.name) or ROW_COLOURS.get(row.speaker, OTHER_COLOUR)
 
 
 def interval_figure(
@@ -109,10 +119,10 @@ def interval_figure(
     Raises:
         ValueError: an empty frame, or an estimate that is not a number.
     """
-    if frame.empty or not np.isfinite(frame["estimate"].to_numpy(float)).all():
-        raise ValueError(f"{label}: nothing to draw, or an estimate that is not a number")
-    figure, panels = _panels(frame, lines_per_panel=frame.groupby("panel", sort=False)["line"].nunique(), hue=hue)
-    for (title, part), axes in zip(frame.groupby("panel", sort=False), panels, strict=True):
+    require_numbers(frame, label)
+    line = LINE if hue is None else max(LINE, MARK * frame[hue].nunique())
+    figure, panels = _panels_of_lines(frame, "line", line)
+    for (title, part), axes in panels:
         _draw_intervals(axes, part, hue)
         axes.set(title=title, xlabel=label)
         if limits is not None:
@@ -120,7 +130,7 @@ def interval_figure(
             axes.set_xlim(limits[0] - margin, limits[1] + margin)
         if zero:
             axes.axvline(0, color="black", linewidth=0.8)
-    _legend(figure, panels[0])
+    _legend(figure, figure.axes[0])
     return figure
 
 
@@ -133,9 +143,8 @@ def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bo
         label: of the x axis, with its unit.
         log: logarithmic x axis.
     """
-    frame = frame.dropna(subset=[column])
-    figure, panels = _panels(frame, lines_per_panel=frame.groupby("panel", sort=False)["row"].nunique(), line=0.4)
-    for (title, part), axes in zip(frame.groupby("panel", sort=False), panels, strict=True):
+    figure, panels = _panels_of_lines(frame.dropna(subset=[column]), "row")
+    for (title, part), axes in panels:
         rows = list(dict.fromkeys(part["row"]))
         sns.violinplot(
             part, x=column, y="row", hue="row", order=rows, hue_order=rows, palette=[row_colour(row) for row in rows],
@@ -145,7 +154,7 @@ def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bo
         axes.axvline(part.loc[part["row"] == rows[0], column].median(), color="black", linestyle=":", linewidth=1)
         axes.set(title=title, xlabel=label, ylabel="")
     if log:
-        _log_ticks(panels)
+        _log_ticks(figure.axes)
     return figure
 
 
@@ -173,9 +182,9 @@ def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Drawing:
     Args:
         confusions: title -> counts, true class (lines) x predicted class (columns).
     """
-    height = 0.8 + 2.2 * -(-len(confusions) // 2)
-    figure = Drawing(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
-    grid = figure.subplots(-(-len(confusions) // 2), 2, sharex=True, sharey=True, squeeze=False)
+    n_lines = -(-len(confusions) // 2)
+    figure = Drawing(figsize=(WIDTH, 0.8 + 2.2 * n_lines), dpi=DPI, layout="constrained")
+    grid = figure.subplots(n_lines, 2, sharex=True, sharey=True, squeeze=False)
     for axes, (title, counts) in zip(grid.flat, confusions.items(), strict=False):
         shares = 100 * counts.div(counts.sum(axis=1), axis=0)
         sns.heatmap(shares, vmin=0, vmax=100, cmap="cividis", annot=True, fmt=".0f", cbar=False, square=True, ax=axes)
@@ -183,23 +192,32 @@ def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Drawing:
         axes.set(xlabel="", ylabel="")
     if len(confusions) % 2:
         grid[-1, 1].set_visible(False)
-        grid[max(0, len(grid) - 2), 1].tick_params(labelbottom=True)  # now the lowest of its column
+        grid[max(0, n_lines - 2), 1].tick_params(labelbottom=True)  # now the lowest of its column
     figure.supxlabel("predicted", fontsize=TEXT)
     figure.supylabel("true (each line: 100 %)", fontsize=TEXT)
     return figure
 
 
-def _panels(
-    frame: pd.DataFrame, *, lines_per_panel: pd.Series, hue: str | None = None, line: float = LINE
-) -> tuple[Drawing, Sequence[Axes]]:
-    """Stacked axes, each as high as its lines need."""
-    line = line if hue is None else max(line, MARK * frame[hue].nunique())
-    heights = [HEAD + line * count for count in lines_per_panel]
-    figure = Drawing(figsize=(WIDTH, sum(heights)), dpi=DPI, layout="constrained")
-    panels = figure.subplots(len(heights), 1, sharex=True, gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
+def require_numbers(frame: pd.DataFrame, what: str, column: str = "estimate") -> None:
+    """Raise ValueError for an empty frame or a value that is not a number."""
+    if frame.empty or not np.isfinite(frame[column].to_numpy(float)).all():
+        raise ValueError(f"{what}: nothing to draw, or an {column} that is not a number")
+
+
+def stacked(heights: Sequence[float], *, more: float = 0.0, **options: object) -> tuple[Drawing, Sequence[Axes]]:
+    """A figure of stacked axes of these heights, and ``more`` inches beside them; options as of `Figure.subplots`."""
+    figure = Drawing(figsize=(WIDTH, more + sum(heights)), dpi=DPI, layout="constrained")
+    axes = figure.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights}, squeeze=False, **options)
+    return figure, axes[:, 0]
+
+
+def _panels_of_lines(frame: pd.DataFrame, column: str, line: float = LINE) -> tuple[Drawing, zip]:
+    """A figure, and of each panel its title and part of the frame, and axes as high as its lines need."""
+    parts = frame.groupby("panel", sort=False)
+    figure, panels = stacked([HEAD + line * count for count in parts[column].nunique()], sharex=True)
     for axes in panels:
         axes.tick_params(labelbottom=True)
-    return figure, panels
+    return figure, zip(parts, panels, strict=True)
 
 
 def _log_ticks(panels: Sequence[Axes]) -> None:
@@ -217,17 +235,11 @@ def _draw_intervals(axes: Axes, part: pd.DataFrame, hue: str | None) -> None:
     for index, (value, group) in enumerate(groups):
         shift = 0.0 if hue is None else 0.7 * ((index + 0.5) / len(groups) - 0.5)
         y = np.array([lines.index(line) for line in group["line"]]) + shift
-        colours = [row_colour(line) for line in group["line"]] if hue is None else [_colour(value, index)] * len(group)
+        colour = EMOTION_COLOURS.get(value, HUES[index % len(HUES)])
+        colours = [row_colour(line) if hue is None else colour for line in group["line"]]
+        marker, name = EMOTION_MARKERS.get(value, MARKERS[index % len(MARKERS)]), EMOTION_NAMES.get(value, value)
         axes.hlines(y, group["low"], group["high"], colors=colours, linewidth=1.8)
-        axes.scatter(
-            group["estimate"],
-            y,
-            c=colours,
-            marker=_marker(value, index),
-            s=26,
-            zorder=3,
-            label=EMOTION_NAMES.get(value, value),
-        )
+        axes.scatter(group["estimate"], y, c=colours, marker=marker, s=26, zorder=3, label=name)
         if "reported" in group:
             axes.scatter(group["reported"], y, c=colours, marker="x", s=22, zorder=4, linewidths=1.2)
     if "reported" in part:
@@ -237,14 +249,6 @@ def _draw_intervals(axes: Axes, part: pd.DataFrame, hue: str | None) -> None:
     axes.grid(False, axis="y")
     for boundary in range(1, len(lines)):
         axes.axhline(boundary - 0.5, color="0.85", linewidth=0.6)
-
-
-def _colour(value: str | None, index: int) -> str:
-    return EMOTION_COLOURS.get(value, HUES[index % len(HUES)])
-
-
-def _marker(value: str | None, index: int) -> str:
-    return EMOTION_MARKERS.get(value, MARKERS[index % len(MARKERS)])
 
 
 def _legend(figure: Figure, axes: Axes) -> None:

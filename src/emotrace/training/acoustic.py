@@ -1,10 +1,17 @@
-"""Acoustic models, IR -> log-mel: one recipe, one budget, for every IR of the study.
+"""Acoustic models, IR -> log-mel, by one recipe for every IR of the study; and the style encoder, learned beside one.
 
 Loss: L1 of the log-mel and of its differences over time and over bands, all in standard deviations of each band. The
 differences weigh against the over-smoothing of plain regression; they are the same for every row.
+
+The global style tokens (Wang et al., "Style tokens", ICML 2018, the encoder as in STTTS) are learned generatively: with
+soft units and F0, they must suffice to predict the log-mel. Afterwards only the encoder is kept.
+
+Axes: B batch, D IR channels, L frames (100/s) of an utterance and l of a crop, M frames of the log-mel (86.13/s).
 """
 
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,11 +19,17 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from emotrace.training.loop import Recipe, step_all, warm_up_then_decay
+from emotrace.representation.gst import GstEncoder, random_window
+from emotrace.representation.mel import gst_log_mel, universal_mel
+from emotrace.representation.spec import IRSpec
+from emotrace.training.data import TrainingSet, draw_by_length, models_of
+from emotrace.training.loop import Recipe
+from emotrace.training.run import TrainingRun
 from emotrace.vocoder.acoustic import AcousticConfig, AcousticModel, aligned_crop
 
 CROP_MEL_FRAMES = 128
-STYLE_CHANNELS = 128
+GST = {"tokens": 10, "heads": 4, "dims": 128}
+SOFT = IRSpec(layer=12, post="soft")
 
 
 class AcousticTraining(Recipe):
@@ -36,20 +49,18 @@ class AcousticTraining(Recipe):
     ):
         self.irs, self.mels, self.batch_size = irs, mels, batch_size
         torch.manual_seed(seed)
-        self.modules = {"acoustic": new_model(irs, mels, STYLE_CHANNELS if style else 0, f0_channel).train()}
+        self.modules = {"acoustic": new_model(irs, mels, GST["dims"] if style else 0, f0_channel).train()}
         if style:
             self.modules["style"] = style.train()
-        parameters = [parameter for module in self.modules.values() for parameter in module.parameters()]
-        self.optimisers = {"adamw": torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)}
-        self.schedulers = {"adamw": warm_up_then_decay(self.optimisers["adamw"], 50, steps)}
+        self.use_adamw(learning_rate, steps)
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Crops as `crops` says; every utterance is as likely as it is long."""
         return self.crops(self.draw(rng), rng)
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Indices (B,) of utterances, each as likely as it is long."""
-        lengths = np.array([mel.shape[1] for mel in self.mels], dtype=np.float64)
-        return rng.choice(len(lengths), size=self.batch_size, p=lengths / lengths.sum())
+        return draw_by_length(rng, [mel.shape[1] for mel in self.mels], self.batch_size)
 
     def crops(self, chosen: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
         """Crops of the chosen utterances: "ir" (B, D, l), "mel" (B, 80, 128), "start" (B,) in seconds."""
@@ -58,17 +69,45 @@ class AcousticTraining(Recipe):
         return {"ir": torch.stack(irs), "mel": torch.stack(mels), "start": torch.tensor(starts)}
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
+        """One step of predicting the log-mels of crops from their IRs; the losses by name."""
         model = self.modules["acoustic"]
         predicted = model(self.complete_ir(batch), CROP_MEL_FRAMES, start=batch["start"])
         losses = mel_losses(predicted, batch["mel"], model.mel_std)
-        accelerator.backward(sum(losses.values()))
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        step_all(self)
+        self.descend(sum(losses.values()), accelerator, clipped="acoustic", norm=1.0)
         return {name: loss.item() for name, loss in losses.items()}
 
     def complete_ir(self, batch: dict[str, Tensor]) -> Tensor:
         """The IR (B, D, l) that the model reads."""
         return batch["ir"]
+
+
+class StyleTraining(AcousticTraining):
+    """Learn an encoder from style mels (L, 80) of the same utterance, through IRs (D, L) that carry no speaker."""
+
+    def __init__(
+        self,
+        encoder: GstEncoder,
+        irs: Sequence[Tensor],
+        mels: Sequence[Tensor],
+        style_mels: Sequence[Tensor],
+        *,
+        steps: int,
+        **options: float,
+    ):
+        super().__init__(irs, mels, steps=steps, style=encoder, **options)
+        self.style_mels = style_mels
+
+    def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Crops, and of each utterance a window for the encoder, "style" (B, 256, 80)."""
+        chosen = self.draw(rng)
+        windows = random.Random(int(rng.integers(2**31)))
+        styles = torch.stack([random_window(self.style_mels[i], windows) for i in chosen])
+        return self.crops(chosen, rng) | {"style": styles}
+
+    def complete_ir(self, batch: dict[str, Tensor]) -> Tensor:
+        """The IR with the style embedding (B, 128) at every frame: (B, D + 128, l)."""
+        style = self.modules["style"](batch["style"])
+        return torch.cat([batch["ir"], style[:, :, None].expand(-1, -1, batch["ir"].shape[2])], dim=1)
 
 
 def new_model(
@@ -80,10 +119,9 @@ def new_model(
     if not extra_channels:
         return plain
     model = AcousticModel(AcousticConfig(irs[0].shape[0] + extra_channels, f0_channel))
-    model.mel_mean.copy_(plain.mel_mean)
-    model.mel_std.copy_(plain.mel_std)
-    model.ir_mean[:-extra_channels].copy_(plain.ir_mean)
-    model.ir_std[:-extra_channels].copy_(plain.ir_std)
+    for name in ("mel_mean", "mel_std", "ir_mean", "ir_std"):
+        moments = getattr(plain, name)
+        getattr(model, name)[: len(moments)].copy_(moments)
     return model
 
 
@@ -106,3 +144,47 @@ def cut_pair(ir: Tensor, mel: Tensor, rng: np.random.Generator) -> tuple[Tensor,
 def _cut(frames: Tensor, first: int, count: int) -> Tensor:
     piece = frames[:, first : first + count]
     return F.pad(piece, (0, count - piece.shape[1]), mode="replicate") if piece.shape[1] < count else piece
+
+
+def train_gst(run: TrainingRun) -> None:
+    """The style encoder, with a decoder that is dropped afterwards."""
+    data, features = run.augmented_set, run.features
+    irs, f0_channel = features.irs(data, SOFT), features.f0_channel(data, SOFT)
+    styles = [gst_log_mel(torch.from_numpy(waveform)[None])[0] for waveform in data.waveforms]
+    torch.manual_seed(run.seed)
+    encoder = GstEncoder(**GST)
+    options = {"steps": run.steps.gst, "seed": run.seed, "f0_channel": f0_channel}
+    recipe = StyleTraining(encoder, irs, _mels(data), styles, **options)
+    record = run.fit("gst", recipe, run.steps.gst, needs=models_of(SOFT))
+    run.save(
+        "gst",
+        encoder.state_dict(),
+        GST,
+        purpose="style embedding, 128 dimensions, generative (soft units + F0 + style -> log-mel)",
+        records={"gst": record},
+        notes="The decoder that learned beside it is dropped.",
+    )
+
+
+def train_acoustic(run: TrainingRun, spec: IRSpec, seed: int | None = None) -> None:
+    """The acoustic model of one IR, all by the same recipe and steps; ``seed`` makes another one, "...-seed<n>"."""
+    name = f"acoustic-{spec.name}"
+    if seed is not None:
+        run, name = replace(run, seed=seed), f"{name}-seed{seed}"
+    data, features = run.augmented_set, run.features
+    irs, f0_channel = features.irs(data, spec), features.f0_channel(data, spec)
+    recipe = AcousticTraining(irs, _mels(data), steps=run.steps.acoustic, seed=run.seed, f0_channel=f0_channel)
+    record = run.fit(name, recipe, run.steps.acoustic, needs=models_of(spec))
+    model = recipe.modules["acoustic"]
+    run.save(
+        name,
+        model.state_dict(),
+        vars(model.config),
+        purpose=f"IR {spec.name} ({len(irs[0])} channels, 100 frames/s) -> log-mel of the universal HiFi-GAN",
+        records={"acoustic": record},
+    )
+
+
+def _mels(data: TrainingSet) -> list[Tensor]:
+    """The log-mel (80, M) of the universal HiFi-GAN of every utterance."""
+    return [universal_mel(torch.from_numpy(waveform)) for waveform in data.waveforms]

@@ -3,18 +3,38 @@
 from collections.abc import Callable
 from functools import partial
 
-from emotrace.representation.ir import BASELINES
+from emotrace.representation.spec import BASELINES, IRSpec
+from emotrace.training.acoustic import train_acoustic, train_gst
 from emotrace.training.baselines import fit_styles, make_targets, train_codebook
-from emotrace.training.decoders import IRS, train_acoustic, train_gst, train_unified
-from emotrace.training.export import CARD
-from emotrace.training.front_ends import make_pool, train_ecapa, train_hubert, train_soft
-from emotrace.training.workshop import Workshop
+from emotrace.training.ecapa import make_pool, train_ecapa
+from emotrace.training.hubert import train_hubert, train_soft
+from emotrace.training.run import CARD, TrainingRun
+from emotrace.training.vocoder import train_unified
 
+IRS = {
+    spec.name: spec
+    for spec in (
+        IRSpec(linguistic="log-mel", layer=0, f0=False),
+        IRSpec(layer=1),
+        IRSpec(layer=6),
+        IRSpec(layer=6, speaker="ecapa"),
+        IRSpec(layer=12, post="soft", speaker="ecapa"),
+        IRSpec(layer=12, post="soft", speaker="gst"),
+        IRSpec(layer=12),
+        IRSpec(layer=12, post="soft"),
+        IRSpec(layer=1, speaker="ecapa"),
+        IRSpec(layer=12, speaker="ecapa"),
+        IRSpec(layer=3),
+        IRSpec(layer=3, speaker="ecapa"),
+        *BASELINES.values(),
+    )
+}
+"""The IRs that have an acoustic model, by name."""
 UNIFIED = tuple(name for name in IRS if name not in BASELINES)
 STUDIED_TWICE = ("none-T1", "ECAPA-T12-soft")  # by a second seed, and by a unified vocoder
 LARGE = tuple(f"unified-{name}" for name in UNIFIED if name not in ("log-mel", *STUDIED_TWICE))
 """On request only: they are the paper's."""
-TRAINERS: dict[str, Callable[[Workshop], None]] = {
+TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
     "hubert": train_hubert,
     "soft": train_soft,
     "ecapa": train_ecapa,
@@ -24,13 +44,13 @@ TRAINERS: dict[str, Callable[[Workshop], None]] = {
     "vq": partial(train_codebook, name="vq"),
     "styles": fit_styles,
     "targets": make_targets,
-    **{f"acoustic-{name}": partial(train_acoustic, name=name) for name in IRS},
-    **{f"acoustic-{name}-seed1": partial(train_acoustic, name=name, seed=1) for name in STUDIED_TWICE},
-    **{f"unified-{name}": partial(train_unified, name=name) for name in UNIFIED},
+    **{f"acoustic-{name}": partial(train_acoustic, spec=spec) for name, spec in IRS.items()},
+    **{f"acoustic-{name}-seed1": partial(train_acoustic, spec=IRS[name], seed=1) for name in STUDIED_TWICE},
+    **{f"unified-{name}": partial(train_unified, spec=IRS[name]) for name in UNIFIED},
 }
 
 
-def train(name: str, workshop: Workshop) -> None:
+def train(name: str, run: TrainingRun) -> None:
     """Train one model, or with "all" every one that is not finished; an interrupted training goes on where it was.
 
     "all" leaves out `LARGE`, the unified vocoders that the study on a CPU does not look at.
@@ -41,9 +61,9 @@ def train(name: str, workshop: Workshop) -> None:
     """
     if name == "all":
         for model in TRAINERS:
-            if model not in LARGE and not (workshop.out / model / CARD).is_file():
-                TRAINERS[model](workshop)
+            if model not in LARGE and not (run.out / model / CARD).is_file():
+                TRAINERS[model](run)
         return
     if name not in TRAINERS:
         raise KeyError(f"no model '{name}'; one of: all, {', '.join(TRAINERS)}")
-    TRAINERS[name](workshop)
+    TRAINERS[name](run)

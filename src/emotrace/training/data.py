@@ -1,14 +1,29 @@
-"""Training audio: the utterances that models may learn from, in memory, and random crops of them."""
+"""What models learn from: speech in memory, and its features on disk.
 
-from collections.abc import Sequence
+Axes: T samples at 16 kHz, D IR channels, L frames (100/s), B batch.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import soxr
+from torch import Tensor
+from tqdm import tqdm
 
+from emotrace.anonymizer.targets import load_targets
 from emotrace.corpus.audio import load_audio, peak_normalise, save_audio
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
+from emotrace.representation import STREAMS
+from emotrace.representation.discrete import load_codebook
+from emotrace.representation.features import FeatureCache, Features
+from emotrace.representation.ir import build_ir, f0_channel
+from emotrace.representation.spec import CODEBOOKS, IRSpec, StreamSpec
+from emotrace.representation.streams import Stream
+from emotrace.training.processes import state
+from emotrace.weights import ModelFolder
 
 COPY_SPEEDS = (0.87, 1.15)
 
@@ -22,38 +37,16 @@ class TrainingSet:
 
     @property
     def seconds(self) -> float:
+        """Length of all speech."""
         return sum(len(waveform) for waveform in self.waveforms) / 16_000
 
     def at_least(self, samples: int) -> "TrainingSet":
         """Shorter utterances repeated until they fill ``samples``, so that crops can be cut from every one."""
         return TrainingSet(self.utterances, tuple(repeat_to(waveform, samples) for waveform in self.waveforms))
 
-
-def repeat_to(waveform: np.ndarray, samples: int) -> np.ndarray:
-    """A waveform (T,) as often as it takes to fill ``samples``."""
-    return np.tile(waveform, -(-samples // len(waveform)))
-
-
-def change_speed(waveform: np.ndarray, speed: float) -> np.ndarray:
-    """Play a waveform (T,) ``speed`` times as fast, by resampling: (T / speed,)."""
-    return waveform if speed == 1.0 else soxr.resample(waveform, 16_000 * speed, 16_000).astype(np.float32)
-
-
-def with_copies(data: TrainingSet, folder: Path, speeds: Sequence[float] = COPY_SPEEDS) -> TrainingSet:
-    """The set and a copy of it at each of ``speeds``, as other speakers; the audio of the copies is kept in ``folder``.
-
-    Fifteen speakers are few: a model that has heard no other voices does badly on those of the test.
-    """
-    utterances, waveforms = list(data.utterances), list(data.waveforms)
-    for speed in speeds:
-        for utterance, waveform in zip(data.utterances, data.waveforms, strict=True):
-            path = folder / f"speed{speed:g}" / f"{utterance.id}.flac"
-            if not path.exists():
-                save_audio(path, peak_normalise(change_speed(waveform, speed)))
-            names = {"id": f"{utterance.id}-speed{speed:g}", "speaker": f"{utterance.speaker}-speed{speed:g}"}
-            utterances.append(replace(utterance, path=path, **names))
-            waveforms.append(peak_normalise(load_audio(path)))
-    return TrainingSet(tuple(utterances), tuple(waveforms))
+    def every(self, step: int) -> "TrainingSet":
+        """Every ``step``-th utterance."""
+        return TrainingSet(self.utterances[::step], self.waveforms[::step])
 
 
 def load_training_set(folders: Sequence[Path]) -> TrainingSet:
@@ -69,3 +62,107 @@ def load_training_set(folders: Sequence[Path]) -> TrainingSet:
     ]
     waveforms = tuple(peak_normalise(load_audio(utterance.path)) for utterance in utterances)
     return TrainingSet(tuple(utterances), waveforms)
+
+
+def with_copies(data: TrainingSet, folder: Path, speeds: Sequence[float] = COPY_SPEEDS) -> TrainingSet:
+    """The set and a copy of it at each of ``speeds``, as other speakers; the audio of the copies is kept in ``folder``.
+
+    Fifteen speakers are few: a model that has learned from no other voices does badly on those of the test.
+    """
+    utterances, waveforms = list(data.utterances), list(data.waveforms)
+    for speed in speeds:
+        for utterance, waveform in zip(data.utterances, data.waveforms, strict=True):
+            path = folder / f"speed{speed:g}" / f"{utterance.id}.flac"
+            if not path.exists():
+                save_audio(path, peak_normalise(change_speed(waveform, speed)))
+            names = {"id": f"{utterance.id}-speed{speed:g}", "speaker": f"{utterance.speaker}-speed{speed:g}"}
+            utterances.append(replace(utterance, path=path, **names))
+            waveforms.append(peak_normalise(load_audio(path)))
+    return TrainingSet(tuple(utterances), tuple(waveforms))
+
+
+def change_speed(waveform: np.ndarray, speed: float) -> np.ndarray:
+    """Play a waveform (T,) ``speed`` times as fast, by resampling: (T / speed,)."""
+    return waveform if speed == 1.0 else soxr.resample(waveform, 16_000 * speed, 16_000).astype(np.float32)
+
+
+def repeat_to(waveform: np.ndarray, samples: int) -> np.ndarray:
+    """A waveform (T,) as often as it takes to fill ``samples``."""
+    return np.tile(waveform, -(-samples // len(waveform)))
+
+
+def draw_by_length(rng: np.random.Generator, lengths: Sequence[int], size: int) -> np.ndarray:
+    """Indices (B,) of ``size`` utterances, each as likely as it is long."""
+    weights = np.array(lengths, dtype=np.float64)
+    return rng.choice(len(weights), size=size, p=weights / weights.sum())
+
+
+@dataclass(frozen=True)
+class TrainingFeatures:
+    """Streams and IRs of training utterances; each stream is computed once and kept on disk.
+
+    Attributes:
+        models: what the streams are loaded from; another version of a model is another folder of its streams.
+        root: folder of the streams.
+    """
+
+    models: ModelFolder
+    root: Path
+
+    def each(self, data: TrainingSet, streams: Sequence[StreamSpec]) -> Iterator[Features]:
+        """The features of every utterance, one after the other; of several processes each computes its part.
+
+        Raises ModelError where a model is not there, AudioError or ValueError naming the audio file.
+        """
+        cache, here = self._cache(streams), state()
+        if here.num_processes > 1:
+            for utterance in data.utterances[here.process_index :: here.num_processes]:
+                for stream in streams:
+                    cache.get(utterance, stream)
+            here.wait_for_everyone()
+        bar = {"desc": "features", "unit": "file", "mininterval": 5, "disable": not here.is_main_process}
+        return (Features(utterance, cache) for utterance in tqdm(data.utterances, **bar))
+
+    def irs(self, data: TrainingSet, spec: IRSpec) -> list[Tensor]:
+        """The IR (D, L) of every utterance, with its own speaker. Raises as `each` does."""
+        codebook = load_codebook(self.models, spec.post)
+        targets = load_targets(self.models) if spec.speaker == "one-hot" else None
+        irs = []
+        for features in self.each(data, spec.streams):
+            number = targets.one_hot(features.utterance.speaker) if targets else None
+            irs.append(build_ir(spec, features.__getitem__, codebook=codebook, speaker=number))
+        return irs
+
+    def f0_channel(self, data: TrainingSet, spec: IRSpec) -> int | None:
+        """Which channel of these IRs is F0 in Hz; None where no channel is."""
+        first = Features(data.utterances[0], self._cache(spec.streams))
+        return f0_channel(spec, first.__getitem__, codebook=load_codebook(self.models, spec.post))
+
+    def _cache(self, streams: Sequence[StreamSpec]) -> FeatureCache:
+        return FeatureCache(self.root, {spec: self._key(spec) for spec in streams}, self._stream)
+
+    def _key(self, spec: StreamSpec) -> str:
+        """The versions of the models that a stream is loaded from."""
+        return "-".join(self.models.sha256(name)[:12] for name in stream_class(spec).models) or "no-model"
+
+    def _stream(self, spec: StreamSpec) -> Stream:
+        if spec not in self._loaded:
+            self._loaded[spec] = stream_class(spec).load(self.models, spec.layer)
+        return self._loaded[spec]
+
+    @cached_property
+    def _loaded(self) -> dict[StreamSpec, Stream]:
+        return {}
+
+
+def stream_class(spec: StreamSpec) -> type[Stream]:
+    """What computes a stream. Raises ValueError for one that is not registered."""
+    return STREAMS.find(spec.name)
+
+
+def models_of(spec: IRSpec) -> tuple[str, ...]:
+    """Names of the models that an IR is made with."""
+    names = [name for stream in spec.streams for name in stream_class(stream).models]
+    names += ["targets"] if spec.speaker == "one-hot" else []
+    names += [CODEBOOKS[spec.post]] if spec.is_discrete else []
+    return tuple(dict.fromkeys(names))

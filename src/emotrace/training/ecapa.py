@@ -1,10 +1,11 @@
-"""ECAPA-TDNN, small: speakers classified with an additive angular margin.
+"""ECAPA-TDNN, small: speakers classified with an additive angular margin; and the pool of its embeddings.
 
 Source: Desplanques et al., "ECAPA-TDNN" (Interspeech 2020). Fifteen speakers are few: copies of each at 0.9 and 1.1
 times the speed (and so the pitch and formants) count as speakers of their own, as is customary in the field.
+Axes: B batch, T samples at 16 kHz.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +13,20 @@ import torch
 from accelerate import Accelerator
 from speechbrain.nnet.losses import AdditiveAngularMargin, LogSoftmaxWrapper
 from torch import Tensor, nn
+from tqdm import tqdm
 
-from emotrace.representation.ecapa import Ecapa
+from emotrace.anonymizer.selec_anon import Pool
+from emotrace.corpus.audio import load_audio, peak_normalise
+from emotrace.corpus.datadir import DataDir
+from emotrace.representation.ecapa import Ecapa, load_ecapa
 from emotrace.training.data import TrainingSet, change_speed
-from emotrace.training.loop import Recipe, step_all, warm_up_then_decay
+from emotrace.training.loop import Recipe
+from emotrace.training.run import TrainingRun
 
 SPEEDS = (0.9, 1.0, 1.1)
-EMBEDDING = 192
+ECAPA = {"channels": [128, 128, 128, 128, 384], "dims": 192, "attention": 64}
+POOL_SPEEDS = (0.85, 0.9, 1.0, 1.1, 1.15)
+POOL_PIECE = 10 * 16_000  # samples of speech behind one of the embeddings that are averaged
 
 
 @dataclass(frozen=True)
@@ -34,11 +42,11 @@ def perturbed_speakers(data: TrainingSet, speeds: Sequence[float] = SPEEDS) -> S
     """Every speaker of ``data`` at every speed; speed 1.0 keeps the speaker's name."""
     names, genders, waveforms = [], [], []
     for speaker in sorted({utterance.speaker for utterance in data.utterances}):
-        own = [(u, w) for u, w in zip(data.utterances, data.waveforms, strict=True) if u.speaker == speaker]
-        speech = np.concatenate([waveform for _, waveform in own])
+        spoken = [(u, w) for u, w in zip(data.utterances, data.waveforms, strict=True) if u.speaker == speaker]
+        speech = np.concatenate([waveform for _, waveform in spoken])
         for speed in speeds:
             names.append(speaker if speed == 1.0 else f"{speaker}-speed{speed:g}")
-            genders.append(own[0][0].gender)
+            genders.append(spoken[0][0].gender)
             waveforms.append(change_speed(speech, speed))
     return SpeakerSet(tuple(names), tuple(genders), tuple(waveforms))
 
@@ -59,14 +67,13 @@ class SpeakerClassification(Recipe):
     ):
         self.ecapa, self.speakers, self.batch_size, self.samples = ecapa, speakers, batch_size, int(seconds * 16_000)
         torch.manual_seed(seed)
-        self.codes = nn.Parameter(torch.randn(len(speakers.names), EMBEDDING))
+        self.codes = nn.Parameter(torch.randn(len(speakers.names), ECAPA["dims"]))
         self.loss = LogSoftmaxWrapper(AdditiveAngularMargin(margin=0.2, scale=30))
         self.modules = {"ecapa": ecapa.model.train(), "classifier": nn.ParameterDict({"codes": self.codes})}
-        parameters = [*ecapa.model.parameters(), self.codes]
-        self.optimisers = {"adamw": torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)}
-        self.schedulers = {"adamw": warm_up_then_decay(self.optimisers["adamw"], 50, steps)}
+        self.use_adamw(learning_rate, steps)
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Crops "waveform" (B, T) and the numbers of their speakers, "speaker" (B,)."""
         chosen = rng.integers(0, len(self.speakers.names), self.batch_size)
         crops = [self._crop(self.speakers.waveforms[i], rng) for i in chosen]
         return {"waveform": torch.from_numpy(np.stack(crops)), "speaker": torch.from_numpy(chosen)}
@@ -82,8 +89,56 @@ class SpeakerClassification(Recipe):
         embedding = nn.functional.normalize(self.modules["ecapa"](features).squeeze(1), dim=-1)
         cosine = embedding @ nn.functional.normalize(self.codes, dim=-1).T
         loss = self.loss(cosine[:, None], batch["speaker"][:, None])
-        accelerator.backward(loss)
-        nn.utils.clip_grad_norm_(self.modules["ecapa"].parameters(), 5.0)
-        step_all(self)
+        self.descend(loss, accelerator, clipped="ecapa", norm=5.0)
         accuracy = (cosine.argmax(-1) == batch["speaker"]).float().mean()
         return {"aam_softmax": loss.item(), "accuracy": accuracy.item()}
+
+
+def train_ecapa(run: TrainingRun) -> None:
+    """ECAPA-mini: speakers and their speed-perturbed copies."""
+    speakers = perturbed_speakers(run.training_set)
+    torch.manual_seed(run.seed)
+    ecapa = Ecapa(**ECAPA)
+    recipe = SpeakerClassification(ecapa, speakers, steps=run.steps.ecapa, seed=run.seed)
+    record = run.fit("ecapa", recipe, run.steps.ecapa)
+    run.save(
+        "ecapa",
+        ecapa.model.state_dict(),
+        ECAPA,
+        purpose=f"speaker embedding, 192 dimensions, discriminative ({len(speakers.names)} speakers, copies counted)",
+        records={"ecapa": record},
+        augmented=False,
+    )
+
+
+def make_pool(run: TrainingRun) -> None:
+    """The pool: mean ECAPA embedding of every speaker, and of copies at other speeds where the run has any."""
+    ecapa, notes = load_ecapa(run.models), ""
+    pieces = _recordings(run)
+    if run.copies:
+        pieces = _pieces(perturbed_speakers(run.training_set, POOL_SPEEDS))
+        notes = f"Copies at speeds {', '.join(map(str, POOL_SPEEDS))} count as speakers of their own."
+    pool = Pool.from_utterances((name, gender, ecapa.embed(piece)) for name, gender, piece in pieces)
+    run.save(
+        "pool",
+        {"embeddings": pool.embeddings},
+        {"speakers": list(pool.speakers), "genders": list(pool.genders)},
+        purpose="speakers that selec-anon draws from",
+        notes=notes,
+        augmented=False,
+    )
+
+
+def _recordings(run: TrainingRun) -> Iterator[tuple[str, str, Tensor]]:
+    """(speaker, gender, waveform (T,)) of every utterance, read one by one: a pool may be hundreds of hours."""
+    for folder in run.data:
+        for utterance in tqdm(DataDir.read(folder).utterances, desc="pool", unit="file", mininterval=5):
+            waveform = peak_normalise(load_audio(utterance.path))
+            yield utterance.speaker, utterance.gender, torch.from_numpy(waveform)
+
+
+def _pieces(speakers: SpeakerSet) -> Iterator[tuple[str, str, Tensor]]:
+    """(name, gender, waveform (T,)) of successive ten-second pieces of every speaker's speech, the rest left out."""
+    for name, gender, waveform in zip(speakers.names, speakers.genders, speakers.waveforms, strict=True):
+        for start in range(0, len(waveform) - POOL_PIECE + 1, POOL_PIECE):
+            yield name, gender, torch.from_numpy(waveform[start : start + POOL_PIECE])

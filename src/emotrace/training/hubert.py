@@ -1,28 +1,40 @@
-"""HuBERT pretraining, small: k-means of MFCC, then masked prediction; a second iteration clusters its own T6.
+"""HuBERT, small, and the soft predictor that is fine-tuned from it: the labels of frames are predicted.
 
-Source: Hsu et al., "HuBERT" (IEEE/ACM TASLP 2021), sections II and III. Two deviations, both for the short budget and
-both on the model card: the loss also counts unmasked frames (their alpha, here 0.5), and the second iteration starts
-from the weights of the first.
+Sources: Hsu et al., "HuBERT" (IEEE/ACM TASLP 2021), sections II and III; van Niekerk et al., "A comparison of discrete
+and soft speech units" (ICASSP 2022). Two deviations from the former, both for the short budget and both on the model
+card: the loss also counts unmasked frames (their alpha, here 0.5), and an iteration starts from the weights of the one
+before. Axes: B batch, T samples at 16 kHz, L frames (50/s).
 """
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-import torchaudio
 from accelerate import Accelerator
-from sklearn.cluster import MiniBatchKMeans
-from torch import nn
+from torch import Tensor, nn
 from transformers import HubertConfig, HubertModel
 from transformers.models.hubert.modeling_hubert import _compute_mask_indices
 
-from emotrace.representation.mel_hubert import mel_config
-from emotrace.training.loop import Recipe, step_all, warm_up_then_decay
+from emotrace.representation.hubert import HEAD_KEY, Hubert, load_hubert
+from emotrace.representation.mel_hubert import MelHubertModel, mel_config
+from emotrace.representation.soft import SoftHead
+from emotrace.training.frame_labels import (
+    UNITS,
+    FrameLabels,
+    aligned_crops,
+    mfcc_labels,
+    phone_labels,
+    unit_labels,
+    whole_frames,
+)
+from emotrace.training.loop import Recipe, TrainingRecord
+from emotrace.training.processes import from_main
+from emotrace.training.run import TrainingRun
 
-FRAME_HOP, FRAME_WINDOW = 320, 400
 TEMPERATURE = 0.1
+CROP = 3 * 16_000  # samples: longer than any crop of the recipes
 
 
 def mini_config(width: int = 192) -> HubertConfig:
@@ -46,57 +58,20 @@ def mini_config(width: int = 192) -> HubertConfig:
     )
 
 
-def n_frames(samples: int) -> int:
-    """HuBERT's frames for a waveform of ``samples`` samples: windows of 25 ms every 20 ms that fit entirely."""
-    return (samples - FRAME_WINDOW) // FRAME_HOP + 1
-
-
-def whole_frames(seconds: float) -> int:
-    """Samples of a crop of about ``seconds`` that holds HuBERT frames without a rest."""
-    return int(seconds * 16_000) // FRAME_HOP * FRAME_HOP + FRAME_WINDOW - FRAME_HOP
-
-
-def mfcc_features(waveform: np.ndarray) -> np.ndarray:
-    """MFCC with first and second differences (L, 39) at HuBERT's own frames, 50/s, from a waveform (T,) at 16 kHz."""
-    spectrum = {"n_fft": FRAME_WINDOW, "hop_length": FRAME_HOP, "n_mels": 40, "center": False}
-    mfcc = torchaudio.transforms.MFCC(16_000, 13, melkwargs=spectrum)(torch.from_numpy(waveform))
-    first = torchaudio.functional.compute_deltas(mfcc)
-    second = torchaudio.functional.compute_deltas(first)
-    return torch.cat([mfcc, first, second]).T.numpy()
-
-
-@dataclass(frozen=True)
-class Targets:
-    """Pseudo-labels: one array of cluster ids (L,) per utterance, and how many clusters there are."""
-
-    labels: tuple[np.ndarray, ...]
-    clusters: int
-
-
-def cluster(features: Sequence[np.ndarray], clusters: int, seed: int) -> tuple[Targets, np.ndarray]:
-    """k-means over all frames of all utterances, features standardised; returns labels and centres (K, C)."""
-    frames = np.concatenate(features)
-    mean, std = frames.mean(0), frames.std(0) + 1e-6
-    kmeans = MiniBatchKMeans(clusters, random_state=seed, batch_size=8192, n_init=3, max_iter=50)
-    kmeans.fit((frames - mean) / std)
-    labels = tuple(kmeans.predict((feature - mean) / std).astype(np.int64) for feature in features)
-    return Targets(labels, clusters), kmeans.cluster_centers_ * std + mean
-
-
 class MaskedPrediction(Recipe):
-    """Predict the cluster of each frame by cosine similarity to learned codes, masked frames counting most."""
+    """Predict the label of each frame by cosine similarity to learned codes, masked frames counting most."""
 
     def __init__(
         self,
         model: HubertModel,
         waveforms: Sequence[np.ndarray],
-        targets: Targets,
+        targets: FrameLabels,
         *,
+        steps: int,
         batch_size: int = 8,
         seconds: float = 2.4,
         learning_rate: float = 1e-3,
         warm_up: int = 100,
-        steps: int = 1_000,
         unmasked_weight: float = 0.5,
         seed: int = 0,
     ):
@@ -104,55 +79,122 @@ class MaskedPrediction(Recipe):
         self.batch_size, self.unmasked_weight = batch_size, unmasked_weight
         self.samples = whole_frames(seconds)
         torch.manual_seed(seed)
-        self.codes = nn.Parameter(torch.randn(targets.clusters, model.config.hidden_size))
-        head = nn.ParameterDict({"codes": self.codes})
-        self.modules = {"hubert": model.train(), "head": head}
-        parameters = [*model.parameters(), *head.parameters()]
-        adamw = torch.optim.AdamW(parameters, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-        self.optimisers = {"adamw": adamw}
-        self.schedulers = {"adamw": warm_up_then_decay(adamw, warm_up, steps)}
+        self.codes = nn.Parameter(torch.randn(targets.count, model.config.hidden_size))
+        self.modules = {"hubert": model.train(), "head": nn.ParameterDict({"codes": self.codes})}
+        self.use_adamw(learning_rate, steps, warm_up=warm_up, betas=(0.9, 0.98))
 
-    def batch(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Crops: "waveform" (B, T), "labels" (B, L), and "mask" (B, L), true where a frame is masked."""
         waveform, labels = aligned_crops(self.waveforms, self.targets.labels, rng, self.batch_size, self.samples)
-        return {"waveform": waveform, "labels": labels, "mask": self._mask(rng, labels.shape)}
-
-    def _mask(self, rng: np.random.Generator, shape: torch.Size) -> torch.Tensor:
         config = self.modules["hubert"].config
         # transformers draws masks from numpy's global generator
         np.random.seed(int(rng.integers(2**31)))
-        return torch.from_numpy(_compute_mask_indices(tuple(shape), config.mask_time_prob * 5, config.mask_time_length))
+        mask = _compute_mask_indices(tuple(labels.shape), config.mask_time_prob * 5, config.mask_time_length)
+        return {"waveform": waveform, "labels": labels, "mask": torch.from_numpy(mask)}
 
-    def update(self, batch: dict[str, torch.Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
+    def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
         """One step of predicting the labels (B, L) of masked frames of waveforms (B, T); the losses by name."""
-        hidden = self.modules["hubert"](batch["waveform"], mask_time_indices=batch["mask"]).last_hidden_state
+        labels, mask = batch["labels"], batch["mask"]
+        hidden = self.modules["hubert"](batch["waveform"], mask_time_indices=mask).last_hidden_state
         logits = F.normalize(hidden, dim=-1) @ F.normalize(self.codes, dim=-1).T / TEMPERATURE
-        mask = batch["mask"]
-        masked = F.cross_entropy(logits[mask], batch["labels"][mask])
-        seen = F.cross_entropy(logits[~mask], batch["labels"][~mask])
-        accelerator.backward(masked + self.unmasked_weight * seen)
-        nn.utils.clip_grad_norm_(self.modules["hubert"].parameters(), 5.0)
-        step_all(self)
-        correct = (logits.argmax(-1) == batch["labels"]).float()
+        masked = F.cross_entropy(logits[mask], labels[mask])
+        unmasked = F.cross_entropy(logits[~mask], labels[~mask])
+        self.descend(masked + self.unmasked_weight * unmasked, accelerator, clipped="hubert", norm=5.0)
+        correct = (logits.argmax(-1) == labels).float()
         return {
             "masked": masked.item(),
-            "unmasked": seen.item(),
+            "unmasked": unmasked.item(),
             "masked_accuracy": correct[mask].mean().item(),
             "unmasked_accuracy": correct[~mask].mean().item(),
         }
 
 
-def aligned_crops(
-    waveforms: Sequence[np.ndarray],
-    labels: Sequence[np.ndarray],
-    rng: np.random.Generator,
-    batch: int,
-    samples: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Crops (B, T) that start on a HuBERT frame, and the labels (B, L) of their frames."""
-    lengths = np.array([len(waveform) for waveform in waveforms], dtype=np.float64)
-    frames = n_frames(samples)
-    chosen = rng.choice(len(waveforms), size=batch, p=lengths / lengths.sum())
-    starts = [int(rng.integers(0, len(labels[i]) - frames + 1)) for i in chosen]
-    audio = [waveforms[i][s * FRAME_HOP : s * FRAME_HOP + samples] for i, s in zip(chosen, starts, strict=True)]
-    targets = [labels[i][s : s + frames] for i, s in zip(chosen, starts, strict=True)]
-    return torch.from_numpy(np.stack(audio)), torch.from_numpy(np.stack(targets))
+class SoftPrediction(Recipe):
+    """Cross-entropy of soft units against the k-means units of the pretrained model, in the form of SSL-SAS.
+
+    There (github.com/nii-yamagishilab/SSL-SAS) features are normalised along time, rows of W by themselves. That form's
+    logits shrink with the length of the utterance; the loss undoes it with the square root of the length and a learned
+    scale, which inference does not need because the IR is layer-normalised.
+    """
+
+    def __init__(
+        self,
+        hubert: Hubert,
+        head: SoftHead,
+        waveforms: Sequence[np.ndarray],
+        targets: FrameLabels,
+        *,
+        steps: int,
+        batch_size: int = 8,
+        seconds: float = 2.4,
+        learning_rate: float = 5e-4,
+    ):
+        self.waveforms, self.targets, self.batch_size = waveforms, targets, batch_size
+        self.samples = whole_frames(seconds)
+        scale = nn.ParameterDict({"log": nn.Parameter(torch.tensor(1.0))})
+        self.modules = {"hubert": hubert.train(), "head": head, "scale": scale}
+        self.use_adamw(learning_rate, steps)
+
+    def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Crops: "waveform" (B, T) and "labels" (B, L)."""
+        waveform, labels = aligned_crops(self.waveforms, self.targets.labels, rng, self.batch_size, self.samples)
+        return {"waveform": waveform, "labels": labels}
+
+    def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
+        """One step of predicting the labels (B, L) of all frames of waveforms (B, T); the losses by name."""
+        features = self.modules["hubert"](batch["waveform"])[-1]
+        units = self.modules["head"](features)
+        logits = units * features.shape[1] ** 0.5 * self.modules["scale"]["log"].exp()
+        loss = F.cross_entropy(logits.flatten(0, 1), batch["labels"].flatten())
+        self.descend(loss, accelerator, clipped="hubert", norm=5.0)
+        accuracy = (logits.argmax(-1) == batch["labels"]).float().mean()
+        return {"cross_entropy": loss.item(), "accuracy": accuracy.item()}
+
+
+def train_hubert(run: TrainingRun) -> None:
+    """HuBERT-mini: masked prediction of MFCC clusters, then of clusters of its own T6, then of aligned phones."""
+    data, steps = run.augmented_set.at_least(CROP), run.steps
+    torch.manual_seed(run.seed)
+    model = MelHubertModel(mini_config())
+    model.feature_extractor.fit_normalisation(map(torch.from_numpy, data.waveforms))
+
+    def iteration(name: str, waveforms: Sequence[np.ndarray], targets: FrameLabels, steps: int) -> TrainingRecord:
+        recipe = MaskedPrediction(model.train(), waveforms, targets, steps=steps, seed=run.seed)
+        return run.fit(name, recipe, steps, precision="bf16")
+
+    records = {}
+    targets = mfcc_labels(data.waveforms, run.seed)
+    records["1: MFCC"] = iteration("hubert-1", data.waveforms, targets, steps.hubert)
+    targets, before = unit_labels(Hubert.from_model(model), data.waveforms, run.seed), f"after-{steps.hubert}"
+    records["2: T6"] = iteration(f"hubert-2-{before}", data.waveforms, targets, steps.hubert_clusters)
+    waveforms, targets = from_main(lambda: phone_labels(run.augmented_set, CROP))
+    name = f"hubert-3-{before}-{steps.hubert_clusters}"
+    records["3: phones"] = iteration(name, waveforms, targets, steps.hubert_phones)
+    run.save(
+        "hubert",
+        model.state_dict(),
+        model.config.to_dict(),
+        purpose=f"linguistic features T1 to T12, 50 frames/s, {model.config.hidden_size} channels, from log-mel frames",
+        records=records,
+        notes="The loss also counts unmasked frames (weight 0.5); each iteration starts from the weights of the one "
+        f"before; iteration 3 learns from pocketsphinx's forced phone alignment of {len(waveforms)} utterances.",
+    )
+
+
+def train_soft(run: TrainingRun) -> None:
+    """The soft predictor: a copy of HuBERT-mini and W, fine-tuned to the k-means units of T6."""
+    data, pretrained = run.augmented_set.at_least(CROP), load_hubert(run.models, "hubert", "cpu")
+    targets = unit_labels(pretrained, data.waveforms, run.seed)
+    hubert = copy.deepcopy(pretrained)
+    torch.manual_seed(run.seed)
+    head = SoftHead(hubert.channels, UNITS)
+    recipe = SoftPrediction(hubert, head, data.waveforms, targets, steps=run.steps.soft)
+    record = run.fit("soft", recipe, run.steps.soft, needs=("hubert",), precision="bf16")
+    run.save(
+        "soft",
+        {**hubert.model.state_dict(), HEAD_KEY: head.W},
+        hubert.model.config.to_dict(),
+        purpose="soft units (100) of T12, in SSL-SAS's form",
+        records={"soft": record},
+        notes="All of HuBERT-mini is fine-tuned together with W.",
+    )

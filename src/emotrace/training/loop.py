@@ -6,9 +6,8 @@ together, so their number changes the results by rounding alone. B is the batch.
 """
 
 import csv
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -21,11 +20,12 @@ from accelerate.utils import send_to_device
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from emotrace.corpus.files import atomic_file, write_text_atomic
+from emotrace.corpus.files import atomic_file
 from emotrace.training.processes import Processes, own_part
 
-CHECKPOINT, LOSSES, PROGRESS = "checkpoint.pt", "losses.csv", "progress.json"
+CHECKPOINT, LOSSES = "checkpoint.pt", "losses.csv"
 CURVE_POINTS = 40
+Rate = Callable[[int], float]  # step -> multiple of the learning rate
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,16 @@ class LoopConfig:
 class Recipe:
     """What the loop needs to know of a model: its parts, how a batch is drawn and how a step is taken.
 
-    Subclasses fill ``modules``, ``optimisers`` and ``schedulers``, by name, and implement ``batch`` and ``update``.
+    Subclasses implement ``batch`` and ``update``.
+
+    Args:
+        modules: the networks that are trained, by name; they are put in training mode.
     """
 
-    modules: dict[str, nn.Module]
-    optimisers: dict[str, torch.optim.Optimizer]
-    schedulers: dict[str, Any]
+    def __init__(self, **modules: nn.Module):
+        self.modules = {name: module.train() for name, module in modules.items()}
+        self.optimisers: dict[str, torch.optim.Optimizer] = {}
+        self.schedulers: dict[str, torch.optim.lr_scheduler.LRScheduler] = {}
 
     def batch(self, rng: np.random.Generator) -> Any:
         """Draw the batch of one step, tensors (B, ...); every random choice comes from ``rng``."""
@@ -65,54 +69,46 @@ class Recipe:
     def update(self, batch: Any, step: int, accelerator: Accelerator) -> dict[str, float]:
         """Take one optimiser step on a batch that is on the device, and return the losses to log.
 
-        Every backward pass goes through ``accelerator``, and the optimiser that uses it clears its gradients after."""
+        Every backward pass goes through ``accelerator``, and the optimiser that uses it clears its gradients after.
+        """
         raise NotImplementedError
 
     def use_adamw(
-        self, learning_rate: float, steps: int, *, warm_up: int = 50, betas: tuple[float, float] = (0.9, 0.999)
+        self, name: str, modules: Iterable[str], rate: Rate, peak: float, betas: tuple[float, float] = (0.9, 0.999)
     ) -> None:
-        """Train all modules by one AdamW, whose rate rises for ``warm_up`` steps and falls until ``steps``."""
-        parameters = [parameter for module in self.modules.values() for parameter in module.parameters()]
-        adamw = torch.optim.AdamW(parameters, lr=learning_rate, betas=betas, weight_decay=0.01)
-        self.optimisers = {"adamw": adamw}
-        self.schedulers = {"adamw": warm_up_then_decay(adamw, warm_up, steps)}
+        """Train some modules by an AdamW of this name, at a learning rate of ``peak`` times ``rate`` of the step."""
+        parameters = [parameter for module in modules for parameter in self.modules[module].parameters()]
+        self.optimisers[name] = torch.optim.AdamW(parameters, lr=peak, betas=betas, weight_decay=0.01)
+        self.schedulers[name] = torch.optim.lr_scheduler.LambdaLR(self.optimisers[name], rate)
 
-    def descend(self, loss: Tensor, accelerator: Accelerator, *, clipped: str, norm: float) -> None:
-        """One step of every optimiser down a loss, the gradient of the module ``clipped`` no longer than ``norm``."""
+    def descend(
+        self, loss: Tensor, accelerator: Accelerator, by: str = "adamw", *, clipped: str = "", norm: float = 0.0
+    ) -> None:
+        """One step of the optimiser ``by`` and its schedule; the module ``clipped`` gets no gradient above ``norm``."""
         accelerator.backward(loss)
-        nn.utils.clip_grad_norm_(self.modules[clipped].parameters(), norm)
-        step_all(self)
+        if clipped:
+            nn.utils.clip_grad_norm_(self.modules[clipped].parameters(), norm)
+        self.optimisers[by].step()
+        self.optimisers[by].zero_grad()
+        self.schedulers[by].step()
 
     def state(self) -> dict[str, Any]:
         """The state of every module, optimiser and schedule, by kind and name."""
-        return {kind: {name: part.state_dict() for name, part in group.items()} for kind, group in self._parts()}
+        return {kind: {name: part.state_dict() for name, part in parts.items()} for kind, parts in self._parts()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over what `state` returned."""
-        for kind, group in self._parts():
-            for name, part in group.items():
+        for kind, parts in self._parts():
+            for name, part in parts.items():
                 part.load_state_dict(state[kind][name])
 
-    def _parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        yield from ((kind, getattr(self, kind)) for kind in ("modules", "optimisers", "schedulers"))
+    def _parts(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(kind, getattr(self, kind)) for kind in ("modules", "optimisers", "schedulers")]
 
 
-def step_all(recipe: Recipe) -> None:
-    """Step and clear every optimiser, then step every schedule."""
-    for optimiser in recipe.optimisers.values():
-        optimiser.step()
-        optimiser.zero_grad()
-    for scheduler in recipe.schedulers.values():
-        scheduler.step()
-
-
-def warm_up_then_decay(optimiser: torch.optim.Optimizer, warm_up: int, steps: int) -> torch.optim.lr_scheduler.LambdaLR:
-    """Learning rate that rises linearly for ``warm_up`` steps and then falls linearly to a twentieth at ``steps``."""
-
-    def factor(step: int) -> float:
-        return min(1.0, (step + 1) / warm_up) * max(0.05, 1.0 - step / steps)
-
-    return torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+def warm_up_then_decay(warm_up: int, steps: int) -> Rate:
+    """A learning rate that rises linearly for ``warm_up`` steps and then falls linearly to a twentieth at ``steps``."""
+    return lambda step: min(1.0, (step + 1) / warm_up) * max(0.05, 1.0 - step / steps)
 
 
 @dataclass(frozen=True)
@@ -129,7 +125,7 @@ class TrainingRecord:
 
 
 class TrainingFolder:
-    """The checkpoint, the seconds and the losses of a training; every process reads them, the main one writes.
+    """The checkpoint and the losses of a training; every process reads them, the main one writes.
 
     Args:
         folder: where; made if it is not there.
@@ -141,23 +137,17 @@ class TrainingFolder:
         self.last: dict[str, float] = {}  # losses that were logged last
         folder.mkdir(parents=True, exist_ok=True)
 
-    def read(self) -> dict[str, Any] | None:
-        """The checkpoint, "state", "step" and "seconds", if there is one."""
+    def read(self) -> dict[str, Any]:
+        """The checkpoint: "state", "step" and "seconds" of computing; at step 0 there is no state."""
         path = self.folder / CHECKPOINT
-        return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+        there = path.exists()
+        return torch.load(path, map_location="cpu", weights_only=True) if there else {"step": 0, "seconds": 0.0}
 
     def save(self, state: dict[str, Any], step: int, seconds: float) -> None:
         """Replace the checkpoint, atomically."""
-        if not self._writes:
-            return
-        with atomic_file(self.folder / CHECKPOINT) as temporary:
-            torch.save({"state": state, "step": step, "seconds": seconds}, temporary)
-        write_text_atomic(self.folder / PROGRESS, json.dumps({"step": step, "seconds": round(seconds, 1)}))
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of computing that the checkpoint has cost."""
-        return float(json.loads((self.folder / PROGRESS).read_text())["seconds"])
+        if self._writes:
+            with atomic_file(self.folder / CHECKPOINT) as temporary:
+                torch.save({"state": state, "step": step, "seconds": seconds}, temporary)
 
     def log(self, step: int, losses: dict[str, float]) -> None:
         """Append to losses.csv, long form (step, loss, value)."""
@@ -220,33 +210,28 @@ def fit(
     with tqdm(total=config.steps, initial=done, **bar) as progress:
         for step in range(done, config.steps):
             losses = _one_step(recipe, config, step, processes)
+            seconds = time.monotonic() - started
             progress.update()
             if (step + 1) % config.log_every == 0 or step + 1 == config.steps:
                 files.log(step + 1, losses)
                 progress.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
             if snapshot is not None and step + 1 in config.snapshots:
-                snapshot(TrainingRecord(step + 1, time.monotonic() - started, losses, files.curves()))
+                snapshot(TrainingRecord(step + 1, seconds, losses, files.curves()))
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-                files.save(recipe.state(), step + 1, time.monotonic() - started)
+                files.save(recipe.state(), step + 1, seconds)
     processes.wait_for_everyone()
     recipe.modules = {name: _released(module) for name, module in recipe.modules.items()}
-    return TrainingRecord(config.steps, files.seconds, files.last, files.curves())
-
-
-def _released(module: nn.Module) -> nn.Module:
-    """The module as it was given: on the CPU, computing in float32."""
-    vars(module).pop("forward", None)  # accelerate's autocast is an attribute of the instance
-    return module.cpu()
+    return TrainingRecord(config.steps, round(seconds, 1), files.last, files.curves())
 
 
 def _resume(recipe: Recipe, files: TrainingFolder, processes: Processes) -> tuple[int, float]:
     """Steps done and seconds they took."""
-    saved = files.read() or {"step": 0, "seconds": 0.0}
+    saved = files.read()
     processes.require_same(
         saved["step"],
         f"the processes see checkpoints of different steps in {files.folder}; put it where all of them see it",
     )
-    if "state" in saved:
+    if saved["step"]:
         recipe.load_state(saved["state"])
     files.drop_losses_after(saved["step"])
     return saved["step"], saved["seconds"]
@@ -263,3 +248,9 @@ def _one_step(recipe: Recipe, config: LoopConfig, step: int, processes: Processe
     if wrong:
         raise FloatingPointError(f"step {step + 1}: loss {', '.join(wrong)} is not finite; lower the learning rate")
     return losses
+
+
+def _released(module: nn.Module) -> nn.Module:
+    """The module as it was given: on the CPU, computing in float32."""
+    vars(module).pop("forward", None)  # accelerate's autocast is an attribute of the instance
+    return module.cpu()

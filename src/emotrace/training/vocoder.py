@@ -1,39 +1,103 @@
 """The unified vocoder, IR -> waveform, by the recipe of SSL-SAS: HiFi-GAN's losses on crops of 0.56 s.
 
-Axes: B batch, D IR channels, L frames (100/s), T samples at 16 kHz.
+The IR of a crop is cut from that of the whole utterance, or extracted from the crop alone as SSL-SAS does
+(github.com/nii-yamagishilab/SSL-SAS). The two are not identical. Axes: B batch, D IR channels, L frames (100/s), T
+samples at 16 kHz.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from emotrace.representation.ir import HOP
-from emotrace.training.crops import SEGMENT, CropSource
-from emotrace.training.loop import Recipe
-from emotrace.training.processes import own_slice
-from emotrace.training.discriminators import SLIM, DiscriminatorConfig, Discriminators
-from emotrace.training.losses import (
+from emotrace.corpus.audio import peak_normalise
+from emotrace.representation.ir import HOP, build_ir
+from emotrace.representation.spec import IRSpec, StreamSpec
+from emotrace.representation.streams import Stream
+from emotrace.training.data import draw_by_length, models_of, stream_class
+from emotrace.training.discriminators import (
     MEL_WEIGHT,
+    Discriminators,
     adversarial_loss,
     discriminator_loss,
     feature_loss,
     generator_loss,
     mel_loss,
 )
+from emotrace.training.loop import Recipe, TrainingRecord
+from emotrace.training.processes import own_slice
+from emotrace.training.run import TrainingRun
+from emotrace.training.unified import SLIM, DiscriminatorConfig, UnifiedConfig
+from emotrace.vocoder.hifigan import HifiGan, HifiGanConfig
+from emotrace.vocoder.istft import IstftConfig, IstftGenerator
+from emotrace.weights import ModelFolder
 
+SEGMENT = 8_960  # samples: 0.56 s, 56 frames
+FRAMES = SEGMENT // HOP
 LEARNING_RATE = 2e-4
 MEL_ONLY_RATE = 1e-3  # a plain regression stands a higher rate, and a CPU has no 100,000 steps to give
 DECAY = 0.999  # of both rates, each time as many segments were seen as there are utterances
+
+
+class CropSource(Protocol):
+    """Where the IR of a crop comes from."""
+
+    def __call__(self, utterance: int, first_frame: int) -> Tensor:
+        """IR (D, 56) of the crop that begins at `first_frame` of the utterance with this index."""
+
+
+@dataclass(frozen=True)
+class UtteranceFeatures:
+    """The default: crops of whole-utterance IRs, (D, L) each."""
+
+    irs: Sequence[Tensor]
+
+    def __call__(self, utterance: int, first_frame: int) -> Tensor:
+        """(D, 56), cut; an IR that ends a frame early has its last frame repeated."""
+        crop = self.irs[utterance][:, first_frame : first_frame + FRAMES]
+        return torch.cat([crop, crop[:, -1:].expand(-1, FRAMES - crop.shape[1])], dim=1)
+
+
+@dataclass(frozen=True)
+class CropFeatures:
+    """SSL-SAS's own way: every stream of the IR is computed from the crop alone, at every step; many times slower.
+
+    Attributes:
+        waveforms: of the utterances, (T,) each.
+        spec: the IR.
+        streams: those that it is made of.
+    """
+
+    waveforms: Sequence[np.ndarray]
+    spec: IRSpec
+    streams: Mapping[StreamSpec, Stream]
+
+    @classmethod
+    def load(cls, waveforms: Sequence[np.ndarray], spec: IRSpec, models: ModelFolder) -> "CropFeatures":
+        """With the models that the IR needs, and no others. Raises ModelError where one is not there."""
+        return cls(
+            waveforms, spec, {stream: stream_class(stream).load(models, stream.layer) for stream in spec.streams}
+        )
+
+    def __call__(self, utterance: int, first_frame: int) -> Tensor:
+        """(D, 56), extracted. Raises ValueError for a crop that is not within the utterance."""
+        waveform, start = self.waveforms[utterance], first_frame * HOP
+        if not 0 <= start <= len(waveform) - SEGMENT:
+            raise ValueError(f"a crop of {SEGMENT} samples from {start} is not within {len(waveform)} samples")
+        crop = torch.from_numpy(peak_normalise(waveform)[start : start + SEGMENT])
+        return build_ir(self.spec, lambda stream: self.streams[stream](crop))
 
 
 class VocoderTraining(Recipe):
     """AdamW 2e-4 for both sides, 45 x mel L1 + 2 x feature matching + LS-GAN, after `mel_only` steps of mel L1 alone.
 
     `generator` maps (B, D, 56) to (B, 1, 8960); a HifiGan or an IstftGenerator. The paper's own values: batch_size
-    32, mel_only 0, discriminators PAPER. Raises ValueError for an utterance that is shorter than a segment.
+    32, mel_only 0, discriminators HIFIGAN. Raises ValueError for an utterance that is shorter than a segment.
     """
 
     def __init__(
@@ -76,15 +140,12 @@ class VocoderTraining(Recipe):
         """A process makes the features of its own crops alone: in the mode "crop" they cost most of a step."""
         pairs = self._draw(rng)[own_slice(self.batch_size, index, count)]
         audio = np.stack([self.waveforms[i][first * HOP : first * HOP + SEGMENT] for i, first in pairs])
-        return {
-            "ir": torch.stack([self.features(i, first) for i, first in pairs]),
-            "waveform": torch.from_numpy(audio)[:, None],
-        }
+        irs = torch.stack([self.features(i, first) for i, first in pairs])
+        return {"ir": irs, "waveform": torch.from_numpy(audio)[:, None]}
 
     def _draw(self, rng: np.random.Generator) -> list[tuple[int, int]]:
         """Utterance and first frame of every crop."""
-        lengths = np.array([len(waveform) for waveform in self.waveforms], dtype=np.float64)
-        chosen = rng.choice(len(lengths), size=self.batch_size, p=lengths / lengths.sum())
+        chosen = draw_by_length(rng, list(map(len, self.waveforms)), self.batch_size)
         return [(int(i), int(rng.integers(0, (len(self.waveforms[i]) - SEGMENT) // HOP + 1))) for i in chosen]
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
@@ -92,30 +153,30 @@ class VocoderTraining(Recipe):
         real = batch["waveform"]
         fake = self.modules["generator"](batch["ir"])
         if step < self.mel_only:
-            return self._learn_mel(real, fake, accelerator)
-        judged = self._learn_to_judge(real, fake.detach(), accelerator)
-        return judged | self._learn_to_deceive(real, fake, accelerator)
+            return self._mel_step(real, fake, accelerator)
+        losses = self._discriminator_step(real, fake.detach(), accelerator)
+        return losses | self._generator_step(real, fake, accelerator)
 
-    def _learn_mel(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
+    def _mel_step(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
         mel = mel_loss(real, fake)
         self._step("generator", MEL_WEIGHT * mel, accelerator)
         return {"mel": mel.item()}
 
-    def _learn_to_judge(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
-        judge = self.modules["discriminators"].requires_grad_(True)
-        loss = discriminator_loss(judge(real), judge(fake))
+    def _discriminator_step(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
+        discriminators = self.modules["discriminators"].requires_grad_(True)
+        loss = discriminator_loss(discriminators(real), discriminators(fake))
         self._step("discriminators", loss, accelerator)
         return {"discriminators": loss.item()}
 
-    def _learn_to_deceive(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
-        judge = self.modules["discriminators"].requires_grad_(False)
+    def _generator_step(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
+        discriminators = self.modules["discriminators"].requires_grad_(False)
         with torch.no_grad():
-            judged_real = judge(real)
-        judged_fake = judge(fake)
+            output_of_real = discriminators(real)
+        output_of_fake = discriminators(fake)
         losses = {
             "mel": mel_loss(real, fake),
-            "features": feature_loss(judged_real, judged_fake),
-            "adversarial": adversarial_loss(judged_fake),
+            "features": feature_loss(output_of_real, output_of_fake),
+            "adversarial": adversarial_loss(output_of_fake),
         }
         self._step("generator", generator_loss(*losses.values()), accelerator)
         return {name: loss.item() for name, loss in losses.items()}
@@ -125,3 +186,46 @@ class VocoderTraining(Recipe):
         self.optimisers[name].step()
         self.optimisers[name].zero_grad()
         self.schedulers[name].step()
+
+
+def train_unified(run: TrainingRun, spec: IRSpec) -> None:
+    """The unified vocoder of one IR, as the run's `steps.unified` says: small, or the paper's.
+
+    Its snapshots are models of their own: "unified-log-mel-step300".
+    """
+    data, config = run.augmented_set.at_least(SEGMENT), run.steps.unified
+    if config.features == "crop":
+        features = CropFeatures.load(data.waveforms, spec, run.models)
+    else:
+        features = UtteranceFeatures(run.features.irs(data, spec))
+    torch.manual_seed(run.seed)
+    generator = _generator(config, features, len(data.waveforms))
+    options = {"discriminators": config.discriminators, "batch_size": config.batch_size, "mel_only": config.mel_only}
+    recipe = VocoderTraining(generator, data.waveforms, features, **options, seed=run.seed)
+    save = partial(_save, run, spec, generator)
+    snapshots = {"snapshots": config.snapshots, "snapshot": save}
+    save(run.fit(f"unified-{spec.name}", recipe, config.steps, needs=models_of(spec), settings=config, **snapshots))
+
+
+def _save(run: TrainingRun, spec: IRSpec, generator: IstftGenerator | HifiGan, record: TrainingRecord) -> None:
+    """Save a vocoder as it is after the steps of the record: a snapshot, or, at the last step, the vocoder itself."""
+    config, channels = run.steps.unified, generator.config.in_channels
+    run.save(
+        f"unified-{spec.name}" if record.steps == config.steps else f"unified-{spec.name}-step{record.steps}",
+        generator.state_dict(),
+        vars(generator.config),
+        purpose=f"IR {spec.name} ({channels} channels, 100 frames/s) -> waveform, in one network",
+        records={"unified": record},
+        notes=f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; batch of "
+        f"{config.batch_size}; features of the whole {config.features}.",
+    )
+
+
+def _generator(config: UnifiedConfig, features: CropSource, utterances: int) -> IstftGenerator | HifiGan:
+    """Untrained; the iSTFT generator is normalised to the IRs of the training data (in the mode "crop", to crops)."""
+    if config.generator == "hifigan":
+        return HifiGan(HifiGanConfig(len(features(0, 0)), initial_channels=config.channels))
+    irs = features.irs if isinstance(features, UtteranceFeatures) else [features(i, 0) for i in range(utterances)]
+    generator = IstftGenerator(IstftConfig(in_channels=irs[0].shape[0], dim=config.channels))
+    generator.fit_normalisation(irs)
+    return generator

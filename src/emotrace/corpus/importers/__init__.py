@@ -37,8 +37,8 @@ class Importer(Protocol):
     """Makes data directories at `target` of a corpus at `source`, unpacked as its page delivers it.
 
     The corpus's own options are keyword-only parameters with defaults; the command line passes on those that the user
-    gives. All of `target` appears at once or not at all. Raises CorpusError when `source` is not that corpus, AudioError
-    for audio that cannot be used, FileExistsError when `target` holds something.
+    gives. All of `target` appears at once or not at all. Raises CorpusError when `source` is not that corpus,
+    AudioError for audio that cannot be used, FileExistsError when `target` holds something.
     """
 
     def __call__(self, source: Path, target: Path, **options: Any) -> Imported: ...

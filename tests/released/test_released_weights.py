@@ -8,13 +8,17 @@ import pytest
 import torch
 from stand_ins import SMALL, ecapa
 
-from emotrace.released.hubert import hubert_base, hubert_soft, ssl_sas_soft_predictor
-from emotrace.released.speaker import ecapa_voxceleb, style_encoder
-from emotrace.released.vocoder import ssl_sas_generator
+from emotrace.released.loaders import (
+    ecapa_voxceleb,
+    hubert_base,
+    ssl_sas_generator,
+    ssl_sas_soft_predictor,
+    style_encoder,
+)
 from emotrace.released.weights import read_weights
 from emotrace.weights import CheckpointError
 
-LOADERS = (ssl_sas_generator, ssl_sas_soft_predictor, hubert_base, hubert_soft, ecapa_voxceleb, style_encoder)
+LOADERS = (ssl_sas_generator, ssl_sas_soft_predictor, hubert_base, ecapa_voxceleb, style_encoder)
 
 
 class Marker:

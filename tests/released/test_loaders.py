@@ -11,11 +11,15 @@ from stand_ins import SMALL, fairseq_state, hubert_model, write_all
 from torchaudio.models import wav2vec2_model
 from torchaudio.models.wav2vec2.utils.import_fairseq import _convert_state_dict
 
+from emotrace.released.checkpoints import CHECKPOINTS
+from emotrace.released.loaders import (
+    ecapa_voxceleb,
+    hubert_base,
+    ssl_sas_generator,
+    ssl_sas_soft_predictor,
+    style_encoder,
+)
 from emotrace.released.vpc import VpcAsr, VpcAsv, VpcSer
-from emotrace.released.hubert import hubert_base, hubert_soft, ssl_sas_soft_predictor
-from emotrace.released.registry import CHECKPOINTS
-from emotrace.released.speaker import ecapa_voxceleb, style_encoder
-from emotrace.released.vocoder import ssl_sas_generator
 from emotrace.released.weights import read_weights
 from emotrace.weights import CheckpointError
 
@@ -26,7 +30,6 @@ LOADERS = {
     "ssl_sas_ecapa": ecapa_voxceleb,
     "hubert_base": hubert_base,
     "hubert_base_fairseq": hubert_base,
-    "hubert_soft": hubert_soft,
     "ecapa_voxceleb": ecapa_voxceleb,
     "style_encoder": style_encoder,
     "vpc_asv_orig": VpcAsv.load,
@@ -81,12 +84,12 @@ def test_a_missing_or_additional_key_is_named(released, name, tmp_path):
     copy = tmp_path / released[name].name
     value = state.pop(victim)
     torch.save(content, copy)
-    with pytest.raises(CheckpointError, match=f"{copy.name}: .*(missing|Missing)"):
+    with pytest.raises(CheckpointError, match=f"{copy.name}: .*[Mm]issing.*bias"):
         LOADERS[name](copy)
     state[victim] = value
     state[victim.replace("bias", "surplus")] = value
     torch.save(content, copy)
-    with pytest.raises(CheckpointError, match=f"{copy.name}: .*nexpected"):
+    with pytest.raises(CheckpointError, match=f"{copy.name}: .*nexpected.*surplus"):
         LOADERS[name](copy)
 
 
@@ -188,7 +191,7 @@ def test_the_modules_of_pretraining_alone_are_left_out_by_name_only(released, tm
     content = {"model": read_weights(released["hubert_base_fairseq"])["model"]}
     content["model"]["final_proj_of_another_kind"] = torch.zeros(1)
     torch.save(content, tmp_path / "file.pt")
-    with pytest.raises(CheckpointError, match="unexpected: final_proj_of_another_kind"):
+    with pytest.raises(CheckpointError, match="Unexpected.*final_proj_of_another_kind"):
         hubert_base(tmp_path / "file.pt")
 
 
@@ -225,16 +228,6 @@ def test_ssl_sass_soft_units_are_the_originals(tmp_path):
     hubert, head = ssl_sas_soft_predictor(tmp_path / "soft_model.pt")
     assert hubert.channels == 768
     torch.testing.assert_close(head(fixture["features"]), fixture["logits"], rtol=0, atol=1e-5)
-
-
-@torch.no_grad()
-def test_soft_vcs_layers_and_units_are_the_originals():
-    fixture, (hubert, head) = parity("hubert_soft_small.pt"), hubert_soft(PARITY / "hubert_soft_small.pt")
-    layers = hubert.layers(fixture["waveform"][0, 0])
-    for n in (1, 6, 12):
-        torch.testing.assert_close(layers[n], fixture[f"T{n}"][0], rtol=0, atol=1e-5)
-    torch.testing.assert_close(head(layers[12]), fixture["units"][0], rtol=0, atol=1e-5)
-    torch.testing.assert_close(head.label_embedding.weight, fixture["hubert"]["label_embedding.weight"])
 
 
 @torch.no_grad()

@@ -1,0 +1,134 @@
+"""What HuBERT's frames are labelled with, to be predicted: clusters of features, or phones.
+
+Phones are pocketsphinx's forced alignment of the transcripts. A small HuBERT learns far less of phones from clusters
+alone than the big ones do; its last iteration may learn from these (the model card says so).
+
+Axes: T samples at 16 kHz, L frames of HuBERT (50/s), C channels, K labels, B batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pocketsphinx
+import torch
+import torchaudio
+from sklearn.cluster import MiniBatchKMeans
+from torch import Tensor
+
+from emotrace.corpus.audio import to_pcm16
+from emotrace.representation.hubert import Hubert
+from emotrace.training.data import TrainingSet, draw_by_length, repeat_to
+from emotrace.training.processes import from_main
+
+FRAME_HOP, FRAME_WINDOW = 320, 400
+ALIGNER_RATE = 100  # frames per second
+UNITS = 100
+UNIT_LAYER = 6
+
+
+@dataclass(frozen=True)
+class FrameLabels:
+    """One array of labels (L,) for each utterance, and how many labels there are."""
+
+    labels: tuple[np.ndarray, ...]
+    count: int
+
+
+def n_frames(samples: int) -> int:
+    """HuBERT's frames for a waveform of ``samples`` samples: windows of 25 ms every 20 ms that fit entirely."""
+    return (samples - FRAME_WINDOW) // FRAME_HOP + 1
+
+
+def whole_frames(seconds: float) -> int:
+    """Samples of a crop of about ``seconds`` that holds HuBERT frames without a rest."""
+    return int(seconds * 16_000) // FRAME_HOP * FRAME_HOP + FRAME_WINDOW - FRAME_HOP
+
+
+def aligned_crops(
+    waveforms: Sequence[np.ndarray], labels: Sequence[np.ndarray], rng: np.random.Generator, batch: int, samples: int
+) -> tuple[Tensor, Tensor]:
+    """Crops (B, T) that start on a HuBERT frame, and the labels (B, L) of their frames."""
+    frames = n_frames(samples)
+    chosen = draw_by_length(rng, list(map(len, waveforms)), batch)
+    starts = [int(rng.integers(0, len(labels[i]) - frames + 1)) for i in chosen]
+    places = list(zip(chosen, starts, strict=True))
+    audio = np.stack([waveforms[i][start * FRAME_HOP : start * FRAME_HOP + samples] for i, start in places])
+    return torch.from_numpy(audio), torch.from_numpy(np.stack([labels[i][s : s + frames] for i, s in places]))
+
+
+def mfcc_labels(waveforms: Sequence[np.ndarray], seed: int) -> FrameLabels:
+    """Clusters (100) of the MFCC of waveforms (T,), the same in all processes."""
+    features = [mfcc_features(waveform) for waveform in waveforms]
+    return from_main(lambda: cluster(features, UNITS, seed)[0])
+
+
+def unit_labels(hubert: Hubert, waveforms: Sequence[np.ndarray], seed: int) -> FrameLabels:
+    """Clusters (100) of a HuBERT's own T6 of waveforms (T,), the same in all processes."""
+
+    def clusters() -> FrameLabels:
+        features = [hubert.layer(torch.from_numpy(waveform), UNIT_LAYER).numpy() for waveform in waveforms]
+        return cluster(features, UNITS, seed)[0]
+
+    return from_main(clusters)
+
+
+def mfcc_features(waveform: np.ndarray) -> np.ndarray:
+    """MFCC with first and second differences (L, 39) at HuBERT's own frames, from a waveform (T,)."""
+    spectrum = {"n_fft": FRAME_WINDOW, "hop_length": FRAME_HOP, "n_mels": 40, "center": False}
+    mfcc = torchaudio.transforms.MFCC(16_000, 13, melkwargs=spectrum)(torch.from_numpy(waveform))
+    first = torchaudio.functional.compute_deltas(mfcc)
+    second = torchaudio.functional.compute_deltas(first)
+    return torch.cat([mfcc, first, second]).T.numpy()
+
+
+def cluster(features: Sequence[np.ndarray], clusters: int, seed: int) -> tuple[FrameLabels, np.ndarray]:
+    """k-means over all frames of all utterances (L, C), features standardised; returns labels and centres (K, C)."""
+    frames = np.concatenate(features)
+    mean, std = frames.mean(0), frames.std(0) + 1e-6
+    kmeans = MiniBatchKMeans(clusters, random_state=seed, batch_size=8192, n_init=3, max_iter=50)
+    kmeans.fit((frames - mean) / std)
+    labels = tuple(kmeans.predict((feature - mean) / std).astype(np.int64) for feature in features)
+    return FrameLabels(labels, clusters), kmeans.cluster_centers_ * std + mean
+
+
+def phone_labels(data: TrainingSet, samples: int) -> tuple[list[np.ndarray], FrameLabels]:
+    """Waveforms of at least ``samples`` samples and the phones of their frames.
+
+    Left out are utterances without transcript, with a word that the dictionary lacks, or that the aligner loses.
+    Shorter ones are repeated. Raises ValueError when nothing is left.
+    """
+    aligner = pocketsphinx.Decoder(loglevel="FATAL", lm=None)
+    pairs = zip(data.utterances, data.waveforms, strict=True)
+    aligned = [(waveform, align(aligner, waveform, utterance.text)) for utterance, waveform in pairs if utterance.text]
+    aligned = [(waveform, phones) for waveform, phones in aligned if phones]
+    if not aligned:
+        raise ValueError(f"none of {len(data.utterances)} utterances could be aligned with its transcript")
+    ids = {name: number for number, name in enumerate(sorted({phone for _, phones in aligned for phone in phones}))}
+    waveforms = [repeat_to(waveform, samples) for waveform, _ in aligned]
+    labels = []
+    for (once, phones), waveform in zip(aligned, waveforms, strict=True):
+        centres = (np.arange(n_frames(len(waveform))) * FRAME_HOP + FRAME_WINDOW // 2) % len(once)
+        frames = np.minimum(centres * ALIGNER_RATE // 16_000, len(phones) - 1)
+        labels.append(np.array([ids[phones[frame]] for frame in frames], dtype=np.int64))
+    return waveforms, FrameLabels(tuple(labels), len(ids))
+
+
+def align(aligner: pocketsphinx.Decoder, waveform: np.ndarray, text: str) -> list[str]:
+    """The phone of every 10 ms of a waveform (T,) at 16 kHz; empty where alignment fails."""
+    samples = to_pcm16(waveform)
+    aligner.reinit_feat()
+    try:
+        aligner.set_align_text(text.lower())
+        _decode(aligner, samples)
+        aligner.set_alignment()  # the second pass finds the phones in the words
+        _decode(aligner, samples)
+    except RuntimeError:
+        return []
+    return [phone.name for word in aligner.get_alignment() for phone in word for _ in range(phone.duration)]
+
+
+def _decode(aligner: pocketsphinx.Decoder, samples: bytes) -> None:
+    aligner.start_utt()
+    aligner.process_raw(samples, full_utt=True)
+    aligner.end_utt()

@@ -1,0 +1,166 @@
+"""Where and how long the study's models are trained, and how they are saved: weights, configuration, model card."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from emotrace.corpus.files import atomic_file, write_text_atomic
+from emotrace.training.data import COPY_SPEEDS, TrainingFeatures, TrainingSet, load_training_set, with_copies
+from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit
+from emotrace.training.processes import state
+from emotrace.training.unified import SMALL, UnifiedConfig
+from emotrace.weights import CONFIG, WEIGHTS, ModelFolder, write_weights
+
+CARD = "card.json"
+LICENCE = "CC BY-NC-SA 4.0 (trained on RAVDESS, CC BY-NC-SA 4.0, and LibriSpeech, CC BY 4.0)"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Optimiser steps of every model, and how the unified vocoder is trained.
+
+    The three of HuBERT are its iterations: on clusters of MFCC, on clusters of its own T6, on aligned phones. The
+    defaults cost about 1.2 CPU-hours on one thread.
+    """
+
+    hubert: int = 2_500
+    hubert_clusters: int = 4_000
+    hubert_phones: int = 4_000
+    soft: int = 400
+    ecapa: int = 400
+    gst: int = 1_000
+    acoustic: int = 1_000
+    unified: UnifiedConfig = SMALL
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a card says of the data: names of the directories, utterances, hours."""
+
+    corpora: tuple[str, ...]
+    utterances: int
+    hours: float
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What models are trained from, how long, and where their checkpoints and they themselves lie.
+
+    Started by `accelerate launch`, all processes train each model together.
+
+    Attributes:
+        data: data directories to learn from.
+        work: folder of checkpoints, features and copies of the speech.
+        out: folder of the finished models, which later ones build on.
+        steps: of every model.
+        seed: of every random choice.
+        precision: "no" (float32), or "bf16" for the forward passes.
+        copies: speeds at which the speech is learned from once more.
+    """
+
+    data: tuple[Path, ...]
+    work: Path
+    out: Path
+    steps: Steps = field(default_factory=Steps)
+    seed: int = 0
+    precision: str = "no"
+    copies: tuple[float, ...] = COPY_SPEEDS
+
+    @cached_property
+    def training_set(self) -> TrainingSet:
+        """Read and neutral speech of the data directories, in memory."""
+        return load_training_set(self.data)
+
+    @cached_property
+    def augmented_set(self) -> TrainingSet:
+        """The training set with its copies at other speeds."""
+        return with_copies(self.training_set, self.work / "copies", self.copies)
+
+    @property
+    def models(self) -> ModelFolder:
+        """The models that are finished already."""
+        return ModelFolder(self.out)
+
+    @property
+    def features(self) -> TrainingFeatures:
+        """What the finished models extract from the training speech."""
+        return TrainingFeatures(self.models, self.work / "features")
+
+    def fit(
+        self,
+        name: str,
+        recipe: Recipe,
+        steps: int,
+        *,
+        needs: Sequence[str] = (),
+        settings: object = None,
+        precision: str = "no",
+        snapshots: Sequence[int] = (),
+        snapshot: Callable[[TrainingRecord], None] | None = None,
+    ) -> TrainingRecord:
+        """Run the loop, resuming the checkpoint of the same data, steps, seed and versions of the models it ``needs``.
+
+        Another version of any of these, or other ``settings`` (a dataclass) or precision, starts anew, in a folder of
+        its own. ``snapshot`` is called after each of the ``snapshots`` steps, as `loop.fit` says. Raises ModelError
+        where a model is not there, otherwise as `loop.fit`.
+        """
+        versions = [self.models.sha256(model) for model in needs]
+        precision = precision if self.precision == "no" else self.precision
+        inputs = repr((self.describe(), self.copies, steps, self.seed, versions, settings, precision)).encode()
+        folder = self.work / f"{name}-{hashlib.sha256(inputs).hexdigest()[:12]}"
+        config = LoopConfig(steps=steps, seed=self.seed, precision=precision, snapshots=tuple(snapshots))
+        return fit(recipe, config, folder, snapshot=snapshot)
+
+    def save(
+        self,
+        name: str,
+        tensors: Mapping[str, Tensor],
+        config: Mapping[str, Any],
+        *,
+        purpose: str,
+        records: Mapping[str, TrainingRecord] | None = None,
+        notes: str = "",
+        augmented: bool = True,
+    ) -> None:
+        """Write a finished model to the folder ``name`` of ``out``, each file atomically; the main process does.
+
+        The weights are in the compact form of `weights`. The card says what the model is for, what it learned from,
+        steps, hours, losses, sha256 and licence. ``augmented``: it has learned from the copies.
+        """
+        if augmented and self.copies:
+            notes = f"{notes} Copies at speeds {', '.join(map(str, self.copies))} count as further speakers.".strip()
+        if state().is_main_process:
+            folder = self.out / name
+            with atomic_file(folder / WEIGHTS) as temporary:
+                write_weights(temporary, tensors)
+            _write_json(folder / CONFIG, config)
+            _write_json(folder / CARD, self._card(folder, purpose, records or {}, notes))
+        state().wait_for_everyone()
+
+    def _card(self, folder: Path, purpose: str, records: Mapping[str, TrainingRecord], notes: str) -> dict[str, Any]:
+        return {
+            "model": folder.name,
+            "purpose": purpose,
+            "data": asdict(self.describe()),
+            "training": {name: asdict(record) for name, record in records.items()},
+            "hours": round(sum(record.seconds for record in records.values()) / 3600, 3),
+            "seed": self.seed,
+            "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
+            "licence": LICENCE,
+            "notes": notes,
+        }
+
+    def describe(self) -> TrainingData:
+        """What a model card says of the data."""
+        names = tuple("/".join(folder.parts[-2:]) for folder in self.data)
+        return TrainingData(names, len(self.training_set.utterances), round(self.training_set.seconds / 3600, 3))
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_text_atomic(path, json.dumps(content, indent=2) + "\n")
