@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from speech import VPC_LISTS, needs_vpc_lists
 from stand_in import make_corpus, tone
 
 from emotrace.corpus.datadir import CorpusError, DataDir, Emotion, Trial, Utterance, write_anonymised, write_datadir
-
-VPC = Path(__file__).parents[3] / "shared" / "vpc2024" / "data"
 
 
 @pytest.fixture
@@ -160,7 +159,7 @@ def test_suffix_that_vpc_skips_is_refused(tmp_path, corpus):
         write_anonymised(corpus, tmp_path / "corpus_ASRbn", corpus.path / "wav")
 
 
-@pytest.mark.skipif(not VPC.is_dir(), reason="needs ../shared/vpc2024, the lists of VoicePrivacy's libri_test")
+@needs_vpc_lists
 @pytest.mark.parametrize(
     ("name", "utterances", "trials", "targets", "enrolment"),
     [
@@ -170,6 +169,6 @@ def test_suffix_that_vpc_skips_is_refused(tmp_path, corpus):
     ],
 )
 def test_voiceprivacys_own_lists(name, utterances, trials, targets, enrolment):
-    data = DataDir.read(VPC / name, require_audio=False)
+    data = DataDir.read(VPC_LISTS / name, require_audio=False)
     assert len(data) == utterances and len(data.enrolment) == enrolment
     assert len(data.trials) == trials and sum(trial.target for trial in data.trials) == targets

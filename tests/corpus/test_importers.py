@@ -6,13 +6,13 @@ import json
 import sys
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import librosa
 import numpy as np
 import pytest
 import soundfile
 from command_line import run, snapshot
+from speech import SHARED, needs_real_speech
 from stand_in import make_corpus, tone
 
 from emotrace.corpus.audio import AudioError
@@ -22,11 +22,6 @@ from emotrace.corpus.importers.librispeech import import_librispeech
 from emotrace.corpus.importers.ravdess import import_ravdess
 from emotrace.corpus.importers.vpc import write_vpc
 from emotrace.corpus.validate import validate
-
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="needs ../shared/data: RAVDESS and three LibriSpeech readers"
-)
 
 
 def ravdess_names(actors, codes=(1, 3)):
@@ -360,7 +355,7 @@ def test_libri_test_is_joined_by_its_name(tmp_path):
     assert DataDir.read(tmp_path / "again").content_hash() == joined.content_hash()
 
 
-@needs_shared
+@needs_real_speech
 def test_the_real_ravdess_files_of_two_actors(tmp_path):
     tree = tmp_path / "tree"
     tree.mkdir()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from speech import VPC_LISTS, needs_vpc_lists
 from stand_in import make_corpus, tone
 
 from emotrace.corpus.audio import AudioError
@@ -19,18 +20,14 @@ from emotrace.corpus.importers.vpc import (
     write_vpc_anonymised,
 )
 
-LISTS = Path(__file__).parents[3] / "shared" / "vpc2024" / "data"
-needs_lists = pytest.mark.skipif(
-    not LISTS.is_dir(), reason="needs ../shared/vpc2024, the lists of VoicePrivacy's libri_test"
-)
 SET = "mini_test"
 NAMES = {"enrolls": f"{SET}_enrolls", "f": f"{SET}_trials_f", "m": f"{SET}_trials_m"}
 
 
-@needs_lists
+@needs_vpc_lists
 @pytest.mark.parametrize(("gender", "trials", "targets", "enrolled"), [("f", 11_744, 548, 16), ("m", 9_906, 449, 13)])
 def test_the_real_lists(gender, trials, targets, enrolled):
-    data = read_vpc(LISTS, require_audio=False)[gender]
+    data = read_vpc(VPC_LISTS, require_audio=False)[gender]
     assert (len(data.trials), sum(trial.target for trial in data.trials)) == (trials, targets)
     assert {utterance.gender for utterance in data} == {gender}
     assert len({data[key].speaker for key in data.enrolment}) == enrolled
@@ -40,10 +37,10 @@ def test_the_real_lists(gender, trials, targets, enrolled):
     assert len(data) == len(tested) + len(data.enrolment)
 
 
-@needs_lists
+@needs_vpc_lists
 def test_the_real_lists_are_written_back_byte_for_byte(tmp_path):
     folder = tmp_path / "data"
-    shutil.copytree(LISTS, folder)
+    shutil.copytree(VPC_LISTS, folder)
     for line in (line for scp in folder.glob("*/wav.scp") for line in scp.read_text().splitlines()):
         file = tmp_path / line.split()[1]
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +49,7 @@ def test_the_real_lists_are_written_back_byte_for_byte(tmp_path):
     assert len(joined) == 438 + 734 + 762 and len(joined.trials) == 11_744 + 9_906
     written = write_vpc(joined, tmp_path / "again", "libri_test")
     compared = 0
-    for part, original in vpc_parts(LISTS).items():
+    for part, original in vpc_parts(VPC_LISTS).items():
         for name in ("enrolls", "spk2gender", "spk2utt", "text", "trials", "utt2spk"):
             if (original / name).exists():
                 assert (written[part] / name).read_bytes() == (original / name).read_bytes(), (part, name)

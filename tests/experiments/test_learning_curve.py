@@ -8,23 +8,24 @@ import pytest
 from stand_in import make_corpus
 from tiny_models import make_models
 
-from emotrace.corpus.datadir import DataDir, write_datadir
-from emotrace.corpus.datadir import Emotion
+from emotrace.corpus.datadir import DataDir, Emotion, write_datadir
+from emotrace.engine.runner import RunError, state_of
 from emotrace.experiments import learning_curve as module
-from emotrace.pipeline.results import write_parquet
-from emotrace.study.layout import Layout
 from emotrace.experiments.learning_curve import (
     DRAWS,
     LINES,
+    CurveWork,
     curve_record,
-    curve_state,
+    gap_changes,
+    learning_curve,
     run_learning_curve,
     speaker_draws,
 )
-from emotrace.experiments.learning_curve import gap_changes, learning_curve
-from emotrace.study.profiles import Corpus, Measure, Profile, ProfileError, get_profile
+from emotrace.pipeline.measures import Measure
+from emotrace.pipeline.results import emotion_column, write_parquet
 from emotrace.pipeline.rows import select_rows
-from emotrace.study.runner import run_rows
+from emotrace.study.profiles import Corpus, Profile, get_profile
+from emotrace.study.run import run_rows
 
 ROWS = ("original", "official-control")
 MEASURES = frozenset({Measure.EMOTION, Measure.SPEAKER, Measure.ACOUSTICS})
@@ -37,51 +38,64 @@ def other_speakers(path: Path) -> DataDir:
 
 
 @pytest.fixture(scope="module")
-def layout(tmp_path_factory, inline_workers) -> Layout:
+def profile(tmp_path_factory, inline_workers) -> Profile:
     folder = tmp_path_factory.mktemp("curve")
     make_corpus(folder / "corpus")
     other_speakers(folder / "training")
     make_models(folder / "models")
-    profile = Profile(
-        "tiny",
-        (Corpus("emotional", folder / "corpus", MEASURES),),
-        folder / "work",
-        folder / "results",
+    return Profile(
+        name="tiny",
+        corpora=(Corpus("emotional", folder / "corpus", MEASURES),),
+        work=folder / "work",
+        results=folder / "results",
         ser_training=folder / "training",
+        models=folder / "models",
     )
-    return Layout(profile, models=folder / "models")
 
 
 @pytest.fixture(scope="module")
-def recorded(layout) -> Layout:
+def recorded(profile) -> Profile:
+    """The profile with its curve, of two rows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "ROWS", ROWS)
-        assert curve_state(layout).state == "missing"
-        assert run_learning_curve(layout, jobs=1)
-    return layout
+        assert state_of(CurveWork(profile)).state == "missing"
+        assert run_learning_curve(profile, jobs=1)
+    return profile
 
 
 def test_the_last_point_is_the_recogniser_of_the_table(recorded):
     run_rows(recorded, select_rows(ROWS), jobs=1)
-    lines = pd.read_parquet(curve_record(recorded.profile).table)
+    lines = pd.read_parquet(curve_record(recorded).tables[0])
     assert len(lines) == 2 * 2 * (DRAWS + 1) * 16, "rows, recognisers, draws, utterances"
     for row in ROWS:
-        table = pd.read_parquet(recorded.profile.results / row / "utterances.parquet").set_index("utterance")
-        for recogniser in ("ser", "ser_second"):
-            own = lines[(lines["row"] == row) & (lines["recogniser"] == recogniser) & (lines["speakers"] == 4)]
-            assert own.set_index("utterance")["predicted"].to_dict() == table[recogniser].to_dict()
+        table = pd.read_parquet(recorded.results / row / "utterances.parquet").set_index("utterance")
+        for recogniser in ("functionals", "ge2e"):
+            last = lines[(lines["row"] == row) & (lines["recogniser"] == recogniser) & (lines["speakers"] == 4)]
+            predictions = last.set_index("utterance")["predicted"]
+            assert predictions.to_dict() == table[emotion_column(recogniser)].to_dict()
 
 
 def test_a_curve_is_recorded_once_and_stale_when_the_draws_change(recorded, monkeypatch):
     monkeypatch.setattr(module, "ROWS", ROWS)
-    assert curve_state(recorded).state == "done"
+    assert state_of(CurveWork(recorded)).state == "done"
     assert not run_learning_curve(recorded, jobs=1)
     monkeypatch.setattr(module, "DRAWS", DRAWS + 1)
-    assert curve_state(recorded).reasons == ("draws",)
+    assert state_of(CurveWork(recorded)).reasons == ("draws",)
 
 
-def test_as_many_women_as_men_are_drawn_the_same_each_time(layout):
-    data = layout.training_version().original
+def test_without_the_data_what_is_recorded_is_judged_by_everything_else(recorded, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "ROWS", ROWS)
+    [corpus] = recorded.corpora
+    gone = replace(recorded, corpora=(replace(corpus, path=tmp_path / "gone"),), ser_training=tmp_path / "gone")
+    assert state_of(CurveWork(gone)).state == "done"
+    empty = replace(gone, results=tmp_path / "none")
+    assert state_of(CurveWork(empty)).state == "missing"
+    with pytest.raises(RunError, match="the data is not there"):
+        run_learning_curve(empty)
+
+
+def test_as_many_women_as_men_are_drawn_the_same_each_time(profile):
+    data = DataDir.read(profile.ser_training)
     draws = speaker_draws(data)
     assert [len(points) for points in draws] == [DRAWS, 1] and draws == speaker_draws(data)
     assert draws[1] == (frozenset({"xs1", "xs2", "xs3", "xs4"}),)
@@ -94,7 +108,7 @@ def test_as_many_women_as_men_are_drawn_the_same_each_time(layout):
 def made_up(speakers: int, row: str, wrong: int) -> list[dict]:
     """Two draws, two test speakers, of each emotion ten utterances, of which `wrong` sad ones are called angry."""
     return [
-        {"row": row, "recogniser": "ser", "speakers": speakers, "draw": draw, "utterance": f"{s}-{emotion}-{n}"}
+        {"row": row, "recogniser": "functionals", "speakers": speakers, "draw": draw, "utterance": f"{s}-{emotion}-{n}"}
         | {"speaker": s, "emotion": emotion.value, "fold": "1"}
         | {"predicted": "ang" if emotion is Emotion.SAD and n < wrong else emotion.value}
         for draw in range(2)
@@ -106,7 +120,7 @@ def made_up(speakers: int, row: str, wrong: int) -> list[dict]:
 
 def test_numbers_are_the_mean_over_draws_and_what_a_control_keeps(tmp_path):
     profile = replace(get_profile("scale"), results=tmp_path)
-    with pytest.raises(ProfileError, match="emotrace learning-curve"):
+    with pytest.raises(RunError, match="emotrace learning-curve"):
         learning_curve(profile)
     lines = [
         *made_up(2, "original", 0),
@@ -114,17 +128,19 @@ def test_numbers_are_the_mean_over_draws_and_what_a_control_keeps(tmp_path):
         *made_up(4, "original", 2),
         *made_up(4, "log-mel", 2),
     ]
-    curve_record(profile).write(lambda path: write_parquet(path, pd.DataFrame(lines), LINES), "scale", {}, 0.0)
-    found = learning_curve(profile, n_bootstrap=20).set_index(["row", "metric", "speakers"])["estimate"].sort_index()
-    assert found["original", "uar"].tolist() == pytest.approx([100, 95])
-    assert found["log-mel", "uar"].tolist() == pytest.approx([90, 95])
-    assert found["log-mel", "kept"].tolist() == pytest.approx([0.9, 1.0])
-    assert ("original", "kept", 2) not in found
+    record = curve_record(profile)
+    write_parquet(record.tables[0], pd.DataFrame(lines), LINES)
+    record.provenance.write_text("{}")
+    curve = learning_curve(profile, n_bootstrap=20).set_index(["row", "metric", "speakers"])["estimate"].sort_index()
+    assert curve["original", "uar"].tolist() == pytest.approx([100, 95])
+    assert curve["log-mel", "uar"].tolist() == pytest.approx([90, 95])
+    assert curve["log-mel", "kept"].tolist() == pytest.approx([0.9, 1.0])
+    assert ("original", "kept", 2) not in curve
     [change] = gap_changes(profile, n_bootstrap=20).to_dict("records")
     assert (change["row"], change["fewest"], change["most"]) == ("log-mel", 2, 4)
     assert change["estimate"] == pytest.approx((95 - 95) - (100 - 90))
 
 
 def test_a_profile_without_other_speakers_has_no_curve():
-    with pytest.raises(ProfileError, match="fold by fold"):
-        run_learning_curve(Layout(get_profile("phantom")))
+    with pytest.raises(RunError, match="fold by fold"):
+        run_learning_curve(get_profile("phantom"))

@@ -1,4 +1,4 @@
-"""Rows made again: equal where nothing changed, and every difference that is made by hand is found."""
+"""Rows reproduced: equal where nothing changed, and every difference that is made by hand is found."""
 
 import json
 import shutil
@@ -7,54 +7,55 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tiny_study import ROWS, make_tiny, tiny_layout
+from tiny_study import ROWS, make_tiny, tiny_profile
 
-from emotrace.study import Study
-from emotrace.study.layout import Layout
-from emotrace.study.profiles import ProfileError
 from emotrace.engine.provenance import cpu
+from emotrace.engine.runner import RunError
 from emotrace.experiments.reproduction import (
-    agreement,
-    keep_agreements,
+    Comparison,
+    compare,
+    isolated,
+    keep_comparisons,
     read_reproductions,
     recorded_everywhere,
     reproduce,
     together,
 )
-from emotrace.study.runner import read_provenance, run_rows
+from emotrace.study import Study
+from emotrace.study.profiles import Profile
+from emotrace.study.run import RowWork, read_provenance, run_rows
 
 ANONYMISED = ROWS[1]
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory, inline_workers) -> Layout:
+def recorded(tmp_path_factory, inline_workers) -> Profile:
     folder = make_tiny(tmp_path_factory.mktemp("study"))
-    layout = tiny_layout(folder, folder)
-    run_rows(layout, ROWS)
-    return layout
+    profile = tiny_profile(folder, folder)
+    run_rows(profile, ROWS)
+    return profile
 
 
 @pytest.fixture(scope="module")
-def again(recorded):
-    """What `reproduce` says, and the layout of what it made."""
-    found = reproduce(recorded, [ANONYMISED])
-    return found, tiny_layout(recorded.models.folder.parent, recorded.profile.work / "reproduction")
+def comparisons(recorded) -> list[Comparison]:
+    """What `reproduce` says of the anonymised row."""
+    return reproduce(recorded, [ANONYMISED])
 
 
-def test_what_is_made_again_is_the_same_and_leaves_the_record_alone(recorded, again):
-    [line], copy = again
-    before = read_provenance(recorded, ANONYMISED)["recorded"]
+def test_what_is_reproduced_is_the_same_and_leaves_the_record_alone(recorded, comparisons):
+    [line] = comparisons
+    before, copy = read_provenance(recorded, ANONYMISED)["recorded"], isolated(recorded)
     assert (line.row, line.state, line.different, line.features, line.metrics) == ("ECAPA-anon-T6", "done", 0, 0.0, 0.0)
     assert line.predictions == 4 + 6 * 16 and line.holds()
     assert read_provenance(copy, ANONYMISED)["recorded"] >= before
-    assert any((copy.profile.work / "features").iterdir())
+    assert any((copy.work / "features").iterdir()) and copy.work != recorded.work
 
 
-def changed(recorded: Layout, folder: Path, **columns: object) -> Layout:
+def changed(recorded: Profile, folder: Path, **columns: object) -> Profile:
     """The recorded results in another place, the first utterance's values of some columns replaced."""
-    copy = tiny_layout(recorded.models.folder.parent, folder)
-    shutil.copytree(recorded.profile.results, copy.profile.results)
-    file = copy.results(ANONYMISED) / "utterances.parquet"
+    copy = replace(recorded, work=folder / "work", results=folder / "results")
+    shutil.copytree(recorded.results, copy.results)
+    file = copy.results / ANONYMISED.name / "utterances.parquet"
     lines = pd.read_parquet(file)
     for name, value in columns.items():
         lines.loc[lines.index[0], name] = value
@@ -63,84 +64,92 @@ def changed(recorded: Layout, folder: Path, **columns: object) -> Layout:
 
 
 def test_a_changed_prediction_and_a_changed_feature_are_found(recorded, tmp_path):
-    lines = pd.read_parquet(recorded.results(ANONYMISED) / "utterances.parquet")
-    first = lines.iloc[0]
-    other = next(emotion for emotion in ("sad", "ang") if emotion != first["ser"])
-    found = agreement(recorded, changed(recorded, tmp_path, ser=other, kurtosis=1.5 * first["kurtosis"]), ANONYMISED)
-    assert found.different == 1 and not found.holds()
-    assert found.features == pytest.approx(0.5)
-    relabelled = agreement(recorded, changed(recorded, tmp_path / "again", ser_seed2="hap"), ANONYMISED)
-    assert relabelled.different == int(first["ser_seed2"] != "hap") and relabelled.metrics == 0
-    assert (found.transcripts, relabelled.transcripts) == (0, 0)
-    heard = changed(recorded, tmp_path / "heard", hypothesis="SOMETHING ELSE")
-    misheard = agreement(recorded, heard, ANONYMISED)
+    first = pd.read_parquet(recorded.results / ANONYMISED.name / "utterances.parquet").iloc[0]
+    other = next(emotion for emotion in ("sad", "ang") if emotion != first["emotion_functionals"])
+    copy = changed(recorded, tmp_path, emotion_functionals=other, kurtosis=1.5 * first["kurtosis"])
+    comparison = compare(recorded, copy, ANONYMISED)
+    assert comparison.different == 1 and not comparison.holds()
+    assert comparison.features == pytest.approx(0.5)
+    happy = changed(recorded, tmp_path / "happy", emotion_functionals_seed2="hap")
+    relabelled = compare(recorded, happy, ANONYMISED)
+    assert relabelled.different == int(first["emotion_functionals_seed2"] != "hap") and relabelled.metrics == 0
+    assert (comparison.transcripts, relabelled.transcripts) == (0, 0)
+    transcribed = changed(recorded, tmp_path / "transcribed", hypothesis="SOMETHING ELSE")
+    misheard = compare(recorded, transcribed, ANONYMISED)
     assert (misheard.different, misheard.transcripts) == (1, 1)
-    both = together([found, misheard])
-    assert (both.different, both.transcripts, both.predictions) == (2, 1, 2 * found.predictions)
-    assert both.features == found.features and both.metrics == max(found.metrics, misheard.metrics)
+    both = together([comparison, misheard])
+    assert (both.different, both.transcripts, both.predictions) == (2, 1, 2 * comparison.predictions)
+    assert both.features == comparison.features and both.metrics == max(comparison.metrics, misheard.metrics)
     assert both.text().startswith(f"2 of {both.predictions} predictions differ (1 transcripts)")
 
 
+def test_a_changed_number_of_the_table_is_found(recorded, tmp_path):
+    """One of sixteen utterances with more wrong words than words: no prediction differs, the WER does."""
+    copy = changed(recorded, tmp_path, word_errors=7)
+    comparison = compare(recorded, copy, ANONYMISED)
+    assert comparison.different == 0 and comparison.metrics > 1 and not comparison.holds()
+
+
 def test_other_utterances_and_unrecorded_rows_are_refused(recorded, tmp_path):
-    with pytest.raises(ProfileError, match="not those of the data at hand"):
-        agreement(recorded, changed(recorded, tmp_path, utterance="nobody-sad"), ANONYMISED)
-    empty = tiny_layout(recorded.models.folder.parent, tmp_path / "empty")
-    with pytest.raises(ProfileError, match="no results of ECAPA-anon-T6 are recorded"):
+    with pytest.raises(RunError, match="not those of the data at hand"):
+        compare(recorded, changed(recorded, tmp_path, utterance="nobody-sad"), ANONYMISED)
+    empty = replace(recorded, work=tmp_path / "empty", results=tmp_path / "none")
+    with pytest.raises(RunError, match="no results of ECAPA-anon-T6 are recorded"):
         reproduce(empty, [ANONYMISED])
 
 
-def test_what_was_found_is_kept_until_the_row_is_recorded_anew(recorded, again):
-    found, _ = again
+def test_what_was_compared_is_kept_until_the_row_is_recorded_anew(recorded, comparisons):
     assert read_reproductions(recorded, ROWS).empty
-    path = keep_agreements(recorded, [ANONYMISED], found)
+    path = keep_comparisons(recorded, [ANONYMISED], comparisons)
     [line] = read_reproductions(recorded, ROWS).to_dict("records")
-    assert (line["row"], line["verdict"], line["predictions"]) == ("ECAPA-anon-T6", "same", found[0].predictions)
-    assert line["recorded"] <= line["made_again"] and "Linux" in line["machine"]
+    assert (line["row"], line["verdict"], line["predictions"]) == ("ECAPA-anon-T6", "same", comparisons[0].predictions)
+    assert line["recorded"] <= line["reproduced"] and "Linux" in line["machine"]
 
-    keep_agreements(recorded, [ANONYMISED], [replace(found[0], different=1)])
+    different = [replace(comparisons[0], different=1)]
+    keep_comparisons(recorded, [ANONYMISED], different)
     assert len(pd.read_csv(path)) == 1, "a row has one line for each processor"
-    own = path.read_text()
+    one_line = path.read_text()
     pd.read_csv(path).assign(cpu="another processor").to_csv(path, index=False)
-    keep_agreements(recorded, [ANONYMISED], [replace(found[0], different=1)])
+    keep_comparisons(recorded, [ANONYMISED], different)
     assert list(read_reproductions(recorded, ROWS)["cpu"]) == ["another processor", cpu()]
-    path.write_text(own)
+    path.write_text(one_line)
     assert read_reproductions(recorded, ROWS)["verdict"].item() == "differs"
 
-    kept = path.read_text()
-    path.write_text(kept + kept.splitlines(keepends=True)[1].replace("ECAPA-anon-T6", "original"))
+    path.write_text(one_line + one_line.splitlines(keepends=True)[1].replace("ECAPA-anon-T6", "original"))
     assert list(read_reproductions(recorded, ROWS)["row"]) == ["original", "ECAPA-anon-T6"], "in the table's order"
-    path.write_text(kept)
+    path.write_text(one_line)
 
-    file = recorded.results(ANONYMISED) / "provenance.json"
-    own = json.loads(file.read_text())
-    file.write_text(json.dumps(own | {"recorded": "2000-01-01T00:00:00Z"}))
+    file = RowWork(recorded, ANONYMISED).record.provenance
+    provenance = file.read_text()
+    file.write_text(json.dumps(json.loads(provenance) | {"recorded": "2000-01-01T00:00:00Z"}))
     assert read_reproductions(recorded, ROWS)["verdict"].item() == "outdated"
-    file.write_text(json.dumps(own))
+    file.write_text(provenance)
 
 
 def test_a_study_loads_what_is_recorded_and_runs_what_is_missing(recorded, tmp_path, monkeypatch):
-    profile = replace(recorded.profile, models=recorded.models.folder)
     names = [row.name for row in ROWS]
     with monkeypatch.context() as patch:
         patch.setattr("emotrace.study.study.run_rows", lambda *_, **__: pytest.fail("a recorded row was run"))
-        loaded = Study(profile, names, n_bootstrap=20)
-    made = Study(replace(profile, results=tmp_path), names, n_bootstrap=20)
+        loaded = Study(recorded, names, n_bootstrap=20)
+    made = Study(replace(recorded, results=tmp_path), names, n_bootstrap=20)
     pd.testing.assert_frame_equal(made.utterances, loaded.utterances)
     pd.testing.assert_frame_equal(made.trials, loaded.trials)
     assert list(made.provenance["state"]) == ["done", "done"] and made.rows == tuple(names)
+    assert [state.state for state in made.states] == ["done", "done"]
 
 
 def test_every_recorded_row_is_found_by_its_layer_and_seed(recorded):
-    for layout in (recorded, tiny_layout(recorded.models.folder.parent, recorded.profile.work.parent, seed=3)):
-        run_rows(layout, ROWS)
-    [(first, rows), (third, further)] = recorded_everywhere(recorded.profile)
+    for seed in (0, 3):
+        run_rows(replace(recorded, seed=seed), ROWS)
+    [(first, rows), (third, further)] = recorded_everywhere(recorded)
     assert (first.seed, [row.name for row in rows]) == (0, ["ECAPA-anon-T6", "original"])
     assert (third.seed, [row.name for row in further]) == (3, ["ECAPA-anon-T6"])
-    assert {first.results(rows[0]).name, third.results(further[0]).name} == {"ECAPA-anon-T6", "ECAPA-anon-T6-seed3"}
+    folders = {RowWork(first, rows[0]).folder.name, RowWork(third, further[0]).folder.name}
+    assert folders == {"ECAPA-anon-T6", "ECAPA-anon-T6-seed3"}
 
 
-def test_what_earlier_reproductions_computed_is_forgotten_on_request(recorded, again):
-    left = recorded.profile.work / "reproduction" / "left over"
+def test_what_earlier_reproductions_computed_is_forgotten_on_request(recorded, comparisons):
+    left = recorded.work / "reproduction" / "left over"
     left.touch()
-    assert reproduce(recorded, [ANONYMISED]) == again[0] and left.exists()
-    assert reproduce(recorded, [ANONYMISED], fresh=True) == again[0] and not left.exists()
+    assert reproduce(recorded, [ANONYMISED]) == comparisons and left.exists()
+    assert reproduce(recorded, [ANONYMISED], fresh=True) == comparisons and not left.exists()

@@ -1,11 +1,15 @@
-"""The course of training: each snapshot at its step, with the numbers of its own row."""
+"""Rows by other vocoders: each snapshot of a training at its step, two seeds beside each other."""
 
+from dataclasses import replace
+
+import frames
 import pandas as pd
 import pytest
-from test_tables import Results, utterance_lines
+from frames import utterance_lines
 
-from emotrace.experiments.variants import adversarial_change, training_course
-from emotrace.analysis.tables import metric_interval
+from emotrace.analysis.contrasts import metric_interval
+from emotrace.experiments.variants import adversarial_change, model_spread, training_course
+from emotrace.study.results import Results
 from emotrace.training.unified import SMALL
 
 ROWS = ("original", "unified-none-T1", "unified-none-T1@step1000", "unified-none-T1@step300", "none-T1@seed1")
@@ -16,16 +20,16 @@ def results() -> Results:
     """Sad is called angry in one utterance of five, more words are wrong the earlier the snapshot."""
     errors = dict(zip(ROWS, (1, 2, 3, 4, 5), strict=True))
     tables = [pd.DataFrame(utterance_lines(row, {"sad": "ang"}, errors[row])) for row in ROWS]
-    return Results(pd.concat(tables, ignore_index=True), pd.DataFrame(), ROWS)
+    return frames.results(pd.concat(tables, ignore_index=True))
 
 
 def test_snapshots_come_in_the_order_of_their_steps_with_their_own_numbers(results):
-    found = training_course(results, ["uar", "sad", "wer_emotional"])
-    assert set(found["row"]) == {"unified-none-T1"}
-    words = found[found["metric"] == "wer_emotional"]
+    table = training_course(results, ["uar", "sad", "wer_emotional"])
+    assert set(table["row"]) == {"unified-none-T1"}
+    words = table[table["metric"] == "wer_emotional"]
     assert words[["step", "estimate"]].to_numpy().tolist() == [[300, 40], [1000, 30], [SMALL.steps, 20]]
     sad = metric_interval(results, "unified-none-T1@step300", "sad")
-    line = found[(found["metric"] == "sad") & (found["step"] == 300)].iloc[0]
+    line = table[(table["metric"] == "sad") & (table["step"] == 300)].iloc[0]
     assert (line["estimate"], line["low"], line["high"]) == sad
 
 
@@ -35,12 +39,12 @@ def test_words_count_where_every_step_transcribes_them(results):
     others = lines["utterance"].str.endswith("-4")
     lines.loc[others & (lines["row"] == last), "word_errors"] = 10
     lines.loc[others & (lines["row"] == f"{last}@step300"), "word_errors"] = None
-    found = training_course(Results(lines, results.trials, ROWS), ["wer_emotional"])
-    assert found["estimate"].tolist() == [40, 30, 20]
+    table = training_course(replace(results, utterances=lines), ["wer_emotional"])
+    assert table["estimate"].tolist() == [40, 30, 20]
 
 
 def test_a_study_without_unified_vocoders_has_no_course(results):
-    assert training_course(Results(results.utterances, results.trials, ("original",)), ["uar"]).empty
+    assert training_course(replace(results, rows=("original",)), ["uar"]).empty
 
 
 def test_the_change_by_the_discriminators_is_that_of_the_end_and_the_snapshot_before_them(results):
@@ -51,7 +55,19 @@ def test_the_change_by_the_discriminators_is_that_of_the_end_and_the_snapshot_be
         for row, wrong in zip(rows, ({"sad": "ang"}, {}, {}), strict=True)
         for line in utterance_lines(row, wrong, 1)
     ]
-    found = adversarial_change(Results(pd.DataFrame(lines), pd.DataFrame(), rows), ["sad", "uar", "hap"])
-    assert found[["row", "metric"]].to_numpy().tolist() == [["unified-none-T1", name] for name in ("sad", "uar", "hap")]
-    assert found["estimate"].tolist() == pytest.approx([-20, -5, 0])
-    assert adversarial_change(Results(results.utterances, results.trials, ROWS)).empty, "no such snapshot"
+    table = adversarial_change(frames.results(lines), ["sad", "uar", "hap"])
+    assert table[["row", "metric"]].to_numpy().tolist() == [["unified-none-T1", name] for name in ("sad", "uar", "hap")]
+    assert table["estimate"].tolist() == pytest.approx([-20, -5, 0])
+    assert adversarial_change(results).empty, "no such snapshot"
+
+
+def test_two_seeds_are_compared_pair_by_pair_on_words_that_both_transcribe():
+    """Another seed calls a fifth of the sad utterances angry; where only one transcribes, all words are wrong."""
+    lines = pd.DataFrame(utterance_lines("none-T1", {}, 1) + utterance_lines("none-T1@seed1", {"sad": "ang"}, 3))
+    further, second = lines["utterance"].str.endswith("-4"), lines["row"] == "none-T1@seed1"
+    lines.loc[further & ~second, "word_errors"] = 10
+    lines.loc[further & second, "word_errors"] = None
+    table = model_spread(frames.results(lines)).set_index("metric")
+    assert set(table["row"]) == {"none-T1"}
+    assert table.loc["uar", ["seed0", "seed1", "estimate"]].tolist() == pytest.approx([100, 95, -5])
+    assert table.loc["wer_emotional", ["seed0", "seed1", "estimate"]].tolist() == pytest.approx([10, 30, 20])

@@ -18,6 +18,8 @@ from html_page import Page
 from sklearn.metrics import recall_score
 from voices import RATE, VOICES, say
 
+from emotrace import evaluate
+
 TAKES = (("one", "neu"), ("two", "neu"), ("two", "sad"), ("two", "ang"), ("two", "hap"))
 TEXTS = {"one": "why you eat", "two": "you eat why"}
 SWAPPED = {"ana": "bea", "bea": "ana", "cem": "dan", "dan": "cem"}
@@ -133,6 +135,21 @@ def test_every_rate_is_that_of_a_second_route(evaluated):
         for (attacker, gender), trials in found.trials.groupby(["attacker", "gender"]):
             expected = 100 * brute_eer(trials["score"].to_numpy(), trials["target"].to_numpy())
             assert found.eer(attacker, {"f": "female", "m": "male"}[gender]) == pytest.approx(expected)
+
+
+def test_the_function_is_the_command(evaluated, inline_workers):
+    """`emotrace.evaluate` takes over what the command measured and arrives at the same lines."""
+    for system, written in evaluated.items():
+        root = written.folder.parents[1]
+        results = evaluate(root / "data" / "original", root / "data" / system, work=root / "work" / "evaluate")
+        assert results.rows == ("original", system) and results.notes == ()
+        again = results.utterances.set_index(["row", "utterance"])
+        lines = written.utterances
+        columns = ["hypothesis", "word_errors", "emotion_functionals", "emotion_ge2e_seed2", "kurtosis", "f0_mean_hz"]
+        pd.testing.assert_frame_equal(again.loc[lines.index, columns], lines[columns], check_dtype=False)
+        scores = results.trials.set_index(["row", "attacker", "speaker", "utterance"])["score"]
+        kept = written.trials.set_index(["row", "attacker", "speaker", "utterance"])["score"]
+        pd.testing.assert_series_equal(scores.loc[kept.index], kept)
 
 
 def brute_eer(scores: np.ndarray, target: np.ndarray) -> float:

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from emotrace.training.discriminators import PAPER, PERIODS, SLIM, Discriminators, PeriodDiscriminator
+from emotrace.training.discriminators import PERIODS, Discriminators, PeriodDiscriminator
+from emotrace.training.unified import HIFIGAN, SLIM
 
 
 def size(module):
@@ -20,7 +21,7 @@ def slim():
 
 def test_the_papers_sizes():
     with torch.device("meta"):
-        paper = Discriminators(PAPER)
+        paper = Discriminators(HIFIGAN)
     assert size(paper.periods) == pytest.approx(41.1e6, rel=0.01)
     assert size(paper.scales) == pytest.approx(29.6e6, rel=0.01)
 
@@ -31,12 +32,12 @@ def test_slim_is_about_a_million(slim):
 
 @pytest.mark.parametrize("samples", [8960, 8961, 3201])
 @torch.no_grad()
-def test_every_period_and_scale_judges_every_length(slim, samples):
-    judgements = slim(torch.randn(2, 1, samples))
-    assert len(judgements) == 8
-    assert all(scores.shape[0] == 2 and scores.ndim == 2 for scores, _ in judgements)
-    assert [len(maps) for _, maps in judgements] == [6] * 5 + [8] * 3
-    assert all(torch.equal(maps[-1].flatten(1), scores) for scores, maps in judgements)
+def test_every_period_and_scale_reads_every_length(slim, samples):
+    outputs = slim(torch.randn(2, 1, samples))
+    assert len(outputs) == 8
+    assert all(scores.shape[0] == 2 and scores.ndim == 2 for scores, _ in outputs)
+    assert [len(maps) for _, maps in outputs] == [6] * 5 + [8] * 3
+    assert all(torch.equal(maps[-1].flatten(1), scores) for scores, maps in outputs)
 
 
 @pytest.mark.parametrize("period", PERIODS)
@@ -50,6 +51,6 @@ def test_a_period_discriminator_never_mixes_phases(period):
 
 
 @torch.no_grad()
-def test_the_second_scale_sees_half_the_rate(slim):
-    maps = [judgement[1][0] for judgement in slim(torch.randn(1, 1, 8000))[5:]]
+def test_the_second_scale_reads_half_the_rate(slim):
+    maps = [maps[0] for _, maps in slim(torch.randn(1, 1, 8000))[5:]]
     assert [m.shape[2] for m in maps] == [8000, 4001, 2001]

@@ -4,15 +4,21 @@ import pytest
 import torch
 
 from emotrace.representation.mel import ssl_sas_mel
-from emotrace.training.losses import adversarial_loss, discriminator_loss, feature_loss, generator_loss, mel_loss
+from emotrace.training.discriminators import (
+    adversarial_loss,
+    discriminator_loss,
+    feature_loss,
+    generator_loss,
+    mel_loss,
+)
 
 
-def judgement(scores, *maps):
+def output(scores, *maps):
     return torch.tensor([scores]), [torch.tensor(m) for m in maps]
 
 
-REAL = [judgement([1.0, 0.0], [1.0, 2.0]), judgement([0.5], [[4.0]], [[0.0]])]
-FAKE = [judgement([0.0, 2.0], [1.0, 4.0]), judgement([0.5], [[1.0]], [[1.0]])]
+REAL = [output([1.0, 0.0], [1.0, 2.0]), output([0.5], [[4.0]], [[0.0]])]
+FAKE = [output([0.0, 2.0], [1.0, 4.0]), output([0.5], [[1.0]], [[1.0]])]
 
 
 def test_least_squares_by_hand():

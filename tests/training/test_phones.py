@@ -8,8 +8,7 @@ import pytest
 from speech import phantom, phantom_speech
 
 from emotrace.training.data import TrainingSet
-from emotrace.training.hubert import FRAME_HOP, FRAME_WINDOW, n_frames
-from emotrace.training.phones import align, phone_targets
+from emotrace.training.frame_labels import FRAME_HOP, FRAME_WINDOW, align, n_frames, phone_labels
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +21,11 @@ def test_phones_are_those_of_the_words_in_their_order(spoken):
     aligner = pocketsphinx.Decoder(loglevel="FATAL", lm=None)
     found = align(aligner, waveform, utterance.text)
     assert abs(len(found) - len(waveform) / 160) <= 3
-    heard = [phone for i, phone in enumerate(found) if phone != "SIL" and (i == 0 or found[i - 1] != phone)]
+    in_order = [phone for i, phone in enumerate(found) if phone != "SIL" and (i == 0 or found[i - 1] != phone)]
     written = [phone for word in utterance.text.lower().split() for phone in aligner.lookup_word(word).split()]
     # variants of a word differ in a phone or two: most must agree, in order
-    assert len(heard) == pytest.approx(len(written), abs=4)
-    assert len(set(heard) & set(written)) >= 0.8 * len(set(written))
+    assert len(in_order) == pytest.approx(len(written), abs=4)
+    assert len(set(in_order) & set(written)) >= 0.8 * len(set(written))
 
 
 def test_added_silence_is_silence_and_shifts_the_phones(spoken):
@@ -41,19 +40,19 @@ def test_added_silence_is_silence_and_shifts_the_phones(spoken):
 def test_labels_follow_the_repetitions_of_a_short_utterance(spoken):
     utterance, waveform = spoken
     wanted = 2 * len(waveform) + 1
-    waveforms, targets = phone_targets(TrainingSet((utterance,), (waveform,)), wanted)
-    assert len(waveforms[0]) == 3 * len(waveform) and len(targets.labels[0]) == n_frames(len(waveforms[0]))
+    waveforms, labelled = phone_labels(TrainingSet((utterance,), (waveform,)), wanted)
+    assert len(waveforms[0]) == 3 * len(waveform) and len(labelled.labels[0]) == n_frames(len(waveforms[0]))
     period = len(waveform)
-    frames = np.arange(len(targets.labels[0]))
+    frames = np.arange(len(labelled.labels[0]))
     places = (frames * FRAME_HOP + FRAME_WINDOW // 2) % period
-    once = {place // 160: label for place, label in zip(places, targets.labels[0], strict=True)}
-    assert [once[place // 160] for place in places] == targets.labels[0].tolist()
+    once = {place // 160: label for place, label in zip(places, labelled.labels[0], strict=True)}
+    assert [once[place // 160] for place in places] == labelled.labels[0].tolist()
 
 
 def test_words_outside_the_dictionary_leave_the_utterance_out(spoken):
     utterance, waveform = spoken
     strange = replace(utterance, text="XQZZY FRUMBLE")
-    _, targets = phone_targets(TrainingSet((utterance, strange), (waveform, waveform)), 16_000)
-    assert len(targets.labels) == 1
+    _, labelled = phone_labels(TrainingSet((utterance, strange), (waveform, waveform)), 16_000)
+    assert len(labelled.labels) == 1
     with pytest.raises(ValueError, match="none of 1 utterances could be aligned"):
-        phone_targets(TrainingSet((strange,), (waveform,)), 16_000)
+        phone_labels(TrainingSet((strange,), (waveform,)), 16_000)

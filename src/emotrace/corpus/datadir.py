@@ -13,17 +13,6 @@ from pathlib import Path
 from emotrace.corpus.files import atomic_file, write_text_atomic
 from emotrace.corpus.kaldi import FORMATS, CorpusError, Emotion, Tables, audio_path, metadata_problems, read_tables
 
-__all__ = [
-    "CorpusError",
-    "DataDir",
-    "Emotion",
-    "Trial",
-    "Utterance",
-    "refuse_asr_suffix",
-    "write_anonymised",
-    "write_datadir",
-]
-
 
 @dataclass(frozen=True)
 class Utterance:

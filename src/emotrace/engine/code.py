@@ -122,17 +122,13 @@ class _Source:
         return found
 
     def _used(self, place: _Place) -> Iterator[_Place]:
-        """The places that a definition mentions."""
+        """The places that a definition mentions, and those that statements of its module do when it is imported."""
         module = self.module(place.module)
-        for node in module.definitions[place.name]:
+        for node in (*module.definitions[place.name], *module.statements):
             imported = module.imported | _imports(node, self.package)
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
-                    source = imported.get(inner.value.id)
-                    if source is not None and not source.name:
-                        yield from self._defined(_Place(source.module, inner.attr))
-                elif isinstance(inner, ast.Name):
-                    yield from self._defined(imported.get(inner.id, _Place(place.module, inner.id)))
+            for name, attribute in _mentioned(node):
+                source = imported.get(name, _Place(place.module, name))
+                yield from self._defined(source if source.name else _Place(source.module, attribute))
 
     def _defined(self, place: _Place) -> Iterator[_Place]:
         """Where a name is defined, through modules that only pass it on; nowhere for names from outside."""
@@ -143,6 +139,36 @@ class _Source:
             yield place
         elif place.name in module.imported:
             yield from self._defined(module.imported[place.name])
+
+
+def _mentioned(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
+    """Names that a node loads from outside of its functions, each with the attribute taken of it, or ""."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        arguments = node.args
+        outside = [*arguments.defaults, *filter(None, arguments.kw_defaults), *getattr(node, "decorator_list", [])]
+        annotated = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        outside += [arg.annotation for arg in annotated if arg is not None and arg.annotation is not None]
+        outside += [node.returns] if getattr(node, "returns", None) is not None else []
+        for part in outside:
+            yield from _mentioned(part, local)
+        body = node.body if isinstance(node.body, list) else [node.body]
+        own = {arg.arg for arg in annotated if arg is not None}
+        own |= {inner.id for part in body for inner in ast.walk(part) if _is_stored(inner)}
+        for part in body:
+            yield from _mentioned(part, local | own)
+    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        if node.value.id not in local:
+            yield node.value.id, node.attr
+    elif isinstance(node, ast.Name):
+        if isinstance(node.ctx, ast.Load) and node.id not in local:
+            yield node.id, ""
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _mentioned(child, local)
+
+
+def _is_stored(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def _path(name: str, package: Path) -> Path | None:

@@ -7,6 +7,7 @@ component's code only touches the rows that use it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache, partial
@@ -137,7 +138,7 @@ class Keys:
 
     def models_of(self, row: Row) -> tuple[str, ...]:
         """Names of the model folders that a row needs."""
-        return tuple(name for part in self.making(row).values() for name in part.get("weights", {}) if "/" not in name)
+        return tuple(name for part in self.making(row).values() for name in part.get("weights", {}) if not name.startswith("/"))
 
     def streams(self, row: Row, data: Path) -> dict[StreamSpec, str]:
         """For every stream that a row reads the key of its files of a data directory."""
@@ -179,7 +180,7 @@ class Keys:
         return {"code": self.code(kind)} | self._weights(models, files)
 
     def _weights(self, models: Iterable[str] = (), files: Iterable[Path] = ()) -> Component:
-        """Hashes of the weights, by model folder, or by file where they lie elsewhere; None where they are missing."""
+        """Hashes of the weights, by model folder, or "/file" where they lie elsewhere; None where they are missing."""
         found = {name: self._model_hashes.get(name) for name in models} | {
             f"/{path.name}": _hash(path) for path in files
         }

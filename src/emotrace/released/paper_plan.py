@@ -110,9 +110,9 @@ def missing_parts(corpora: Path, models: Path, checkpoints: Path | None = None) 
         except MissingCheckpointError:
             about = (checkpoint.purpose, checkpoint.page, checkpoint.licence, checkpoint.megabytes / 1e3)
             lines.append((name, *about, f"emotrace fetch {name}"))
-    own = {name: ("a vocoder that the authors did not release", "your own: a training on a GPU") for name in TRAINED}
-    own["pool"] = ("mean embeddings of LibriTTS train-other-500", "your own: the ECAPA-TDNN")
-    for name, (use, origin) in own.items():
+    made = {name: ("a vocoder that the authors did not release", "your own: a training on a GPU") for name in TRAINED}
+    made["pool"] = ("mean embeddings of LibriTTS train-other-500", "your own: the ECAPA-TDNN")
+    for name, (use, origin) in made.items():
         if name not in there:
             lines.append((name, use, origin, "yours", None, f"emotrace train {name} --profile paper"))
     table = pd.DataFrame(lines, columns=["part", "for", "from", "licence", "gb", "then"])

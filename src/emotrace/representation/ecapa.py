@@ -40,7 +40,7 @@ class EcapaEmbedding:
 
 
 class Ecapa(nn.Module):
-    """speechbrain's ECAPA-TDNN on an 80-band filter bank with its mean removed per sentence (study section 5).
+    """speechbrain's ECAPA-TDNN on an 80-band filter bank with its mean removed per sentence.
 
     `model` is the bare network: its state dict is that of speechbrain's released embedding_model.ckpt. `channels` has
     five numbers; small ones make a mini model.

@@ -112,7 +112,7 @@ def checked(waveform: Tensor) -> Tensor:
 def ssl_sas_mel(waveform: Tensor) -> Tensor:
     """Log-mel of SSL-SAS's reconstruction loss: (B, T) at 16 kHz -> (B, 80, T // 256), natural log.
 
-    n_fft 1024, hop 256, 0-8000 Hz (study section 5). Raises ValueError for fewer than 385 samples or a wrong shape.
+    n_fft 1024, hop 256, 0-8000 Hz. Raises ValueError for fewer than 385 samples or a wrong shape.
     """
     return _log_mel(waveform, sample_rate=16_000, f_max=8_000.0)
 
@@ -120,7 +120,7 @@ def ssl_sas_mel(waveform: Tensor) -> Tensor:
 def hifigan_log_mel(waveform: Tensor) -> Tensor:
     """Log-mel of the universal HiFi-GAN: (B, T) at 22.05 kHz -> (B, 80, T // 256), natural log.
 
-    n_fft 1024, hop 256, 0-8000 Hz, clipped at 1e-5 (study section 9). Raises ValueError as `ssl_sas_mel` does.
+    n_fft 1024, hop 256, 0-8000 Hz, clipped at 1e-5. Raises ValueError as `ssl_sas_mel` does.
     """
     return _log_mel(waveform, sample_rate=22_050, f_max=8_000.0)
 

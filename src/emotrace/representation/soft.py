@@ -40,7 +40,7 @@ class SoftUnits:
 
 
 class SoftHead(nn.Module):
-    """SSL-SAS's soft units: features normalised along TIME, times the row-normalised W (study section 5).
+    """SSL-SAS's soft units: features normalised along TIME, times the row-normalised W.
 
     Normalising along time, not along channels, is what the original does (F.normalize's default axis on (B, L, C)).
     It makes a unit's scale depend on the utterance's length: pad nothing, and run one utterance at a time.

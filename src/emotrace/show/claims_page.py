@@ -3,123 +3,84 @@
 from collections.abc import Mapping
 from textwrap import wrap
 
-import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from emotrace.show.notebook import readable, recorded_rows
-from emotrace.study import Study
 from emotrace.analysis.claims import CLAIMS, ROWS_MISSING, overall, reported, test_lines
+from emotrace.show.tables import interval_texts, number_texts, readable
+from emotrace.study.results import Results
+from emotrace.study.study import StudyResults
 
-PROFILES = ("scale", "phantom")
 PAGES = {
     "h1_vocoder_mode_collapse": ("C7", "C8"),
     "h2_speaker_embeddings": ("C4", "C5", "C6"),
     "h3_ir_discretisation": ("C1", "C2", "C3", "C13"),
     "h4_acoustic_features": ("C9", "C10", "C11", "C12"),
-}  # the hypothesis whose cells show what a claim is about
+}
+"""The notebook whose cells show what a claim is about."""
 ANCHOR = "the-claims"  # of the section on each of those pages
 DRAWN = ("C1", "C2", "C3", "C4", "C5", "C6")  # their tests are all in percentage points
 LABEL = 28  # letters of a line of a label
 STATEMENTS = 'class="statements"'  # narrow first column, wide second one
 
-Recorded = Mapping[str, Study | None]
 
+def claims_beside(studies: Mapping[str, Results | None]) -> pd.DataFrame:
+    """One line per profile and test of a claim, by profile.
 
-def open_recorded(n_bootstrap: int, seed: int = 0) -> dict[str, Study | None]:
-    """The studies of PROFILES with every row that has results on disk, None where there is none. Nothing is run.
-
-    Args:
-        n_bootstrap: draws of speakers for an interval.
-        seed: of the pseudo-speakers (0: the study's own) and of the bootstrap.
+    Columns profile, claim, text, test, paper (its statement), reported, estimate, low, high, verdict. Where a profile
+    has no numbers, the verdict is "rows missing" or "not measured".
     """
-    rows = {profile: recorded_rows(profile, [], layer=6, seed=seed) for profile in PROFILES}
-    return {
-        profile: Study(profile, found, seed=seed, n_bootstrap=n_bootstrap) if found else None
-        for profile, found in rows.items()
-    }
-
-
-def claims_beside(studies: Recorded) -> pd.DataFrame:
-    """One line per test of a claim: claim, text, test, paper (its statement), reported, and of each profile
-    PROFILE, PROFILE_low, PROFILE_high, PROFILE_verdict ("rows missing" or "not measured" where it has no numbers).
-    """
-    table = pd.DataFrame(
-        {
-            "claim": claim.name,
-            "text": claim.text,
-            "test": test.text,
-            "paper": test.statement,
-            "reported": reported(test),
-        }
+    tests = pd.DataFrame(
+        {"claim": claim.name, "text": claim.text, "test": test.text, "paper": test.statement}
+        | {"reported": reported(test)}
         for claim in CLAIMS
         for test in claim.tests
     )
-    for profile, study in studies.items():
-        table = table.merge(_measured(profile, study), on=["claim", "test"], how="left", validate="one_to_one")
-        table[f"{profile}_verdict"] = table[f"{profile}_verdict"].fillna(ROWS_MISSING)
-    return table
-
-
-def _measured(profile: str, study: Study | None) -> pd.DataFrame:
-    columns = {"estimate": profile, "low": f"{profile}_low", "high": f"{profile}_high", "verdict": f"{profile}_verdict"}
-    found = test_lines(study, CLAIMS) if study is not None else pd.DataFrame()
-    return (
-        found.reindex(columns=["claim", "test", *columns])
-        .rename(columns=columns)
-        .astype({"claim": str, "test": str, f"{profile}_verdict": object})
-    )
+    parts = []
+    for profile, results in studies.items():
+        measured = pd.DataFrame() if results is None else test_lines(results, CLAIMS)
+        measured = measured.reindex(columns=["claim", "test", "estimate", "low", "high", "verdict"])
+        measured = measured.astype({"claim": str, "test": str, "verdict": object})
+        part = tests.merge(measured, on=["claim", "test"], how="left", validate="one_to_one")
+        parts.append(part.assign(profile=profile, verdict=part["verdict"].fillna(ROWS_MISSING)))
+    return pd.concat(parts, ignore_index=True)
 
 
 def overview(table: pd.DataFrame) -> Styler:
     """One line per claim: what it says, its verdict in each profile, and the page that shows it."""
-    claims = table.groupby("claim", sort=False)
-    shown = pd.DataFrame({"statement": claims["text"].first()}).reset_index()
-    for profile in _profiles(table):
-        shown[profile] = list(claims[f"{profile}_verdict"].agg(lambda found: _claim_verdict(list(found))))
-    shown["shown by"] = [link(name) for name in shown["claim"]]
-    return readable(shown).set_table_attributes(STATEMENTS)
+    found = table.groupby(["claim", "profile"], sort=False)["verdict"].agg(list).map(_of_claim).unstack(sort=False)
+    shown = pd.DataFrame({"statement": table.groupby("claim", sort=False)["text"].first()}).join(found)
+    links = [link(name) for name in shown.index]
+    return readable(shown.assign(**{"shown by": links}).reset_index()).set_table_attributes(STATEMENTS)
+
+
+def _of_claim(verdicts: list[str]) -> str:
+    return ROWS_MISSING if ROWS_MISSING in verdicts else overall(verdicts)
 
 
 def details(table: pd.DataFrame, claim: str | None = None) -> Styler:
     """One line per test: the paper's value, each profile's with its interval, and the verdicts."""
     table = table if claim is None else table[table["claim"] == claim]
-    shown = pd.DataFrame({"claim": table["claim"], "test": table["test"], "paper says": table["paper"]})
-    shown["paper"] = ["" if np.isnan(value) else f"{value:+.2f}" for value in table["reported"]]
-    for profile in _profiles(table):
-        cells = table[[profile, f"{profile}_low", f"{profile}_high"]].astype(float).itertuples(index=False)
-        shown[profile] = [_cell(*cell) for cell in cells]
-        shown[f"verdict, {profile}"] = table[f"{profile}_verdict"]
+    profiles = {name: part.reset_index(drop=True) for name, part in table.groupby("profile", sort=False)}
+    first = next(iter(profiles.values()))
+    shown = first[["claim", "test", "paper"]].rename(columns={"paper": "paper says"})
+    shown["paper"] = number_texts(first["reported"], "+.2f")
+    for name, part in profiles.items():
+        shown[name] = interval_texts(part, "+.1f")
+        shown[f"verdict, {name}"] = part["verdict"]
     return readable(shown).set_table_attributes(STATEMENTS)
 
 
 def link(claim: str) -> str:
     """HTML link to the section of the hypothesis that shows a claim; from another page of the same folder."""
-    page = page_of(claim)
+    page = next(page for page, claims in PAGES.items() if claim in claims)
     return f'<a href="{page}.html#{ANCHOR}">{page.partition("_")[0].upper()}</a>'
 
 
-def page_of(claim: str) -> str:
-    """Name of the notebook that shows a claim."""
-    return next(page for page, claims in PAGES.items() if claim in claims)
-
-
-def _profiles(table: pd.DataFrame) -> list[str]:
-    return [name.removesuffix("_verdict") for name in table if name.endswith("_verdict")]
-
-
-def _claim_verdict(found: list[str]) -> str:
-    return ROWS_MISSING if ROWS_MISSING in found else overall(found)
-
-
-def _cell(estimate: float, low: float, high: float) -> str:
-    return "" if np.isnan(estimate) else f"{estimate:+.1f} [{low:+.1f}, {high:+.1f}]"
-
-
-def states(studies: Recorded) -> Styler:
+def states(studies: Mapping[str, StudyResults | None]) -> Styler:
     """One line per row and profile: whether its results belong to the present code, models and data."""
     lines = [
-        {"profile": profile, "row": state.row, "state": state.state, "differs": ", ".join(state.reasons)}
+        {"profile": profile, "row": state.name, "state": state.state, "differs": ", ".join(state.reasons)}
         for profile, study in studies.items()
         for state in (study.states if study is not None else ())
     ]
@@ -127,18 +88,7 @@ def states(studies: Recorded) -> Styler:
 
 
 def recall_tests(table: pd.DataFrame) -> pd.DataFrame:
-    """The tests of UAR and recalls, C1 to C6, as `figures.interval_figure` draws them, with the paper's values.
-
-    Columns panel (the profile), line (claim and test), estimate, low, high, reported [points]; without
-    what has no number.
-    """
-    chosen = table[table["claim"].isin(DRAWN)]
-    lines = chosen["claim"] + ": " + chosen["test"]
-    parts = [
-        pd.DataFrame(
-            {"panel": profile, "line": ["\n".join(wrap(line, LABEL)) for line in lines], "estimate": chosen[profile],
-             "low": chosen[f"{profile}_low"], "high": chosen[f"{profile}_high"], "reported": chosen["reported"]}
-        ).dropna(subset="estimate")
-        for profile in _profiles(table)
-    ]  # fmt: skip
-    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    """The tests of UAR and recalls, C1 to C6, as `figures.interval_figure` draws them; without what has no number."""
+    drawn = table[table["claim"].isin(DRAWN)].dropna(subset="estimate")
+    lines = ["\n".join(wrap(line, LABEL)) for line in drawn["claim"] + ": " + drawn["test"]]
+    return drawn.assign(panel=drawn["profile"], line=lines)

@@ -36,9 +36,7 @@ Studies = Mapping[str, Results]
 Shown = TypeVar("Shown")
 
 
-def open_studies(
-    profile: str, rows: Sequence[str], layer: int, seed: int, n_bootstrap: int
-) -> dict[str, StudyResults]:
+def open_studies(profile: str, rows: Sequence[str], layer: int, seed: int, n_bootstrap: int) -> dict[str, StudyResults]:
     """The study that the parameters name, run where results are missing, and beside it what is recorded of real speech.
 
     Args:
@@ -53,34 +51,30 @@ def open_studies(
         recorded, at the same layer.
     """
     options = {"layer": layer, "seed": seed, "n_bootstrap": n_bootstrap}
-    studies = {SPEECH.get(profile, profile): Study(profile=profile, rows=list(rows) or None, **options)}
-    recorded = recorded_rows(RECORDED, rows, layer=layer, seed=seed)
-    if profile != RECORDED and recorded:
-        studies = {SPEECH[RECORDED]: Study(profile=RECORDED, rows=recorded, **options)} | studies
-    return studies
+    study = Study(profile, list(rows) or None, **options)
+    recorded = None if profile == RECORDED else recorded_study(RECORDED, rows, **options)
+    return ({} if recorded is None else {SPEECH[RECORDED]: recorded}) | {SPEECH.get(profile, profile): study}
 
 
-def recorded_rows(
-    profile: str | Profile, rows: Sequence[str] = (), *, layer: int = STUDIED_LAYER, seed: int = 0
-) -> list[str]:
-    """Names of the rows of a profile that have complete results on disk, in the order of table II."""
-    profile = replace(profile if isinstance(profile, Profile) else get_profile(profile), seed=seed)
-    chosen = profile.select(list(rows) or None, layer=layer)
-    return [work.name for work in works(profile, chosen) if work.record.read() is not None]
+def recorded_study(
+    profile: str | Profile,
+    rows: Sequence[str] = (),
+    layer: int = STUDIED_LAYER,
+    seed: int = 0,
+    n_bootstrap: int = 1000,
+    *,
+    complete: bool = False,
+) -> StudyResults | None:
+    """What is recorded of some rows, or groups, of a profile; all by default. Nothing is run.
 
-
-def open_recorded(n_bootstrap: int, seed: int = 0) -> dict[str, StudyResults | None]:
-    """By profile, the study of every row that has results on disk, None where there is none. Nothing is run.
-
-    Args:
-        n_bootstrap: draws of speakers for an interval.
-        seed: of the pseudo-speakers (0: the study's own) and of the bootstrap.
+    None where no row has results on disk, or with ``complete`` not every one.
     """
-    rows = {profile: recorded_rows(profile, seed=seed) for profile in SPEECH}
-    return {
-        profile: Study(profile, names, seed=seed, n_bootstrap=n_bootstrap) if names else None
-        for profile, names in rows.items()
-    }
+    profile = replace(profile if isinstance(profile, Profile) else get_profile(profile), seed=seed)
+    chosen = works(profile, profile.select(list(rows) or None, layer=layer))
+    names = [work.name for work in chosen if work.record.read() is not None]
+    if not names or (complete and len(names) < len(chosen)):
+        return None
+    return Study(profile, names, layer=layer, seed=seed, n_bootstrap=n_bootstrap)
 
 
 @dataclass(frozen=True)
@@ -96,34 +90,23 @@ class Experiment:
 
 
 def open_experiment(group: str, n_bootstrap: int, seed: int = 0) -> Experiment:
-    """The rows of a group, such as "attribution", of every profile where all of them have results.
-
-    Args:
-        group: a name of `groups.GROUPS`.
-        n_bootstrap: draws of speakers for an interval.
-        seed: of the pseudo-speakers (0: the study's own) and of the bootstrap.
-    """
-    studies = {}
-    for name, title in SPEECH.items():
-        rows = [row.name for row in get_profile(name).select([group])]
-        if recorded_rows(name, [group], seed=seed) == rows:
-            studies[title] = Study(name, rows, seed=seed, n_bootstrap=n_bootstrap)
-    return Experiment(studies, f"emotrace run --rows {group} --profile scale")
+    """The rows of a group of `groups.GROUPS`, e.g. "attribution", of every profile where all of them have results."""
+    options = {"seed": seed, "n_bootstrap": n_bootstrap, "complete": True}
+    studies = {title: recorded_study(name, [group], **options) for name, title in SPEECH.items()}
+    return Experiment(_there(studies), f"emotrace run --rows {group} --profile scale")
 
 
 def open_level(n_bootstrap: int, seed: int = 0) -> Experiment:
-    """The level experiment: a study for each speech and each level, by the name of its profile.
-
-    Arguments as of `open_experiment`.
-    """
+    """The level experiment: a study for each speech and each level, by the name of its profile, where complete."""
+    options = {"seed": seed, "n_bootstrap": n_bootstrap, "complete": True}
     profiles = [level_profile(get_profile(name), level) for name in SPEECH for level in RECOGNISERS]
-    studies = {
-        profile.name: Study(profile, seed=seed, n_bootstrap=n_bootstrap)
-        for profile in profiles
-        if recorded_rows(profile, seed=seed) == [row.name for row in profile.rows]
-    }
     commands = (f"emotrace run --profile scale --level-experiment {level}" for level in RECOGNISERS)
-    return Experiment(studies, " && ".join(commands))
+    studies = {profile.name: recorded_study(profile, **options) for profile in profiles}
+    return Experiment(_there(studies), " && ".join(commands))
+
+
+def _there(studies: Mapping[str, StudyResults | None]) -> dict[str, StudyResults]:
+    return {title: study for title, study in studies.items() if study is not None}
 
 
 def not_recorded(command: str) -> Markdown:
@@ -180,9 +163,7 @@ def recalls_beside(studies: Studies, *recognisers: str) -> pd.DataFrame:
     return table.assign(panel=panels, emotion=table["metric"], reported=reported)
 
 
-def confusions_beside(
-    studies: Studies, rows: Sequence[str], recogniser: str | None = None
-) -> dict[str, pd.DataFrame]:
+def confusions_beside(studies: Studies, rows: Sequence[str], recogniser: str | None = None) -> dict[str, pd.DataFrame]:
     """Confusions of the rows that a study has; the title of each names the row and the speech."""
     return {
         f"{row}\n{results.source}": confusion_table(results, row, recogniser)
@@ -220,7 +201,7 @@ def utterances_beside(studies: Studies, corpora: Sequence[str] = ("emotional",))
 def compare(
     studies: Studies, pairs: Sequence[tuple[str, str]], metrics: Sequence[str], recogniser: str | None = None
 ) -> pd.DataFrame:
-    """Paired differences first - second, in the metric's unit, beside the paper's, with the columns metric and direction.
+    """Paired differences first - second beside the paper's, in the metric's unit, with columns metric and direction.
 
     The direction says whether the interval lies on the paper's side of zero, on the other side, or on both. Pairs of
     which a study lacks a row are left out.
@@ -230,15 +211,12 @@ def compare(
         there = [pair for pair in pairs if set(pair) <= set(results.rows)]
         return differences(results, there, name, recogniser)
 
-    table = pd.concat([gather({title: results}, changes, name) for title, results in studies.items() for name in metrics])
-    first, second = ([reported_value(*of) for of in table[[end, "metric"]].itertuples(index=False)] for end in ENDS)
-    table = table.assign(reported=np.subtract(first, second), line=table["first"] + "\n− " + table["second"])
+    table = pd.concat([gather(studies, changes, name) for name in metrics], ignore_index=True)
+    pairs_of = zip(table["first"], table["second"], table["metric"], strict=True)
+    reported = [reported_value(one, name) - reported_value(other, name) for one, other, name in pairs_of]
+    table = table.assign(line=table["first"] + "\n− " + table["second"], reported=reported)
     table["direction"] = [_direction(*values) for values in table[["low", "high", "reported"]].itertuples(index=False)]
-    kept = ["panel", "speech", "line", "metric", "estimate", "low", "high", "reported", "direction"]
-    return table[kept].reset_index(drop=True)
-
-
-ENDS = ("first", "second")  # of a pair
+    return table.drop(columns=["first", "second"])
 
 
 def _direction(low: float, high: float, reported: float) -> str:

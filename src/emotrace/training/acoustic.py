@@ -17,13 +17,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
 from emotrace.representation.gst import GstEncoder, random_window
 from emotrace.representation.mel import gst_log_mel, universal_mel
 from emotrace.representation.spec import IRSpec
 from emotrace.training.data import TrainingSet, draw_by_length, models_of
-from emotrace.training.loop import Recipe
+from emotrace.training.loop import Recipe, warm_up_then_decay
 from emotrace.training.run import TrainingRun
 from emotrace.vocoder.acoustic import AcousticConfig, AcousticModel, aligned_crop
 
@@ -33,7 +33,11 @@ SOFT = IRSpec(layer=12, post="soft")
 
 
 class AcousticTraining(Recipe):
-    """Learn log-mels (80, M) from whole-utterance IRs (D, L); crops of 1.5 s are cut from both at the same time."""
+    """Learn log-mels (80, M) from whole-utterance IRs (D, L); crops of 1.5 s are cut from both at the same time.
+
+    With an ``encoder`` the IRs carry no speaker: it learns to embed the style mels (L, 80) of the same utterances, and
+    the model reads the embedding at every frame of the IR.
+    """
 
     def __init__(
         self,
@@ -42,72 +46,40 @@ class AcousticTraining(Recipe):
         *,
         steps: int,
         batch_size: int = 8,
-        learning_rate: float = 1e-3,
         seed: int = 0,
-        style: nn.Module | None = None,
         f0_channel: int | None = None,
+        encoder: GstEncoder | None = None,
+        style_mels: Sequence[Tensor] = (),
     ):
-        self.irs, self.mels, self.batch_size = irs, mels, batch_size
         torch.manual_seed(seed)
-        self.modules = {"acoustic": new_model(irs, mels, GST["dims"] if style else 0, f0_channel).train()}
-        if style:
-            self.modules["style"] = style.train()
-        self.use_adamw(learning_rate, steps)
+        model = new_model(irs, mels, GST["dims"] if encoder else 0, f0_channel)
+        super().__init__(acoustic=model, **({"style": encoder} if encoder else {}))
+        self.irs, self.mels, self.style_mels, self.batch_size = irs, mels, style_mels, batch_size
+        self.use_adamw("adamw", self.modules, warm_up_then_decay(50, steps), 1e-3)
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Crops as `crops` says; every utterance is as likely as it is long."""
-        return self.crops(self.draw(rng), rng)
+        """Crops "ir" (B, D, l), "mel" (B, 80, 128), "start" (B,) in seconds; windows "style" (B, 256, 80), if any.
 
-    def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Indices (B,) of utterances, each as likely as it is long."""
-        return draw_by_length(rng, [mel.shape[1] for mel in self.mels], self.batch_size)
+        An utterance is drawn in proportion to its length.
+        """
+        chosen = draw_by_length(rng, [mel.shape[1] for mel in self.mels], self.batch_size)
+        styles = self._styles(chosen, rng) if self.style_mels else {}
+        irs, mels, starts = zip(*(cut_pair(self.irs[i], self.mels[i], rng) for i in chosen), strict=True)
+        return {"ir": torch.stack(irs), "mel": torch.stack(mels), "start": torch.tensor(starts)} | styles
 
-    def crops(self, chosen: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Crops of the chosen utterances: "ir" (B, D, l), "mel" (B, 80, 128), "start" (B,) in seconds."""
-        crops = [cut_pair(self.irs[i], self.mels[i], rng) for i in chosen]
-        irs, mels, starts = zip(*crops, strict=True)
-        return {"ir": torch.stack(irs), "mel": torch.stack(mels), "start": torch.tensor(starts)}
+    def _styles(self, chosen: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
+        windows = random.Random(int(rng.integers(2**31)))
+        return {"style": torch.stack([random_window(self.style_mels[i], windows) for i in chosen])}
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
         """One step of predicting the log-mels of crops from their IRs; the losses by name."""
-        model = self.modules["acoustic"]
-        predicted = model(self.complete_ir(batch), CROP_MEL_FRAMES, start=batch["start"])
-        losses = mel_losses(predicted, batch["mel"], model.mel_std)
+        model, ir = self.modules["acoustic"], batch["ir"]
+        if "style" in batch:
+            style = self.modules["style"](batch["style"])
+            ir = torch.cat([ir, style[:, :, None].expand(-1, -1, ir.shape[2])], dim=1)
+        losses = mel_losses(model(ir, CROP_MEL_FRAMES, start=batch["start"]), batch["mel"], model.mel_std)
         self.descend(sum(losses.values()), accelerator, clipped="acoustic", norm=1.0)
         return {name: loss.item() for name, loss in losses.items()}
-
-    def complete_ir(self, batch: dict[str, Tensor]) -> Tensor:
-        """The IR (B, D, l) that the model reads."""
-        return batch["ir"]
-
-
-class StyleTraining(AcousticTraining):
-    """Learn an encoder from style mels (L, 80) of the same utterance, through IRs (D, L) that carry no speaker."""
-
-    def __init__(
-        self,
-        encoder: GstEncoder,
-        irs: Sequence[Tensor],
-        mels: Sequence[Tensor],
-        style_mels: Sequence[Tensor],
-        *,
-        steps: int,
-        **options: float,
-    ):
-        super().__init__(irs, mels, steps=steps, style=encoder, **options)
-        self.style_mels = style_mels
-
-    def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Crops, and of each utterance a window for the encoder, "style" (B, 256, 80)."""
-        chosen = self.draw(rng)
-        windows = random.Random(int(rng.integers(2**31)))
-        styles = torch.stack([random_window(self.style_mels[i], windows) for i in chosen])
-        return self.crops(chosen, rng) | {"style": styles}
-
-    def complete_ir(self, batch: dict[str, Tensor]) -> Tensor:
-        """The IR with the style embedding (B, 128) at every frame: (B, D + 128, l)."""
-        style = self.modules["style"](batch["style"])
-        return torch.cat([batch["ir"], style[:, :, None].expand(-1, -1, batch["ir"].shape[2])], dim=1)
 
 
 def new_model(
@@ -154,16 +126,11 @@ def train_gst(run: TrainingRun) -> None:
     torch.manual_seed(run.seed)
     encoder = GstEncoder(**GST)
     options = {"steps": run.steps.gst, "seed": run.seed, "f0_channel": f0_channel}
-    recipe = StyleTraining(encoder, irs, _mels(data), styles, **options)
+    recipe = AcousticTraining(irs, _mels(data), encoder=encoder, style_mels=styles, **options)
     record = run.fit("gst", recipe, run.steps.gst, needs=models_of(SOFT))
-    run.save(
-        "gst",
-        encoder.state_dict(),
-        GST,
-        purpose="style embedding, 128 dimensions, generative (soft units + F0 + style -> log-mel)",
-        records={"gst": record},
-        notes="The decoder that learned beside it is dropped.",
-    )
+    purpose = "style embedding, 128 dimensions, generative (soft units + F0 + style -> log-mel)"
+    notes = "The decoder that learned beside it is dropped."
+    run.save("gst", encoder.state_dict(), GST, purpose, {"gst": record}, notes=notes)
 
 
 def train_acoustic(run: TrainingRun, spec: IRSpec, seed: int | None = None) -> None:
@@ -176,13 +143,8 @@ def train_acoustic(run: TrainingRun, spec: IRSpec, seed: int | None = None) -> N
     recipe = AcousticTraining(irs, _mels(data), steps=run.steps.acoustic, seed=run.seed, f0_channel=f0_channel)
     record = run.fit(name, recipe, run.steps.acoustic, needs=models_of(spec))
     model = recipe.modules["acoustic"]
-    run.save(
-        name,
-        model.state_dict(),
-        vars(model.config),
-        purpose=f"IR {spec.name} ({len(irs[0])} channels, 100 frames/s) -> log-mel of the universal HiFi-GAN",
-        records={"acoustic": record},
-    )
+    purpose = f"IR {spec.name} ({len(irs[0])} channels, 100 frames/s) -> log-mel of the universal HiFi-GAN"
+    run.save(name, model.state_dict(), vars(model.config), purpose, {"acoustic": record})
 
 
 def _mels(data: TrainingSet) -> list[Tensor]:

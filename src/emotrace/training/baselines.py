@@ -32,13 +32,8 @@ def train_codebook(run: TrainingRun, name: str) -> None:
     config = {"kind": kind.__name__, "layer": LAYER.layer}
     if name == "units":
         config["penalty"] = from_main(lambda: switching_penalty(book.codes, _some_utterances(run)))
-    run.save(
-        name,
-        {"codes": book.codes},
-        config,
-        purpose=f"discrete units ({codes}) of T{LAYER.layer}",
-        notes=f"Fitted to {len(frames)} frames drawn at random.",
-    )
+    purpose, notes = f"discrete units ({codes}) of T{LAYER.layer}", f"Fitted to {len(frames)} frames drawn at random."
+    run.save(name, {"codes": book.codes}, config, purpose, notes=notes)
 
 
 def _some_frames(run: TrainingRun) -> Tensor:
@@ -86,13 +81,9 @@ def fit_styles(run: TrainingRun) -> None:
             registers.append(register)
             embeddings.append(features[STYLE])
     styles = Styles.fit(torch.stack(embeddings), torch.tensor(registers))
-    run.save(
-        "styles",
-        {"mean": styles.mean, "root": styles.root},
-        {"distribution": "Gaussian"},
-        purpose="styles and registers that B3-IR draws from, in place of STTTS's generative network",
-        notes=f"Fitted to {len(embeddings)} utterances.",
-    )
+    tensors, config = {"mean": styles.mean, "root": styles.root}, {"distribution": "Gaussian"}
+    purpose = "styles and registers that B3-IR draws from, in place of STTTS's generative network"
+    run.save("styles", tensors, config, purpose, notes=f"Fitted to {len(embeddings)} utterances.")
 
 
 def make_targets(run: TrainingRun) -> None:
@@ -101,9 +92,6 @@ def make_targets(run: TrainingRun) -> None:
     prompts = torch.stack([features[PROMPT] for features in run.features.each(data, [PROMPT])])
     speakers, genders = zip(*((u.speaker, u.gender) for u in data.utterances), strict=True)
     targets = Targets(speakers, genders, prompts)
-    run.save(
-        "targets",
-        {"prompts": targets.prompts},
-        {"speakers": list(speakers), "genders": list(genders)},
-        purpose=f"speakers that B4-IR and B5-IR draw from ({len(targets.names)})",
-    )
+    purpose = f"speakers that B4-IR and B5-IR draw from ({len(targets.names)})"
+    config = {"speakers": list(speakers), "genders": list(genders)}
+    run.save("targets", {"prompts": targets.prompts}, config, purpose)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from emotrace.pipeline.rows import LOG_MEL
 from emotrace.representation.spec import BASELINES, IRSpec
 from emotrace.training.acoustic import train_acoustic, train_gst
 from emotrace.training.baselines import fit_styles, make_targets, train_codebook
@@ -14,18 +15,9 @@ from emotrace.training.vocoder import train_unified
 IRS = {
     spec.name: spec
     for spec in (
-        IRSpec(linguistic="log-mel", layer=0, f0=False),
-        IRSpec(layer=1),
-        IRSpec(layer=6),
-        IRSpec(layer=6, speaker="ecapa"),
-        IRSpec(layer=12, post="soft", speaker="ecapa"),
-        IRSpec(layer=12, post="soft", speaker="gst"),
-        IRSpec(layer=12),
-        IRSpec(layer=12, post="soft"),
-        IRSpec(layer=1, speaker="ecapa"),
-        IRSpec(layer=12, speaker="ecapa"),
-        IRSpec(layer=3),
-        IRSpec(layer=3, speaker="ecapa"),
+        LOG_MEL,
+        *(IRSpec(layer=layer, speaker=speaker) for layer in (1, 3, 6, 12) for speaker in ("none", "ecapa")),
+        *(IRSpec(layer=12, post="soft", speaker=speaker) for speaker in ("none", "ecapa", "gst")),
         *BASELINES.values(),
     )
 }

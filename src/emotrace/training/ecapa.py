@@ -20,7 +20,7 @@ from emotrace.corpus.audio import load_audio, peak_normalise
 from emotrace.corpus.datadir import DataDir
 from emotrace.representation.ecapa import Ecapa, load_ecapa
 from emotrace.training.data import TrainingSet, change_speed
-from emotrace.training.loop import Recipe
+from emotrace.training.loop import Recipe, warm_up_then_decay
 from emotrace.training.run import TrainingRun
 
 SPEEDS = (0.9, 1.0, 1.1)
@@ -52,25 +52,17 @@ def perturbed_speakers(data: TrainingSet, speeds: Sequence[float] = SPEEDS) -> S
 
 
 class SpeakerClassification(Recipe):
-    """Two-second crops of random speakers, each speaker as likely as the next."""
+    """Crops of random speakers, of ``seconds`` each, each speaker as likely as the next."""
 
     def __init__(
-        self,
-        ecapa: Ecapa,
-        speakers: SpeakerSet,
-        *,
-        steps: int,
-        batch_size: int = 24,
-        seconds: float = 2.0,
-        learning_rate: float = 2e-3,
-        seed: int = 0,
+        self, ecapa: Ecapa, speakers: SpeakerSet, *, steps: int, batch_size: int = 24, seconds: float = 2, seed: int = 0
     ):
-        self.ecapa, self.speakers, self.batch_size, self.samples = ecapa, speakers, batch_size, int(seconds * 16_000)
         torch.manual_seed(seed)
         self.codes = nn.Parameter(torch.randn(len(speakers.names), ECAPA["dims"]))
+        super().__init__(ecapa=ecapa.model, classifier=nn.ParameterDict({"codes": self.codes}))
+        self.ecapa, self.speakers, self.batch_size, self.samples = ecapa, speakers, batch_size, int(seconds * 16_000)
         self.loss = LogSoftmaxWrapper(AdditiveAngularMargin(margin=0.2, scale=30))
-        self.modules = {"ecapa": ecapa.model.train(), "classifier": nn.ParameterDict({"codes": self.codes})}
-        self.use_adamw(learning_rate, steps)
+        self.use_adamw("adamw", self.modules, warm_up_then_decay(50, steps), 2e-3)
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Crops "waveform" (B, T) and the numbers of their speakers, "speaker" (B,)."""
@@ -101,14 +93,8 @@ def train_ecapa(run: TrainingRun) -> None:
     ecapa = Ecapa(**ECAPA)
     recipe = SpeakerClassification(ecapa, speakers, steps=run.steps.ecapa, seed=run.seed)
     record = run.fit("ecapa", recipe, run.steps.ecapa)
-    run.save(
-        "ecapa",
-        ecapa.model.state_dict(),
-        ECAPA,
-        purpose=f"speaker embedding, 192 dimensions, discriminative ({len(speakers.names)} speakers, copies counted)",
-        records={"ecapa": record},
-        augmented=False,
-    )
+    purpose = f"speaker embedding, 192 dimensions, discriminative ({len(speakers.names)} speakers, copies counted)"
+    run.save("ecapa", ecapa.model.state_dict(), ECAPA, purpose, {"ecapa": record}, augmented=False)
 
 
 def make_pool(run: TrainingRun) -> None:
@@ -119,14 +105,9 @@ def make_pool(run: TrainingRun) -> None:
         pieces = _pieces(perturbed_speakers(run.training_set, POOL_SPEEDS))
         notes = f"Copies at speeds {', '.join(map(str, POOL_SPEEDS))} count as speakers of their own."
     pool = Pool.from_utterances((name, gender, ecapa.embed(piece)) for name, gender, piece in pieces)
-    run.save(
-        "pool",
-        {"embeddings": pool.embeddings},
-        {"speakers": list(pool.speakers), "genders": list(pool.genders)},
-        purpose="speakers that selec-anon draws from",
-        notes=notes,
-        augmented=False,
-    )
+    config = {"speakers": list(pool.speakers), "genders": list(pool.genders)}
+    purpose = "speakers that selec-anon draws from"
+    run.save("pool", {"embeddings": pool.embeddings}, config, purpose, notes=notes, augmented=False)
 
 
 def _recordings(run: TrainingRun) -> Iterator[tuple[str, str, Tensor]]:

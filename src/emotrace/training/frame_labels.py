@@ -6,7 +6,7 @@ alone than the big ones do; its last iteration may learn from these (the model c
 Axes: T samples at 16 kHz, L frames of HuBERT (50/s), C channels, K labels, B batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,20 +57,9 @@ def aligned_crops(
     return torch.from_numpy(audio), torch.from_numpy(np.stack([labels[i][s : s + frames] for i, s in places]))
 
 
-def mfcc_labels(waveforms: Sequence[np.ndarray], seed: int) -> FrameLabels:
-    """Clusters (100) of the MFCC of waveforms (T,), the same in all processes."""
-    features = [mfcc_features(waveform) for waveform in waveforms]
-    return from_main(lambda: cluster(features, UNITS, seed)[0])
-
-
-def unit_labels(hubert: Hubert, waveforms: Sequence[np.ndarray], seed: int) -> FrameLabels:
-    """Clusters (100) of a HuBERT's own T6 of waveforms (T,), the same in all processes."""
-
-    def clusters() -> FrameLabels:
-        features = [hubert.layer(torch.from_numpy(waveform), UNIT_LAYER).numpy() for waveform in waveforms]
-        return cluster(features, UNITS, seed)[0]
-
-    return from_main(clusters)
+def cluster_labels(features: Iterable[np.ndarray], seed: int) -> FrameLabels:
+    """Clusters (100) of the frames of utterances (L, C), the same in all processes; the main one reads ``features``."""
+    return from_main(lambda: cluster(list(features), UNITS, seed)[0])
 
 
 def mfcc_features(waveform: np.ndarray) -> np.ndarray:
@@ -80,6 +69,11 @@ def mfcc_features(waveform: np.ndarray) -> np.ndarray:
     first = torchaudio.functional.compute_deltas(mfcc)
     second = torchaudio.functional.compute_deltas(first)
     return torch.cat([mfcc, first, second]).T.numpy()
+
+
+def unit_features(hubert: Hubert, waveforms: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """T6 (L, C) of waveforms (T,) by a HuBERT, in evaluation mode."""
+    return (hubert.layer(torch.from_numpy(waveform), UNIT_LAYER).numpy() for waveform in waveforms)
 
 
 def cluster(features: Sequence[np.ndarray], clusters: int, seed: int) -> tuple[FrameLabels, np.ndarray]:

@@ -24,17 +24,20 @@ from emotrace.training.frame_labels import (
     UNITS,
     FrameLabels,
     aligned_crops,
-    mfcc_labels,
+    cluster_labels,
+    mfcc_features,
     phone_labels,
-    unit_labels,
+    unit_features,
     whole_frames,
 )
-from emotrace.training.loop import Recipe, TrainingRecord
+from emotrace.training.loop import Recipe, TrainingRecord, warm_up_then_decay
 from emotrace.training.processes import from_main
 from emotrace.training.run import TrainingRun
 
 TEMPERATURE = 0.1
-CROP = 3 * 16_000  # samples: longer than any crop of the recipes
+UNMASKED_WEIGHT = 0.5
+CROP_SECONDS = 2.4
+CROP = 3 * 16_000  # samples: longer than any crop
 
 
 def mini_config(width: int = 192) -> HubertConfig:
@@ -58,7 +61,21 @@ def mini_config(width: int = 192) -> HubertConfig:
     )
 
 
-class MaskedPrediction(Recipe):
+class FramePrediction(Recipe):
+    """Crops of 2.4 s with the labels of their frames, which subclasses predict."""
+
+    def __init__(self, waveforms: Sequence[np.ndarray], targets: FrameLabels, batch_size: int, **modules: nn.Module):
+        super().__init__(**modules)
+        self.waveforms, self.targets, self.batch_size = waveforms, targets, batch_size
+
+    def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Crops "waveform" (B, T) and their "labels" (B, L)."""
+        samples = whole_frames(CROP_SECONDS)
+        waveform, labels = aligned_crops(self.waveforms, self.targets.labels, rng, self.batch_size, samples)
+        return {"waveform": waveform, "labels": labels}
+
+
+class MaskedPrediction(FramePrediction):
     """Predict the label of each frame by cosine similarity to learned codes, masked frames counting most."""
 
     def __init__(
@@ -69,28 +86,21 @@ class MaskedPrediction(Recipe):
         *,
         steps: int,
         batch_size: int = 8,
-        seconds: float = 2.4,
-        learning_rate: float = 1e-3,
         warm_up: int = 100,
-        unmasked_weight: float = 0.5,
         seed: int = 0,
     ):
-        self.waveforms, self.targets = waveforms, targets
-        self.batch_size, self.unmasked_weight = batch_size, unmasked_weight
-        self.samples = whole_frames(seconds)
         torch.manual_seed(seed)
         self.codes = nn.Parameter(torch.randn(targets.count, model.config.hidden_size))
-        self.modules = {"hubert": model.train(), "head": nn.ParameterDict({"codes": self.codes})}
-        self.use_adamw(learning_rate, steps, warm_up=warm_up, betas=(0.9, 0.98))
+        super().__init__(waveforms, targets, batch_size, hubert=model, head=nn.ParameterDict({"codes": self.codes}))
+        self.use_adamw("adamw", self.modules, warm_up_then_decay(warm_up, steps), 1e-3, (0.9, 0.98))
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Crops: "waveform" (B, T), "labels" (B, L), and "mask" (B, L), true where a frame is masked."""
-        waveform, labels = aligned_crops(self.waveforms, self.targets.labels, rng, self.batch_size, self.samples)
-        config = self.modules["hubert"].config
+        """Crops "waveform" (B, T), "labels" (B, L), and "mask" (B, L), true where a frame is masked."""
+        crops, config = super().batch(rng), self.modules["hubert"].config
         # transformers draws masks from numpy's global generator
         np.random.seed(int(rng.integers(2**31)))
-        mask = _compute_mask_indices(tuple(labels.shape), config.mask_time_prob * 5, config.mask_time_length)
-        return {"waveform": waveform, "labels": labels, "mask": torch.from_numpy(mask)}
+        mask = _compute_mask_indices(tuple(crops["labels"].shape), config.mask_time_prob * 5, config.mask_time_length)
+        return crops | {"mask": torch.from_numpy(mask)}
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
         """One step of predicting the labels (B, L) of masked frames of waveforms (B, T); the losses by name."""
@@ -99,7 +109,7 @@ class MaskedPrediction(Recipe):
         logits = F.normalize(hidden, dim=-1) @ F.normalize(self.codes, dim=-1).T / TEMPERATURE
         masked = F.cross_entropy(logits[mask], labels[mask])
         unmasked = F.cross_entropy(logits[~mask], labels[~mask])
-        self.descend(masked + self.unmasked_weight * unmasked, accelerator, clipped="hubert", norm=5.0)
+        self.descend(masked + UNMASKED_WEIGHT * unmasked, accelerator, clipped="hubert", norm=5.0)
         correct = (logits.argmax(-1) == labels).float()
         return {
             "masked": masked.item(),
@@ -109,7 +119,7 @@ class MaskedPrediction(Recipe):
         }
 
 
-class SoftPrediction(Recipe):
+class SoftPrediction(FramePrediction):
     """Cross-entropy of soft units against the k-means units of the pretrained model, in the form of SSL-SAS.
 
     There (github.com/nii-yamagishilab/SSL-SAS) features are normalised along time, rows of W by themselves. That form's
@@ -126,19 +136,10 @@ class SoftPrediction(Recipe):
         *,
         steps: int,
         batch_size: int = 8,
-        seconds: float = 2.4,
-        learning_rate: float = 5e-4,
     ):
-        self.waveforms, self.targets, self.batch_size = waveforms, targets, batch_size
-        self.samples = whole_frames(seconds)
         scale = nn.ParameterDict({"log": nn.Parameter(torch.tensor(1.0))})
-        self.modules = {"hubert": hubert.train(), "head": head, "scale": scale}
-        self.use_adamw(learning_rate, steps)
-
-    def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Crops: "waveform" (B, T) and "labels" (B, L)."""
-        waveform, labels = aligned_crops(self.waveforms, self.targets.labels, rng, self.batch_size, self.samples)
-        return {"waveform": waveform, "labels": labels}
+        super().__init__(waveforms, targets, batch_size, hubert=hubert, head=head, scale=scale)
+        self.use_adamw("adamw", self.modules, warm_up_then_decay(50, steps), 5e-4)
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
         """One step of predicting the labels (B, L) of all frames of waveforms (B, T); the losses by name."""
@@ -153,48 +154,40 @@ class SoftPrediction(Recipe):
 
 def train_hubert(run: TrainingRun) -> None:
     """HuBERT-mini: masked prediction of MFCC clusters, then of clusters of its own T6, then of aligned phones."""
-    data, steps = run.augmented_set.at_least(CROP), run.steps
-    torch.manual_seed(run.seed)
+    speech, steps, seed = run.augmented_set.at_least(CROP).waveforms, run.steps, run.seed
+    torch.manual_seed(seed)
     model = MelHubertModel(mini_config())
-    model.feature_extractor.fit_normalisation(map(torch.from_numpy, data.waveforms))
+    model.feature_extractor.fit_normalisation(map(torch.from_numpy, speech))
 
     def iteration(name: str, waveforms: Sequence[np.ndarray], targets: FrameLabels, steps: int) -> TrainingRecord:
-        recipe = MaskedPrediction(model.train(), waveforms, targets, steps=steps, seed=run.seed)
+        recipe = MaskedPrediction(model, waveforms, targets, steps=steps, seed=seed)
         return run.fit(name, recipe, steps, precision="bf16")
 
-    records = {}
-    targets = mfcc_labels(data.waveforms, run.seed)
-    records["1: MFCC"] = iteration("hubert-1", data.waveforms, targets, steps.hubert)
-    targets, before = unit_labels(Hubert.from_model(model), data.waveforms, run.seed), f"after-{steps.hubert}"
-    records["2: T6"] = iteration(f"hubert-2-{before}", data.waveforms, targets, steps.hubert_clusters)
-    waveforms, targets = from_main(lambda: phone_labels(run.augmented_set, CROP))
-    name = f"hubert-3-{before}-{steps.hubert_clusters}"
-    records["3: phones"] = iteration(name, waveforms, targets, steps.hubert_phones)
-    run.save(
-        "hubert",
-        model.state_dict(),
-        model.config.to_dict(),
-        purpose=f"linguistic features T1 to T12, 50 frames/s, {model.config.hidden_size} channels, from log-mel frames",
-        records=records,
-        notes="The loss also counts unmasked frames (weight 0.5); each iteration starts from the weights of the one "
-        f"before; iteration 3 learns from pocketsphinx's forced phone alignment of {len(waveforms)} utterances.",
+    records, before = {}, f"after-{steps.hubert}"  # a later iteration's checkpoint is of the weights it began with
+    targets = cluster_labels(map(mfcc_features, speech), seed)
+    records["1: MFCC"] = iteration("hubert-1", speech, targets, steps.hubert)
+    targets = cluster_labels(unit_features(Hubert.from_model(model), speech), seed)
+    records["2: T6"] = iteration(f"hubert-2-{before}", speech, targets, steps.hubert_clusters)
+    speech, targets = from_main(lambda: phone_labels(run.augmented_set, CROP))
+    before = f"{before}-{steps.hubert_clusters}"
+    records["3: phones"] = iteration(f"hubert-3-{before}", speech, targets, steps.hubert_phones)
+    purpose = f"linguistic features T1 to T12, 50 frames/s, {model.config.hidden_size} channels, from log-mel frames"
+    notes = (
+        "The loss also counts unmasked frames (weight 0.5); each iteration starts from the weights of the one before; "
+        f"iteration 3 learns from pocketsphinx's forced phone alignment of {len(speech)} utterances."
     )
+    run.save("hubert", model.state_dict(), model.config.to_dict(), purpose, records, notes=notes)
 
 
 def train_soft(run: TrainingRun) -> None:
     """The soft predictor: a copy of HuBERT-mini and W, fine-tuned to the k-means units of T6."""
-    data, pretrained = run.augmented_set.at_least(CROP), load_hubert(run.models, "hubert", "cpu")
-    targets = unit_labels(pretrained, data.waveforms, run.seed)
+    speech, pretrained = run.augmented_set.at_least(CROP).waveforms, load_hubert(run.models, "hubert", "cpu")
+    targets = cluster_labels(unit_features(pretrained, speech), run.seed)
     hubert = copy.deepcopy(pretrained)
     torch.manual_seed(run.seed)
     head = SoftHead(hubert.channels, UNITS)
-    recipe = SoftPrediction(hubert, head, data.waveforms, targets, steps=run.steps.soft)
+    recipe = SoftPrediction(hubert, head, speech, targets, steps=run.steps.soft)
     record = run.fit("soft", recipe, run.steps.soft, needs=("hubert",), precision="bf16")
-    run.save(
-        "soft",
-        {**hubert.model.state_dict(), HEAD_KEY: head.W},
-        hubert.model.config.to_dict(),
-        purpose="soft units (100) of T12, in SSL-SAS's form",
-        records={"soft": record},
-        notes="All of HuBERT-mini is fine-tuned together with W.",
-    )
+    tensors, config = {**hubert.model.state_dict(), HEAD_KEY: head.W}, hubert.model.config.to_dict()
+    notes = "All of HuBERT-mini is fine-tuned together with W."
+    run.save("soft", tensors, config, "soft units (100) of T12, in SSL-SAS's form", {"soft": record}, notes=notes)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -122,9 +123,9 @@ class TrainingRun:
         name: str,
         tensors: Mapping[str, Tensor],
         config: Mapping[str, Any],
-        *,
         purpose: str,
-        records: Mapping[str, TrainingRecord] | None = None,
+        records: Mapping[str, TrainingRecord] = MappingProxyType({}),
+        *,
         notes: str = "",
         augmented: bool = True,
     ) -> None:
@@ -140,7 +141,7 @@ class TrainingRun:
             with atomic_file(folder / WEIGHTS) as temporary:
                 write_weights(temporary, tensors)
             _write_json(folder / CONFIG, config)
-            _write_json(folder / CARD, self._card(folder, purpose, records or {}, notes))
+            _write_json(folder / CARD, self._card(folder, purpose, records, notes))
         state().wait_for_everyone()
 
     def _card(self, folder: Path, purpose: str, records: Mapping[str, TrainingRecord], notes: str) -> dict[str, Any]:

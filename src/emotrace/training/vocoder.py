@@ -5,7 +5,7 @@ The IR of a crop is cut from that of the whole utterance, or extracted from the 
 samples at 16 kHz.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -29,7 +29,7 @@ from emotrace.training.discriminators import (
     generator_loss,
     mel_loss,
 )
-from emotrace.training.loop import Recipe, TrainingRecord
+from emotrace.training.loop import Rate, Recipe, TrainingRecord
 from emotrace.training.processes import own_slice
 from emotrace.training.run import TrainingRun
 from emotrace.training.unified import SLIM, DiscriminatorConfig, UnifiedConfig
@@ -113,20 +113,15 @@ class VocoderTraining(Recipe):
     ) -> None:
         if short := [i for i, waveform in enumerate(waveforms) if len(waveform) < SEGMENT]:
             raise ValueError(f"training utterance {short[0]} is shorter than a segment of {SEGMENT} samples")
+        torch.manual_seed(seed)
+        super().__init__(generator=generator, discriminators=Discriminators(discriminators))
         self.waveforms, self.features = waveforms, features
         self.batch_size, self.mel_only = batch_size, mel_only
-        torch.manual_seed(seed)
-        self.modules = {"generator": generator.train(), "discriminators": Discriminators(discriminators).train()}
-        self.optimisers = {
-            name: torch.optim.AdamW(module.parameters(), lr=LEARNING_RATE, betas=(0.8, 0.99))
-            for name, module in self.modules.items()
-        }
-        self.schedulers = {
-            name: torch.optim.lr_scheduler.LambdaLR(optimiser, self._rates(mel_only if name == "generator" else 0))
-            for name, optimiser in self.optimisers.items()
-        }
+        for name in self.modules:
+            rate = self._rate(mel_only if name == "generator" else 0)
+            self.use_adamw(name, [name], rate, LEARNING_RATE, (0.8, 0.99))
 
-    def _rates(self, mel_only: int) -> Callable[[int], float]:
+    def _rate(self, mel_only: int) -> Rate:
         """Multiple of the learning rate after so many steps: the mel-only rate first, and a decay with every epoch."""
         steps_an_epoch = max(1, len(self.waveforms) // self.batch_size)
         first = MEL_ONLY_RATE / LEARNING_RATE
@@ -159,13 +154,13 @@ class VocoderTraining(Recipe):
 
     def _mel_step(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
         mel = mel_loss(real, fake)
-        self._step("generator", MEL_WEIGHT * mel, accelerator)
+        self.descend(MEL_WEIGHT * mel, accelerator, "generator")
         return {"mel": mel.item()}
 
     def _discriminator_step(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
         discriminators = self.modules["discriminators"].requires_grad_(True)
         loss = discriminator_loss(discriminators(real), discriminators(fake))
-        self._step("discriminators", loss, accelerator)
+        self.descend(loss, accelerator, "discriminators")
         return {"discriminators": loss.item()}
 
     def _generator_step(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
@@ -173,19 +168,10 @@ class VocoderTraining(Recipe):
         with torch.no_grad():
             output_of_real = discriminators(real)
         output_of_fake = discriminators(fake)
-        losses = {
-            "mel": mel_loss(real, fake),
-            "features": feature_loss(output_of_real, output_of_fake),
-            "adversarial": adversarial_loss(output_of_fake),
-        }
-        self._step("generator", generator_loss(*losses.values()), accelerator)
+        features, adversarial = feature_loss(output_of_real, output_of_fake), adversarial_loss(output_of_fake)
+        losses = {"mel": mel_loss(real, fake), "features": features, "adversarial": adversarial}
+        self.descend(generator_loss(*losses.values()), accelerator, "generator")
         return {name: loss.item() for name, loss in losses.items()}
-
-    def _step(self, name: str, loss: Tensor, accelerator: Accelerator) -> None:
-        accelerator.backward(loss)
-        self.optimisers[name].step()
-        self.optimisers[name].zero_grad()
-        self.schedulers[name].step()
 
 
 def train_unified(run: TrainingRun, spec: IRSpec) -> None:
@@ -209,16 +195,15 @@ def train_unified(run: TrainingRun, spec: IRSpec) -> None:
 
 def _save(run: TrainingRun, spec: IRSpec, generator: IstftGenerator | HifiGan, record: TrainingRecord) -> None:
     """Save a vocoder as it is after the steps of the record: a snapshot, or, at the last step, the vocoder itself."""
-    config, channels = run.steps.unified, generator.config.in_channels
-    run.save(
-        f"unified-{spec.name}" if record.steps == config.steps else f"unified-{spec.name}-step{record.steps}",
-        generator.state_dict(),
-        vars(generator.config),
-        purpose=f"IR {spec.name} ({channels} channels, 100 frames/s) -> waveform, in one network",
-        records={"unified": record},
-        notes=f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; batch of "
-        f"{config.batch_size}; features of the whole {config.features}.",
+    config, end = run.steps.unified, "" if record.steps == run.steps.unified.steps else f"-step{record.steps}"
+    shape = f"{generator.config.in_channels} channels, 100 frames/s"
+    notes = (
+        f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; "
+        f"batch of {config.batch_size}; features of the whole {config.features}."
     )
+    purpose, records = f"IR {spec.name} ({shape}) -> waveform, in one network", {"unified": record}
+    tensors, name = generator.state_dict(), f"unified-{spec.name}{end}"
+    run.save(name, tensors, vars(generator.config), purpose, records, notes=notes)
 
 
 def _generator(config: UnifiedConfig, features: CropSource, utterances: int) -> IstftGenerator | HifiGan:

@@ -13,19 +13,9 @@ from emotrace.corpus.importers.writing import write_import
 from emotrace.corpus.kaldi import has_words
 
 SESSIONS = ("1", "2", "3", "4", "5")
-# The release's names on the annotators' lines, and its codes on the header lines.
-CATEGORIES = {
-    "Neutral": "neu",
-    "Happiness": "hap",
-    "Excited": "exc",
-    "Sadness": "sad",
-    "Anger": "ang",
-    "Frustration": "fru",
-    "Surprise": "sur",
-    "Fear": "fea",
-    "Disgust": "dis",
-    "Other": "oth",
-}
+# The release's names on the annotators' lines, and its codes on the header lines: neu, hap, exc, ...
+NAMES = "Neutral Happiness Excited Sadness Anger Frustration Surprise Fear Disgust Other".split()
+CATEGORIES = {name: name[:3].lower() for name in NAMES}
 EXCITED = "exc"
 NO_AGREEMENT = "xxx"
 LABELS = (*CATEGORIES.values(), NO_AGREEMENT)

@@ -1,31 +1,31 @@
-"""The listening room: of each emotion one utterance of one speaker, in the recording and as every row renders it.
+"""Audio to listen to: of each emotion one utterance of one speaker, as recorded and as every row renders it.
 
 Nothing is measured or recorded here. Audio that the study made is taken as it lies on disk; where it is gone, these few
-utterances alone are rendered again, by the study's own tasks.
+utterances alone are rendered, by the study's own tasks.
 """
 
 import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.corpus.files import atomic_file
-from emotrace.show.notebook import RECORDED, SPEECH, recorded_rows
-from emotrace.study import Study
-from emotrace.study.layout import ORIGINAL, Layout
-from emotrace.study.profiles import Corpus, Profile, ProfileError, get_profile, prepare
-from emotrace.pipeline.rows import Row
-from emotrace.study.runner import read_provenance, running
-from emotrace.pipeline.pipeline import feature_tasks, needs_features
+from emotrace.engine.runner import RunError, running
 from emotrace.engine.workers import DEFAULT_JOBS
+from emotrace.pipeline.rows import ORIGINAL, STUDIED_LAYER, Row
+from emotrace.show.pages import RECORDED, SPEECH, recorded_study
+from emotrace.study.profiles import Corpus, Profile, get_profile, prepare
+from emotrace.study.run import RowWork, works
+from emotrace.study.study import StudyResults
+from emotrace.study.tasks import anonymising
 
 EMOTIONAL = "emotional"  # the corpus that is listened to
 
 
 @dataclass(frozen=True)
-class Take:
+class Clip:
     """An utterance as a row renders it, and where its audio lies."""
 
     row: Row
@@ -34,37 +34,37 @@ class Take:
 
 
 @dataclass(frozen=True)
-class Room:
-    """What can be heard.
+class ListeningPage:
+    """What can be listened to.
 
     Attributes:
-        layout: of the profile, at the seed asked for.
-        utterances: of each emotion that the speaker has, the one that is heard.
-        takes: of each row and utterance whose audio is there, rows in the order of table II.
-        lacking: names of the models that a row needs and that are not there, for each row without audio.
+        profile: at the seed asked for.
+        utterances: of each emotion that the speaker has, the one that is played.
+        clips: of each row and utterance whose audio is there, rows in the order of table II.
+        missing_models: names of the models that a row needs and that are not there, for each row without audio.
         study: the rows that have recorded results, None where no row has. They are only read.
     """
 
-    layout: Layout
+    profile: Profile
     utterances: dict[Emotion, Utterance]
-    takes: list[Take]
-    lacking: dict[Row, list[str]]
-    study: Study | None
+    clips: list[Clip]
+    missing_models: dict[Row, list[str]]
+    study: StudyResults | None
 
-    def of(self, emotion: Emotion) -> list[Take]:
-        """The takes of an emotion."""
-        return [take for take in self.takes if take.utterance.emotion is emotion]
+    def of(self, emotion: Emotion) -> list[Clip]:
+        """The clips of an emotion."""
+        return [clip for clip in self.clips if clip.utterance.emotion is emotion]
 
 
-def open_room(
+def open_listening_page(
     profile: str | Profile = "phantom",
     rows: Sequence[str] = (),
-    layer: int = 6,
+    layer: int = STUDIED_LAYER,
     seed: int = 0,
     speaker: str = "",
     *,
     jobs: int = DEFAULT_JOBS,
-) -> Room:
+) -> ListeningPage:
     """Choose the utterances, find their audio, render what is missing.
 
     Args:
@@ -72,26 +72,22 @@ def open_room(
         rows: rows of table II; empty for all of the profile.
         layer: HuBERT layer that replaces T6 in the rows that have it.
         seed: of the pseudo-speakers (0: the study's own).
-        speaker: whom to hear; empty for the speaker that `choose` prefers.
+        speaker: who speaks; empty for the speaker that `choose` prefers.
         jobs: processes that render.
 
     Raises:
-        ProfileError: the corpus is not there, or another process runs this profile while audio is missing.
+        RunError: the corpus is not there, or another process runs this profile while audio is missing.
         ValueError: an unknown row or speaker. TaskError: an utterance could not be rendered.
     """
-    profile = profile if isinstance(profile, Profile) else get_profile(profile)
-    wanted = profile.select(list(rows) or None, layer=layer)
+    profile = replace(profile if isinstance(profile, Profile) else get_profile(profile), seed=seed)
+    wanted = works(profile, profile.select(list(rows) or None, layer=layer))
     prepare(profile)
-    layout = Layout(profile, seed=seed)
     corpus = emotional_corpus(profile)
-    data = layout.data(corpus.path)
+    data = wanted[0].keys.data(corpus.path)
     utterances = choose(data, speaker, corpus.transcribed(data, ORIGINAL))
-    lacking = {row: missing for row in wanted if (missing := layout.missing_models([row]))}
-    there = [row for row in wanted if row not in lacking]
-    takes = render(layout, there, list(utterances.values()), jobs=jobs)
-    recorded = [row.name for row in wanted if read_provenance(layout, row) is not None]
-    study = Study(profile, recorded, layer=layer, seed=seed) if recorded else None
-    return Room(layout, utterances, takes, lacking, study)
+    missing = {work.row: models for work in wanted if (models := work.keys.missing_models([work.row]))}
+    clips = render([work for work in wanted if work.row not in missing], list(utterances.values()), jobs=jobs)
+    return ListeningPage(profile, utterances, clips, missing, recorded_study(profile, rows, layer, seed))
 
 
 def emotional_corpus(profile: Profile) -> Corpus:
@@ -110,73 +106,77 @@ def choose(data: DataDir, speaker: str = "", transcribed: Collection[str] = ()) 
         ValueError: a speaker without emotional utterances; the message names those that have some.
     """
     emotional = [u for u in data if u.emotion is not None]
-    own = [u for u in emotional if speaker in ("", u.speaker)]
-    if not own:
+    candidates = [u for u in emotional if speaker in ("", u.speaker)]
+    if not candidates:
         there = ", ".join(sorted({u.speaker for u in emotional}))
         raise ValueError(f"{data.path}: no emotional utterance of speaker {speaker!r}; there are: {there or 'none'}")
     sentences: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
-    for utterance in own:
+    for utterance in candidates:
         sentences[utterance.speaker, utterance.text or ""].append(utterance)
-    best = min(sentences, key=lambda name: _rank(name[0], sentences[name], transcribed))
+    chosen, sentence = min(sentences, key=lambda name: _rank(name[0], sentences[name], transcribed))
 
     def preference(u: Utterance) -> tuple[bool, bool, bool, str]:
-        return u.text not in (best[1], None), u.id in data.enrolment, u.id not in transcribed, u.id
+        return u.text not in (sentence, None), u.id in data.enrolment, u.id not in transcribed, u.id
 
-    by_emotion = {emotion: [u for u in own if (u.speaker, u.emotion) == (best[0], emotion)] for emotion in Emotion}
-    return {emotion: min(found, key=preference) for emotion, found in by_emotion.items() if found}
-
-
-def _rank(speaker: str, said: Sequence[Utterance], transcribed: Collection[str]) -> tuple[int, int, str, str]:
-    emotions = {u.emotion for u in said}
-    heard = {u.emotion for u in said if u.id in transcribed}
-    return -len(emotions), -len(heard), speaker, min(u.id for u in said)
+    by_speaker = [u for u in candidates if u.speaker == chosen]
+    by_emotion = {emotion: [u for u in by_speaker if u.emotion is emotion] for emotion in Emotion}
+    return {emotion: min(spoken, key=preference) for emotion, spoken in by_emotion.items() if spoken}
 
 
-def render(
-    layout: Layout, rows: Iterable[Row], utterances: Sequence[Utterance], *, jobs: int = DEFAULT_JOBS
-) -> list[Take]:
-    """The takes of some utterances of the emotional corpus; what is not on disk is rendered, and nothing else.
+def _rank(speaker: str, spoken: Sequence[Utterance], transcribed: Collection[str]) -> tuple[int, int, str, str]:
+    emotions = {u.emotion for u in spoken}
+    with_transcript = {u.emotion for u in spoken if u.id in transcribed}
+    return -len(emotions), -len(with_transcript), speaker, min(u.id for u in spoken)
+
+
+def render(rows: Iterable[RowWork], utterances: Sequence[Utterance], *, jobs: int = DEFAULT_JOBS) -> list[Clip]:
+    """The clips of some utterances of the emotional corpus; what is not on disk is rendered, and nothing else.
 
     Recorded audio counts as on disk: its path has the key of the models, code and data that made it.
 
     Raises as `running` and `Workers.run` do, when anything has to be rendered.
     """
-    corpus = emotional_corpus(layout.profile)
-    versions = {row: layout.version(row, corpus) for row in rows}
-    takes = [Take(row, u, version.audio[u.id]) for row, version in versions.items() for u in utterances]
-    for take in takes:
-        if not take.audio.exists() and (recorded := recorded_audio(layout, take)).is_file():
-            with atomic_file(take.audio) as temporary:
-                shutil.copyfile(recorded, temporary)
-    absent = list(dict.fromkeys(take.row for take in takes if not take.audio.exists()))
+    clips, absent = [], []
+    for work in rows:
+        audio = work.rendering(emotional_corpus(work.profile)).audio
+        of_row = [Clip(work.row, utterance, audio[utterance.id]) for utterance in utterances]
+        for clip in of_row:
+            if not clip.audio.exists() and (recorded := recorded_audio(work.profile, clip)).is_file():
+                with atomic_file(clip.audio) as temporary:
+                    shutil.copyfile(recorded, temporary)
+        clips += of_row
+        absent += [] if all(clip.audio.exists() for clip in of_row) else [work]
     if absent:
-        with running(layout, jobs) as workers:
-            for row in absent:
-                if needs_features(row):
-                    features = feature_tasks(corpus.name, utterances, layout.studio(row, corpus))
-                    workers.run(features, f"{row.name}: features")
-                for source, tasks in ((row.before, layout.earlier_tasks(row)), (row, layout.synthesis_tasks(row))):
-                    wanted = {layout.version(source, corpus).audio[u.id] for u in utterances}
-                    workers.run([task for task in tasks if task.output in wanted], f"{source.name}: listening room")
-    return takes
+        profile = absent[0].profile
+        with running(profile.work, jobs, kernels=profile.kernels) as workers:
+            for work in absent:
+                for tasks in _synthesis(work, utterances):
+                    workers.run(tasks, f"{work.name}: audio to listen to")
+    return clips
 
 
-def recorded_audio(layout: Layout, take: Take) -> Path:
-    """Where the audio of a take lies beside the results, if it was recorded."""
-    return layout.profile.results / "audio" / take.audio.relative_to(layout.profile.work)
+def _synthesis(work: RowWork, utterances: Sequence[Utterance]) -> Iterable[list]:
+    """The tasks of some utterances; for a row with an effect, first those of the row without it."""
+    corpus = emotional_corpus(work.profile)
+    for row in (work.row.before, work.row) if work.row.effect else (work.row,):
+        rendering = work.rendering(corpus, row)
+        wanted = {rendering.audio[utterance.id] for utterance in utterances}
+        yield [task for task in anonymising(work.keys, row, rendering, corpus.path) if task.output in wanted]
 
 
-def recorded_studies(room: Room, layer: int, seed: int) -> dict[str, Study]:
-    """Title -> what is recorded of the room's profile and of speech of people, for figures over all utterances.
+def recorded_audio(profile: Profile, clip: Clip) -> Path:
+    """Where the audio of a clip lies beside the results, if it was recorded."""
+    return profile.results / "audio" / clip.audio.relative_to(profile.work)
 
-    Raises ProfileError where nothing is recorded.
+
+def recorded_studies(page: ListeningPage, layer: int, seed: int) -> dict[str, StudyResults]:
+    """Title -> what is recorded of the page's profile and of speech of people, for figures over all utterances.
+
+    Raises RunError where nothing is recorded.
     """
-    profile = room.layout.profile.name
-    studies = {SPEECH.get(profile, profile): room.study} if room.study is not None else {}
-    rows = list(room.study.rows) if room.study is not None else []
-    recorded = recorded_rows(RECORDED, [], layer=layer, seed=seed) if profile != RECORDED else []
-    recorded = [row for row in recorded if not rows or row in rows]
-    studies |= {SPEECH[RECORDED]: Study(RECORDED, recorded, layer=layer, seed=seed)} if recorded else {}
-    if not studies:
-        raise ProfileError(f"no results are recorded: emotrace run --profile {profile}")
-    return studies
+    name, rows = page.profile.name, () if page.study is None else page.study.rows
+    people = None if name == RECORDED else recorded_study(RECORDED, rows, layer, seed)
+    studies = {SPEECH.get(name, name): page.study, SPEECH[RECORDED]: page.study if name == RECORDED else people}
+    if not any(studies.values()):
+        raise RunError(f"no results are recorded: emotrace run --profile {name}")
+    return {title: study for title, study in studies.items() if study is not None}

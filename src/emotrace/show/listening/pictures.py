@@ -1,7 +1,8 @@
-"""One picture of a take: spectrogram with F0, below it the tracks of centroid, kurtosis and loudness.
+"""A clip from frame to frame, and its picture: spectrogram with F0, then the tracks of centroid, kurtosis and loudness.
 
-All takes of an utterance have the same axes and the same frame, so that they compare at a glance; the recording's own
-tracks are drawn behind those of every other row.
+All clips of an utterance have the same axes and the same frame, so that they compare at a glance; the recording's own
+tracks are drawn behind those of every other row. Spectra, moments and F0 are those of hypothesis 4
+(`evaluation.acoustics`), as tracks instead of medians. T samples at 16 kHz, L frames of 10 ms.
 """
 
 import io
@@ -13,13 +14,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator, StrMethodFormatter
 from PIL import Image
+from pyloudnorm import IIRfilter
 
-from emotrace.corpus.audio import SAMPLE_RATE
-from emotrace.evaluation.spectrum import HOP
+from emotrace.corpus.audio import SAMPLE_RATE, level_normalise
+from emotrace.evaluation.acoustics import fit_mask
+from emotrace.evaluation.spectrum import HOP, spectra, spectral_moments
+from emotrace.representation.f0 import yaapt_f0
 from emotrace.show.figures import DPI, EMOTION_NAMES, TEXT, WIDTH, row_colour
-from emotrace.show.listening.clips import Take
-from emotrace.show.listening.tracks import Tracks
+from emotrace.show.listening.clips import Clip
 
+MOMENT = SAMPLE_RATE * 2 // 5  # samples: the 400 ms of momentary loudness
+SILENCE = -70.0  # LUFS, below which BS.1770 counts nothing
+# ITU-R BS.1770-4: the head's high shelf, then the high pass; gain in dB, Q, frequency in Hz
+K_WEIGHTING = (
+    IIRfilter(4.0, 1 / np.sqrt(2), 1500.0, SAMPLE_RATE, "high_shelf"),
+    IIRfilter(0.0, 0.5, 38.0, SAMPLE_RATE, "high_pass"),
+)
 HEIGHT = 4.6  # inches
 HEIGHTS = (2.5, 1, 1, 1)  # of spectrogram, centroid, kurtosis, loudness
 FRAME = {"left": 0.135, "right": 0.875, "top": 0.985, "bottom": 0.105, "hspace": 0.11}
@@ -28,6 +38,72 @@ COLOURS = 64  # of the picture file: grey and a few hues
 F0_COLOUR, PAUSE_COLOUR, RECORDING_COLOUR = "#0072B2", "#E4E4E4", "#4D4D4D"
 TRACKS = {"centroid": "centroid\n[kHz]", "kurtosis": "kurtosis", "loudness": "loudness\n[LUFS]"}
 KURTOSIS_TICKS = (1, 3, 10, 30, 100, 300)
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """One clip, frame by frame.
+
+    Attributes:
+        magnitudes: (L, 201), from 0 to 8 kHz.
+        f0: (L,) Hz, NaN where unvoiced.
+        centroid, kurtosis: (L,) Hz and without unit, weighted by magnitude; NaN in digital silence.
+        loudness: (L,) momentary loudness in LUFS, NaN below -70.
+        speech: (L,) bool, the frames that are speech in the recording.
+    """
+
+    magnitudes: np.ndarray
+    f0: np.ndarray
+    centroid: np.ndarray
+    kurtosis: np.ndarray
+    loudness: np.ndarray
+    speech: np.ndarray
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """Centres of the frames (L,)."""
+        return (np.arange(len(self.speech)) + 0.5) * HOP / SAMPLE_RATE
+
+    def median(self, name: str) -> float:
+        """Median of a track over the speech frames where it has a value; NaN where there is none."""
+        values = getattr(self, name)[self.speech]
+        values = values[np.isfinite(values)]
+        return float(np.median(values)) if values.size else np.nan
+
+
+def measure_tracks(waveform: np.ndarray, speech: np.ndarray) -> Tracks:
+    """The tracks of a waveform (T,); ``speech`` is the recording's `evaluation.acoustics.oracle_mask`.
+
+    Raises AcousticsError where the lengths differ by more than 0.1 s, and as `yaapt_f0` does.
+    """
+    magnitudes = spectra(waveform)
+    n_frames = len(magnitudes)
+    moments = spectral_moments(magnitudes)
+    f0 = yaapt_f0(level_normalise(waveform)).numpy()[:n_frames].astype(float)
+    return Tracks(
+        magnitudes,
+        np.where(f0 > 0, f0, np.nan),
+        moments.centroid,
+        moments.kurtosis,
+        momentary_loudness(waveform)[:n_frames],
+        fit_mask(speech, n_frames),
+    )
+
+
+def momentary_loudness(waveform: np.ndarray) -> np.ndarray:
+    """Momentary loudness in LUFS (T // 160,) of a waveform (T,): BS.1770's K-weighted power over 400 ms about a frame.
+
+    Before its beginning and after its end a waveform counts as silent. NaN below -70 LUFS, as the standard's gate.
+    """
+    weighted = np.asarray(waveform, dtype=np.float64)
+    for stage in K_WEIGHTING:
+        weighted = stage.apply_filter(weighted)
+    energy = np.concatenate([[0.0], np.cumsum(weighted**2)])
+    centres = HOP * np.arange(len(weighted) // HOP) + HOP // 2
+    first, last = (np.clip(centres + side, 0, len(weighted)) for side in (-MOMENT // 2, MOMENT // 2))
+    with np.errstate(divide="ignore"):
+        loudness = -0.691 + 10 * np.log10((energy[last] - energy[first]) / MOMENT)
+    return np.where(loudness > SILENCE, loudness, np.nan)
 
 
 @dataclass(frozen=True)
@@ -41,35 +117,35 @@ class Limits:
     loudness: tuple[float, float]
 
 
-def common_limits(takes: Sequence[Tracks]) -> Limits:
-    """Axes that hold the speech frames of all takes; of the loudness all but the quietest of fifty."""
-    low, high = _ends(takes, "f0", 10.0)
-    kurtosis = _ends(takes, "kurtosis", 0.1)
+def common_limits(every: Sequence[Tracks]) -> Limits:
+    """Axes that hold the speech frames of all clips; of the loudness all but the quietest of fifty."""
+    low, high = _ends(every, "f0", 10.0)
+    kurtosis = _ends(every, "kurtosis", 0.1)
     return Limits(
-        max(len(take.speech) for take in takes) * HOP / SAMPLE_RATE,
+        max(len(tracks.speech) for tracks in every) * HOP / SAMPLE_RATE,
         (max(0.0, low - 20.0), high + 20.0),
-        _ends(takes, "centroid", 100.0),
+        _ends(every, "centroid", 100.0),
         (max(1.0, kurtosis[0]) / 1.1, kurtosis[1] * 1.1),
-        _ends(takes, "loudness", 5.0, quietest=0.02),
+        _ends(every, "loudness", 5.0, quietest=0.02),
     )
 
 
-def _ends(takes: Sequence[Tracks], name: str, step: float, quietest: float = 0.0) -> tuple[float, float]:
-    """Smallest and largest value of a track over the speech frames of all takes, rounded outwards to a step."""
-    values = np.concatenate([getattr(take, name)[take.speech] for take in takes])
+def _ends(every: Sequence[Tracks], name: str, step: float, quietest: float = 0.0) -> tuple[float, float]:
+    """Smallest and largest value of a track over the speech frames of all clips, rounded outwards to a step."""
+    values = np.concatenate([getattr(tracks, name)[tracks.speech] for tracks in every])
     values = values[np.isfinite(values)]
     if not values.size:
         return 0.0, step
     return step * np.floor(np.quantile(values, quietest) / step), step * (np.floor(values.max() / step) + 1)
 
 
-def take_figure(row: str, take: Tracks, limits: Limits, recording: Tracks | None = None) -> Figure:
-    """The picture of a take; ``recording`` is drawn behind its tracks where given."""
+def clip_figure(row: str, tracks: Tracks, limits: Limits, recording: Tracks | None = None) -> Figure:
+    """The picture of a clip; ``recording`` is drawn behind its tracks where given."""
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
     panels = figure.subplots(4, 1, sharex=True, gridspec_kw={"height_ratios": HEIGHTS} | FRAME)
-    _draw_spectrogram(panels[0], take, limits)
+    _draw_spectrogram(panels[0], tracks, limits)
     for axes, (name, label) in zip(panels[1:], TRACKS.items(), strict=True):
-        _draw_track(axes, name, row, take, recording)
+        _draw_track(axes, name, row, tracks, recording)
         axes.set(ylabel=label, ylim=getattr(limits, name))
     panels[1].yaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
     _kurtosis_axis(panels[2])
@@ -82,37 +158,37 @@ def take_figure(row: str, take: Tracks, limits: Limits, recording: Tracks | None
     return figure
 
 
-def _draw_spectrogram(axes: Axes, take: Tracks, limits: Limits) -> None:
+def _draw_spectrogram(axes: Axes, tracks: Tracks, limits: Limits) -> None:
     with np.errstate(divide="ignore"):
-        decibels = 20 * np.log10(take.magnitudes.T / max(take.magnitudes.max(), 1e-12))
+        decibels = 20 * np.log10(tracks.magnitudes.T / max(tracks.magnitudes.max(), 1e-12))
     axes.imshow(decibels, cmap="Greys", vmin=-RANGE, vmax=0, origin="lower", aspect="auto",
-                extent=(0, len(take.speech) * HOP / SAMPLE_RATE, 0, 8), interpolation="bilinear")  # fmt: skip
+                extent=(0, len(tracks.speech) * HOP / SAMPLE_RATE, 0, 8), interpolation="bilinear")  # fmt: skip
     axes.set(ylabel="frequency\n[kHz]", ylim=(0, 8.3), yticks=(0, 2, 4, 6, 8))
     axes.grid(False)
-    axes.fill_between(take.seconds, 8.05, 8.3, where=take.speech, color="black", step="mid", linewidth=0)
+    axes.fill_between(tracks.seconds, 8.05, 8.3, where=tracks.speech, color="black", step="mid", linewidth=0)
     right = axes.twinx()
-    right.plot(take.seconds, take.f0, color="white", linewidth=4.5)
-    right.plot(take.seconds, take.f0, color=F0_COLOUR, linewidth=2.2)
+    right.plot(tracks.seconds, tracks.f0, color="white", linewidth=4.5)
+    right.plot(tracks.seconds, tracks.f0, color=F0_COLOUR, linewidth=2.2)
     right.set_ylabel("F0 [Hz]", color=F0_COLOUR)
     right.set_ylim(limits.f0)
     right.tick_params(axis="y", colors=F0_COLOUR)
     right.grid(False)
 
 
-def _draw_track(axes: Axes, name: str, row: str, take: Tracks, recording: Tracks | None) -> None:
-    axes.fill_between(take.seconds, 0, 1, where=~take.speech, transform=axes.get_xaxis_transform(),
+def _draw_track(axes: Axes, name: str, row: str, tracks: Tracks, recording: Tracks | None) -> None:
+    axes.fill_between(tracks.seconds, 0, 1, where=~tracks.speech, transform=axes.get_xaxis_transform(),
                       color=PAUSE_COLOUR, step="mid", linewidth=0)  # fmt: skip
     if recording is not None:
         _line(axes, recording, name, color=RECORDING_COLOUR, linewidth=1.1, linestyle=(0, (2.5, 1.2)))
     colour = row_colour(row)
-    axes.plot(take.seconds, getattr(take, name), color=colour, linewidth=0.5, alpha=0.5)
-    _line(axes, take, name, color=colour, linewidth=1.8)
+    axes.plot(tracks.seconds, getattr(tracks, name), color=colour, linewidth=0.5, alpha=0.5)
+    _line(axes, tracks, name, color=colour, linewidth=1.8)
     axes.grid(False, axis="x")
 
 
-def _line(axes: Axes, take: Tracks, name: str, **style: object) -> None:
+def _line(axes: Axes, tracks: Tracks, name: str, **style: object) -> None:
     """A track on the frames that are speech; its gaps stay open."""
-    axes.plot(take.seconds, np.where(take.speech, getattr(take, name), np.nan), **style)
+    axes.plot(tracks.seconds, np.where(tracks.speech, getattr(tracks, name), np.nan), **style)
 
 
 def _kurtosis_axis(axes: Axes) -> None:
@@ -123,13 +199,13 @@ def _kurtosis_axis(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def alt_text(take: Take, tracks: Tracks) -> str:
+def alt_text(clip: Clip, tracks: Tracks) -> str:
     """What a picture shows, in numbers: medians over the frames that are speech in the recording."""
     f0, centroid, kurtosis, loudness = (tracks.median(name) for name in ("f0", *TRACKS))
     voiced = "no voiced frame" if np.isnan(f0) else f"F0 {f0:.0f} Hz"
     seconds = len(tracks.speech) * HOP / SAMPLE_RATE
     return (
-        f"{take.row.name}, {EMOTION_NAMES[take.utterance.emotion]}: spectrogram with F0, and tracks of centroid, "
+        f"{clip.row.name}, {EMOTION_NAMES[clip.utterance.emotion]}: spectrogram with F0, and tracks of centroid, "
         f"kurtosis and loudness over {seconds:.1f} seconds. Medians over speech: {voiced}, centroid {centroid:.0f} Hz, "
         f"kurtosis {kurtosis:.1f}, momentary loudness {loudness:.1f} LUFS."
     )

@@ -1,29 +1,22 @@
 """An evaluation beside the recorded rows of profile scale, which are only read, and what sets them apart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from emotrace.analysis.contrasts import EMOTIONS, TableError
+from emotrace.analysis.tables import table2
+from emotrace.pipeline.measures import Recognisers
 from emotrace.show.figures import interval_figure
-from emotrace.show.notebook import CLASSES, RECORDED, recorded_rows
+from emotrace.show.pages import CLASSES, RECORDED, recorded_study
 from emotrace.show.report.figures import Picture, picture, recall_lines
-from emotrace.study import Study
-from emotrace.study.directories import Evaluation
-from emotrace.study.layout import Layout
-from emotrace.study.profiles import get_profile
-from emotrace.pipeline.rows import select_rows
-from emotrace.study.runner import read_provenance
-from emotrace.analysis.tables import TableError, table2, table2_display
+from emotrace.show.tables import table2_display
+from emotrace.study.results import Results, label_of
 
 RECORDED_SPEECH = "RAVDESS (acted), LibriSpeech (read)"
-KINDS = {
-    "asr": "speech recogniser",
-    "asv": "speaker recogniser",
-    "ser": "first recogniser of emotion",
-    "ser_second": "second recogniser of emotion",
-}
+Identity = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,91 +34,116 @@ class Comparison:
     picture: Picture | None
 
 
-def compare_with_recorded(evaluation: Evaluation, summary: pd.DataFrame) -> Comparison | None:
+def compare_with_recorded(results: Results, summary: pd.DataFrame) -> Comparison | None:
     """The recorded rows of profile scale beside the evaluation; None where none are recorded. Nothing is run."""
-    rows = recorded_rows(RECORDED, [], layer=6, seed=0)
-    if not rows:
+    study = recorded_study(RECORDED, n_bootstrap=results.n_bootstrap)
+    if study is None:
         return None
-    study = Study(RECORDED, rows, n_bootstrap=evaluation.n_bootstrap, seed=0)
-    layout = Layout(get_profile(RECORDED))
-    recorded = {
-        row.name: read_provenance(layout, row)["identity"] for row in select_rows(rows, rows=layout.profile.rows)
-    }
     try:
-        theirs = table2(study)
+        recorded = table2(study)
     except (TableError, KeyError) as error:
         return Comparison(pd.DataFrame(), [f"The recorded rows cannot be read: {error}"], None)
-    theirs = theirs[theirs["source"].str.startswith("measured")]
-    shown = pd.concat([_own_lines(evaluation, summary), theirs], ignore_index=True)
-    table = table2_display(shown)
-    identities = [evaluation.identity] * 2 + [recorded[row] for row in theirs["row"]]
-    table.insert(
-        2, "recogniser of emotion", [found.get("backends", {}).get("ser", "not known") for found in identities]
-    )
-    table.insert(3, "corpus", ["yours"] * 2 + [RECORDED_SPEECH] * len(theirs))
-    return Comparison(table, remarks(evaluation.identity, recorded, study), _beside(summary, theirs))
+    recorded = recorded[recorded["source"].str.startswith("measured")]
+    evaluated = _lines_of_table2(results, summary)
+    table = table2_display(pd.concat([evaluated, recorded], ignore_index=True))
+    both = ((results, evaluated, "yours"), (study, recorded, RECORDED_SPEECH))
+    labels = [label_of(each.recognisers[0]) for each, lines, _ in both for _ in range(len(lines))]
+    table.insert(2, "recogniser of emotion", labels)
+    table.insert(3, "corpus", [corpus for _, lines, corpus in both for _ in range(len(lines))])
+    identities = [work.record.read()["identity"] for work in study.works]
+    stale = [state.name for state in study.states if state.state != "done"]
+    found = remarks(results.identity, identities, study.profile.recognisers, stale)
+    return Comparison(table, found, _beside(results, summary, recorded))
 
 
-def remarks(ours: Mapping[str, Any], recorded: Mapping[str, Mapping[str, Any]], study: Study) -> list[str]:
-    """In sentences, where corpus, recognisers, their training or the code differ from those of the recorded rows."""
+def remarks(
+    ours: Identity, recorded: Sequence[Identity], recognisers: Recognisers, stale: Sequence[str] = ()
+) -> list[str]:
+    """In sentences, where corpus, recognisers, their training or the code differ from those of the recorded rows.
+
+    Args:
+        ours: identity of the evaluation.
+        recorded: identities of the recorded rows.
+        recognisers: of the recorded rows.
+        stale: the recorded rows whose code, models or data are not those at hand.
+    """
     if not ours:
         return ["What this evaluation was made with is not known: compare directions at most."]
-    theirs = next(iter(recorded.values()))
-    found = [_corpus(ours["data"], theirs["data"])]
-    for name, kind in KINDS.items():
-        others = sorted({identity["backends"].get(name, "none") for identity in recorded.values()})
-        if others != [ours["backends"][name]]:
-            found.append(f"Other {kind}: here {ours['backends'][name]}, recorded {', '.join(others)}.")
-    if ours["data"].get("ser training") != theirs["data"].get("ser training"):
+    found = [_corpus(ours, recorded)]
+    theirs = backends(recognisers)
+    found += [
+        f"Other {kind}: here {names}; recorded {theirs[kind]}."
+        for kind, names in backends(ours["recognisers"]).items()
+        if names != theirs[kind]
+    ]
+    if ours["ser_training"] != recorded[0]["ser_training"]:
+        here, there = training(ours), training(recorded[0])
+        found.append(f"Other training of the recognisers of emotion: here {here}, recorded {there}.")
+    if changed := _changed_components(ours, recorded):
         found.append(
-            f"Other training of the recognisers of emotion: here {training(ours)}, recorded {training(theirs)}."
+            f"The recorded rows were measured by another version of the evaluation's code: {', '.join(changed)}."
         )
-    if any(identity["evaluation_code"] != ours["evaluation_code"] for identity in recorded.values()):
-        found.append("The recorded rows were measured by another version of the evaluation's code.")
-    stale = [state.row for state in study.states if state.state != "done"]
-    return found + (
-        [f"Recorded with other code, models or data than those at hand: {', '.join(stale)}."] if stale else []
-    )
+    if stale:
+        found.append(f"Recorded with other code, models or data than those at hand: {', '.join(stale)}.")
+    return found
 
 
-def _corpus(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
-    if {sha for name, sha in ours.items() if name != "ser training"} & set(theirs.values()):
+def backends(recognisers: Recognisers) -> dict[str, str]:
+    """The names of the recognisers by what they recognise."""
+    return {
+        "speech recogniser": recognisers.asr,
+        "speaker recogniser": recognisers.asv,
+        "recognisers of emotion": ", ".join(map(label_of, recognisers.ser)),
+    }
+
+
+def training(identity: Identity) -> str:
+    """What the recognisers of emotion learned from."""
+    return "originals of other speakers" if identity["ser_training"] else "the originals' other folds"
+
+
+def _corpus(ours: Identity, recorded: Sequence[Identity]) -> str:
+    if ours["data"] in {corpus["data"] for identity in recorded for corpus in identity["corpora"].values()}:
         return "Same corpus."
     return f"Other corpus: the recorded rows were measured on {RECORDED_SPEECH}. Compare directions, not values."
 
 
-def _own_lines(evaluation: Evaluation, summary: pd.DataFrame) -> pd.DataFrame:
+def _changed_components(ours: Identity, recorded: Sequence[Identity]) -> list[str]:
+    """Names of what measures both and differs, in code or weights."""
+    return [
+        name
+        for name, component in ours["components"].items()
+        if any(identity["components"].get(name, component) != component for identity in recorded)
+    ]
+
+
+def _lines_of_table2(results: Results, summary: pd.DataFrame) -> pd.DataFrame:
     """The evaluation in the columns of table II: its first recogniser, the lazy-informed attacker."""
-    words = f"wer_{evaluation.utterances['corpus'].iloc[0]}"
-    recalls = {("UAR [%]", "ser"): "uar"} | {(f"recall {e} [%]", "ser"): e for e in ("sad", "neu", "ang", "hap")}
+    words, recogniser = f"wer_{results.utterances['corpus'].iloc[0]}", results.recognisers[0]
+    recalls = {("UAR [%]", recogniser): "uar"} | {(f"recall {name} [%]", recogniser): name for name in EMOTIONS}
     lines = []
-    for row, attacker in zip(evaluation.rows, ("original", "lazy-informed"), strict=True):
+    for row, attacker in zip(results.rows, ("original", "lazy-informed"), strict=True):
         eer = {("EER [%]", f"{attacker}, {gender}"): f"eer_{gender[0]}" for gender in ("female", "male")}
         names = {("WER [%]", ""): words, **recalls, **eer}
         line: dict[str, object] = {"row": row, "source": "measured: this evaluation", "attacker": attacker}
-        for found in summary[summary["version"] == row].itertuples():
-            if (name := names.get((found.metric, found.of))) is not None:
-                line |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
+        for value in summary[summary["version"] == row].itertuples():
+            if (name := names.get((value.metric, value.of))) is not None:
+                line |= {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
         lines.append(line)
     return pd.DataFrame(lines)
 
 
-def _beside(summary: pd.DataFrame, recorded: pd.DataFrame) -> Picture | None:
-    """Recalls of the evaluation above those of the recorded rows, by the first recogniser."""
-    own = recall_lines(summary[summary["of"] == "ser"]).assign(panel="this evaluation")
-    if own.empty:
+def _beside(results: Results, summary: pd.DataFrame, recorded: pd.DataFrame) -> Picture | None:
+    """Recalls of the evaluation above those of the recorded rows, each by its first recogniser."""
+    evaluated = recall_lines(summary[summary["of"] == results.recognisers[0]]).assign(panel="this evaluation")
+    if evaluated.empty:
         return None
     theirs = pd.DataFrame(
         {"panel": f"recorded: {RECORDED}", "line": line["row"], "emotion": name, "estimate": line[name],
          "low": line[f"{name}_low"], "high": line[f"{name}_high"]}
         for line in recorded.to_dict("records") for name in CLASSES
     )  # fmt: skip
-    kept = ["panel", "line", "emotion", "estimate", "low", "high"]
-    figure = interval_figure(pd.concat([own[kept], theirs]), label="recall [%]", hue="emotion", limits=(0, 100))
+    both = pd.concat([evaluated[list(theirs)], theirs])
+    figure = interval_figure(both, label="recall [%]", hue="emotion", limits=(0, 100))
     alt = "Recall of each emotion and UAR, in percent with 95 % intervals: this evaluation above, recorded rows below."
     return picture("comparison", alt, figure)
-
-
-def training(identity: Mapping[str, Any]) -> str:
-    """What the recognisers of emotion learned from."""
-    return "originals of other speakers" if identity["ser_training"] else "the originals' other folds"

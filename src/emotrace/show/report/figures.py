@@ -1,11 +1,14 @@
 """The figures of a report: those of the book, for one evaluation, each with the words that stand in for it."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
+from emotrace.analysis.contrasts import ACOUSTIC_COLUMNS, EMOTIONS
+from emotrace.analysis.tables import confusion_table
+from emotrace.evaluation import SER
 from emotrace.show.figures import (
     Drawing,
     confusion_figure,
@@ -14,11 +17,9 @@ from emotrace.show.figures import (
     interval_figure,
     use_style,
 )
-from emotrace.show.notebook import RECOGNISER_NAMES
-from emotrace.study.directories import Evaluation
-from emotrace.analysis.tables import ACOUSTIC_COLUMNS, confusion_table
+from emotrace.study.results import Results, label_of
 
-RECALLS = {f"recall {name} [%]": name for name in ("sad", "neu", "ang", "hap")} | {"UAR [%]": "uar"}
+RECALLS = {f"recall {name} [%]": name for name in EMOTIONS} | {"UAR [%]": "uar"}
 ACOUSTICS = {
     "centroid_hz": ("spectral centroid [Hz]", True),
     "kurtosis": ("spectral kurtosis", True),
@@ -42,94 +43,102 @@ class Picture:
     png: str
 
 
-def pictures(evaluation: Evaluation, summary: pd.DataFrame, differences: pd.DataFrame) -> list[Picture]:
+def pictures(results: Results, summary: pd.DataFrame, differences: pd.DataFrame) -> list[Picture]:
     """Every figure that the results can fill, in the order of the report."""
     use_style()
-    makers: tuple[Callable[..., Iterator[Picture]], ...] = (_recalls, _confusions, _errors, _acoustics, _differences)
+    summary = summary.dropna(subset="estimate")
     return [
-        picture for maker in makers for picture in maker(evaluation, summary.dropna(subset="estimate"), differences)
+        *_recalls(results, summary),
+        *_confusions(results),
+        *_errors(summary),
+        *_acoustics(results),
+        *_differences(differences),
     ]
+
+
+def named(of: str) -> str:
+    """What a metric is of, for reading: the label of a recogniser of emotion, anything else as it is."""
+    return label_of(of) if of in SER else of
 
 
 def recall_lines(summary: pd.DataFrame) -> pd.DataFrame:
     """Recalls and UAR as `interval_figure` draws them: columns panel, line, emotion, estimate, low, high."""
-    found = summary[summary["metric"].isin(RECALLS)]
-    return found.assign(
-        panel=found["of"].map(RECOGNISER_NAMES), line=found["version"], emotion=found["metric"].map(RECALLS)
-    )
+    lines = summary[summary["metric"].isin(RECALLS)]
+    return lines.assign(panel=lines["of"].map(named), line=lines["version"], emotion=lines["metric"].map(RECALLS))
 
 
 def picture(section: str, alt: str, figure: Drawing) -> Picture:
+    """A figure as the report holds it."""
     return Picture(section, " ".join(alt.split()), base64.b64encode(figure._repr_png_()).decode())
 
 
-def _recalls(evaluation: Evaluation, summary: pd.DataFrame, _: pd.DataFrame) -> Iterator[Picture]:
+def _recalls(results: Results, summary: pd.DataFrame) -> Iterator[Picture]:
     lines = recall_lines(summary)
     if not lines.empty:
         alt = f"""Recall of each emotion and their mean, UAR, in percent with 95 % intervals, of
-            {_versions(evaluation)}; one panel for each recogniser. {_said(summary, "UAR [%]")}"""
+            {_versions(results)}; one panel for each recogniser. {_in_words(summary, "UAR [%]")}"""
         yield picture("recalls", alt, interval_figure(lines, label="recall [%]", hue="emotion", limits=(0, 100)))
 
 
-def _confusions(evaluation: Evaluation, _: pd.DataFrame, __: pd.DataFrame) -> Iterator[Picture]:
-    for recogniser, name in RECOGNISER_NAMES.items():
-        counts = {row: confusion_table(evaluation, row, recogniser) for row in evaluation.rows if _heard(evaluation)}
-        if counts and all(table.to_numpy().any() for table in counts.values()):
-            alt = f"""Confusion matrices of {name}, true by predicted emotion in percent of the true class, of
-                {_versions(evaluation)}; the same counts are in a table below."""
+def confusions(results: Results, recogniser: str) -> dict[str, pd.DataFrame]:
+    """Confusions of each version by a recogniser; none of a version without recognised emotions."""
+    if results.utterances["emotion"].isna().all():
+        return {}
+    counts = {row: confusion_table(results, row, recogniser) for row in results.rows}
+    return {row: table for row, table in counts.items() if table.to_numpy().any()}
+
+
+def _confusions(results: Results) -> Iterator[Picture]:
+    for recogniser in results.recognisers:
+        if len(counts := confusions(results, recogniser)) == len(results.rows):
+            alt = f"""Confusion matrices of {named(recogniser)}, true by predicted emotion in percent of the true class,
+                of {_versions(results)}; the same counts are in a table below."""
             yield picture("confusions", alt, confusion_figure(counts))
 
 
-def _errors(evaluation: Evaluation, summary: pd.DataFrame, _: pd.DataFrame) -> Iterator[Picture]:
-    verified = summary[summary["metric"] == "EER [%]"].copy()
+def _errors(summary: pd.DataFrame) -> Iterator[Picture]:
+    verified = summary[summary["metric"] == "EER [%]"].assign(line=summary["version"])
     if not verified.empty:
         verified[["attacker", "panel"]] = verified["of"].str.rsplit(", ", n=1, expand=True).to_numpy()
         alt = (
-            f"""Equal error rate in percent with 95 % intervals, by gender and attacker. {_said(summary, "EER [%]")}"""
+            f"Equal error rate in percent with 95 % intervals, by gender and attacker. {_in_words(summary, 'EER [%]')}"
         )
-        figure = interval_figure(verified.assign(line=verified["version"]), label="EER [%]", hue="attacker")
-        yield picture("verification", alt, figure)
-    words = summary[summary["metric"] == "WER [%]"]
+        yield picture("verification", alt, interval_figure(verified, label="EER [%]", hue="attacker"))
+    words = summary[summary["metric"] == "WER [%]"].assign(panel="words", line=summary["version"])
     if not words.empty:
-        alt = f"Word error rate in percent with 95 % intervals. {_said(summary, 'WER [%]')}"
-        yield picture(
-            "words", alt, interval_figure(words.assign(panel="words", line=words["version"]), label="WER [%]")
-        )
+        alt = f"Word error rate in percent with 95 % intervals. {_in_words(summary, 'WER [%]')}"
+        yield picture("words", alt, interval_figure(words, label="WER [%]"))
 
 
-def _acoustics(evaluation: Evaluation, _: pd.DataFrame, __: pd.DataFrame) -> Iterator[Picture]:
-    lines = evaluation.utterances.assign(panel=evaluation.utterances["corpus"] + " speech")
+def _acoustics(results: Results) -> Iterator[Picture]:
+    lines = results.utterances.assign(panel=results.utterances["corpus"] + " speech")
     for column, (label, log) in ACOUSTICS.items():
         if lines.groupby("row")[column].count().min() < 2:  # a distribution needs more than one utterance
             continue
-        alt = f"Distribution of {label} over utterances, one violin with quartiles for each of {_versions(evaluation)}."
+        alt = f"Distribution of {label} over utterances, one violin with quartiles for each of {_versions(results)}."
         yield picture("acoustics", alt, distribution_figure(lines, column, label=label, log=log))
     known = lines.dropna(subset=["kurtosis", "emotion"])
     if not known.empty:
-        alt = f"Median and quartiles of the spectral kurtosis by emotion, of {_versions(evaluation)}."
+        alt = f"Median and quartiles of the spectral kurtosis by emotion, of {_versions(results)}."
         yield picture("acoustics", alt, emotion_figure(known, "kurtosis", label="spectral kurtosis", log=True))
 
 
-def _differences(_: Evaluation, __: pd.DataFrame, differences: pd.DataFrame) -> Iterator[Picture]:
+def _differences(differences: pd.DataFrame) -> Iterator[Picture]:
     rates = differences[~differences["metric"].isin(ACOUSTIC_COLUMNS)].dropna(subset="estimate")
     if rates.empty:
         return
-    of = rates["of"].replace(RECOGNISER_NAMES)
-    rates = rates.assign(line=rates["metric"].str.removesuffix(" [%]"), panel=of.where(of != "", "words"))
+    panels = [named(of) if of else "words" for of in rates["of"]]
+    rates = rates.assign(line=rates["metric"].str.removesuffix(" [%]"), panel=panels)
     alt = "Differences of all rates, anonymised minus original, in points with 95 % intervals; as in the table."
     yield picture("differences", alt, interval_figure(rates, label="anonymised − original [points]", zero=True))
 
 
-def _heard(evaluation: Evaluation) -> bool:
-    return bool(evaluation.utterances["emotion"].notna().any())
+def _versions(results: Results) -> str:
+    return " and ".join(results.rows)
 
 
-def _versions(evaluation: Evaluation) -> str:
-    return " and ".join(evaluation.rows)
-
-
-def _said(summary: pd.DataFrame, metric: str) -> str:
+def _in_words(summary: pd.DataFrame, metric: str) -> str:
     """The numbers of a metric as a sentence."""
-    found = summary[summary["metric"] == metric]
-    names = found["version"] + (", " + found["of"].replace(RECOGNISER_NAMES)).where(found["of"] != "", "")
-    return "; ".join(f"{name}: {value:.1f}" for name, value in zip(names, found["estimate"], strict=True)) + "."
+    lines = summary[summary["metric"] == metric].itertuples()
+    texts = (f"{line.version}{', ' * bool(line.of)}{named(line.of)}: {line.estimate:.1f}" for line in lines)
+    return "; ".join(texts) + "."

@@ -1,0 +1,447 @@
+"""Keys: what changes makes exactly the rows stale that use it, and what is added makes none stale."""
+
+import importlib
+import json
+import pkgutil
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_study import make_tiny, tiny_profile
+
+from emotrace.anonymizer import ANONYMIZERS
+from emotrace.engine import code
+from emotrace.engine.code import reached
+from emotrace.engine.keys import Keys
+from emotrace.engine.runner import state_of
+from emotrace.evaluation import ASR, ASV, SER
+from emotrace.paths import PACKAGE, RESULTS
+from emotrace.pipeline.measures import Measure
+from emotrace.pipeline.pipeline import write_effect, write_measurement
+from emotrace.pipeline.rows import ALL_ROWS, ORIGINAL, Row, select_rows
+from emotrace.representation import STREAMS
+from emotrace.representation.spec import StreamSpec
+from emotrace.study.groups import GROUPS, with_effect
+from emotrace.study.profiles import Profile, phantom
+from emotrace.study.run import RowWork, works
+from emotrace.study.tasks import anonymising
+from emotrace.vocoder import VOCODERS
+
+PEAK = with_effect(ORIGINAL, "peak")
+QUIETER = with_effect(select_rows(["none-T6"])[0], "level-down")
+ROWS = (*ALL_ROWS, PEAK, QUIETER)
+NAMES = frozenset(row.name for row in ROWS)
+RECORDED = frozenset({"original", "original~peak"})
+"""Rows without synthesis."""
+EFFECTS = frozenset({PEAK.name, QUIETER.name})
+ANONYMISED = frozenset({"ECAPA-anon-T6", "ECAPA-anon-T12-soft"})
+"""By selec-anon."""
+BASELINES = frozenset({"B3-IR", "B4-IR", "B5-IR"})
+SOFT = frozenset({"ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft", "GST-orig-T12-soft"})
+SPECTROGRAMS = frozenset({"log-mel", "unified-log-mel"})
+HUBERT = frozenset({"none-T1", "none-T6", QUIETER.name, "ECAPA-orig-T6", "ECAPA-anon-T6"}) | BASELINES
+ECAPA = frozenset({"ECAPA-orig-T6", "ECAPA-orig-T12-soft"}) | ANONYMISED
+
+USED_BY = {
+    "rendering": NAMES - RECORDED,
+    "stream hubert": HUBERT,
+    "stream soft": SOFT,
+    "stream f0": HUBERT | SOFT - {"B4-IR"},
+    "stream ecapa": ECAPA,
+    "stream gst": {"GST-orig-T12-soft"},
+    "stream log-mel": SPECTROGRAMS | {"B3-IR"},
+    "stream universal-mel": {"official-control"},
+    "codes kmeans": {"B3-IR", "B4-IR"},
+    "codes vq": {"B5-IR"},
+    "anonymizer selec-anon": ANONYMISED,
+    "anonymizer sampled-styles": {"B3-IR"},
+    "anonymizer target-prompts": {"B4-IR"},
+    "anonymizer target-numbers": {"B5-IR"},
+    "vocoder universal": {"official-control"},
+    "vocoder unified": {"unified-log-mel"},
+    "vocoder two-stage": NAMES - RECORDED - {"official-control", "unified-log-mel"},
+    "effect peak": {PEAK.name},
+    "effect level-down": {QUIETER.name},
+    "measure words-pocketsphinx": NAMES - EFFECTS,
+    "measure speaker-ge2e": NAMES,
+    "measure emotion-functionals": NAMES,
+    "measure acoustics": NAMES,
+    "emotion recogniser functionals": NAMES,
+    "emotion recogniser ge2e": NAMES,
+    "tables": NAMES,
+}
+"""Every component of the rows, and the rows that use it."""
+USED_BY["stream f0"] = USED_BY["stream f0"] - {"B4-IR"}
+MODELS_USED_BY = {
+    "hubert": HUBERT,
+    "soft": SOFT,
+    "ecapa": ECAPA,
+    "gst": {"GST-orig-T12-soft"},
+    "units": {"B3-IR", "B4-IR"},
+    "vq": {"B5-IR"},
+    "pool": ANONYMISED,
+    "styles": {"B3-IR"},
+    "targets": {"B4-IR", "B5-IR"},
+    "unified-log-mel": {"unified-log-mel"},
+    "acoustic-log-mel": {"log-mel"},
+    "acoustic-none-T1": {"none-T1"},
+    "acoustic-none-T6": {"none-T6", QUIETER.name},
+    "acoustic-ECAPA-T6": {"ECAPA-orig-T6", "ECAPA-anon-T6"},
+    "acoustic-ECAPA-T12-soft": {"ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"},
+    "acoustic-GST-T12-soft": {"GST-orig-T12-soft"},
+    "acoustic-B3-IR": {"B3-IR"},
+    "acoustic-B4-IR": {"B4-IR"},
+    "acoustic-B5-IR": {"B5-IR"},
+}
+"""Every folder of models, and the rows that use it."""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> Path:
+    return make_tiny(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="module")
+def profile(shared, tmp_path_factory) -> Profile:
+    """The tiny study with a record of every row: its identity, and tables that nobody reads here."""
+    profile = tiny_profile(shared, tmp_path_factory.mktemp("study"))
+    for work in works(profile, ROWS):
+        work.folder.mkdir(parents=True)
+        work.record.provenance.write_text(json.dumps({"identity": work.identity()}))
+        for table in work.record.tables:
+            table.touch()
+    assert stale(profile) == {}
+    return profile
+
+
+def stale(profile: Profile) -> dict[str, tuple[str, ...]]:
+    """The rows that are not current, and why."""
+    states = [state_of(work) for work in works(profile, ROWS)]
+    assert {state.state for state in states} <= {"done", "stale"}
+    return {state.name: state.reasons for state in states if state.state == "stale"}
+
+
+@pytest.fixture(scope="module")
+def components(profile) -> dict[str, dict]:
+    """Every component of the rows by its name."""
+    return {name: part for work in works(profile, ROWS) for name, part in work.identity()["components"].items()}
+
+
+@pytest.fixture
+def edit_code(components, monkeypatch):
+    """Has the code of a component give another digest."""
+
+    def edit(name: str) -> None:
+        before, look = components[name]["code"], Keys.code
+        assert [other for other, part in components.items() if part.get("code") == before] == [name]
+
+        def edited(keys, *things):
+            found = look(keys, *things)
+            return "edited" if found == before else found
+
+        monkeypatch.setattr(Keys, "code", edited)
+
+    return edit
+
+
+def test_the_tables_above_name_every_component_and_every_model(components, profile):
+    assert set(USED_BY) == set(components)
+    used = {name for part in components.values() for name in part.get("weights", {}) if "/" not in name}
+    assert used == set(MODELS_USED_BY)
+
+
+@pytest.mark.parametrize("name", [name for name in USED_BY if not name.startswith("codes ")])
+def test_edited_code_of_a_component_makes_the_rows_stale_that_use_it(profile, edit_code, name):
+    edit_code(name)
+    assert stale(profile) == dict.fromkeys(USED_BY[name], (f"components: {name}: code",))
+
+
+@pytest.mark.parametrize("name", MODELS_USED_BY)
+def test_other_weights_make_the_rows_stale_that_use_them(profile, tmp_path, name):
+    for model in profile.models.iterdir():
+        if model.name == name:
+            shutil.copytree(model, tmp_path / name)
+        else:
+            (tmp_path / model.name).symlink_to(model)
+    weights = tmp_path / name / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    found = stale(replace(profile, models=tmp_path))
+    assert set(found) == MODELS_USED_BY[name]
+    assert all(reason.endswith(f": weights: {name}") for reasons in found.values() for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "component"),
+    [
+        (ASR, "pocketsphinx", "measure words-pocketsphinx"),
+        (ASV, "ge2e", "measure speaker-ge2e"),
+        (SER, "functionals", "measure emotion-functionals"),
+        (VOCODERS, "universal", "vocoder universal"),
+        (VOCODERS, "two-stage", "vocoder two-stage"),
+    ],
+)
+def test_a_changed_weight_file_outside_the_models_makes_its_rows_stale(
+    profile, monkeypatch, tmp_path, registry, name, component
+):
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.write_text("other weights")
+    monkeypatch.setattr(registry.find(name), "files", staticmethod(lambda: (checkpoint,)))
+    found = stale(profile)
+    assert set(found) == USED_BY[component]
+    assert all(reason.startswith(f"components: {component}") for reasons in found.values() for reason in reasons)
+
+
+def test_a_checkpoint_that_changes_in_place_is_noticed(shared, tmp_path, monkeypatch):
+    checkpoint = tmp_path / "checkpoint.pt"
+    monkeypatch.setattr(ASV.find("ge2e"), "files", staticmethod(lambda: (checkpoint,)))
+    keys = []
+    for content in ("one", "others", "one"):
+        checkpoint.write_text(content)
+        keys.append(Keys(tiny_profile(shared, tmp_path)).measuring({Measure.SPEAKER})["measure speaker-ge2e"])
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_checkpoints_of_one_name_in_two_folders_are_told_apart(shared, tmp_path, monkeypatch):
+    files = tuple(tmp_path / fold / "checkpoint.pt" for fold in ("fold1", "fold2"))
+    for file in files:
+        file.parent.mkdir()
+        file.write_text("one")
+    monkeypatch.setattr(ASV.find("ge2e"), "files", staticmethod(lambda: files))
+    keys = []
+    for file in (None, *files):
+        if file is not None:
+            file.write_text(f"another {file.parent.name}")
+        keys.append(Keys(tiny_profile(shared, tmp_path)).measuring({Measure.SPEAKER})["measure speaker-ge2e"])
+    assert keys[0] != keys[1] and keys[1] != keys[2]
+
+
+def test_another_choice_of_transcribed_utterances_makes_the_rows_stale_whose_words_are_measured(profile):
+    emotional, cues = profile.corpora
+    changed = replace(profile, corpora=(replace(emotional, transcribed_per_cell=1), cues))
+    reason = ("corpora: emotional: transcribed",)
+    assert stale(changed) == dict.fromkeys(USED_BY["measure words-pocketsphinx"], reason)
+    same = replace(profile, corpora=(replace(emotional, transcribed_per_cell=0, further_per_cell=0), cues))
+    assert stale(same) == {}, "other words for the same choice"
+
+
+def test_another_selection_makes_the_rows_stale_that_it_changes(profile):
+    for setting, rows in {
+        "n_random": ANONYMISED,
+        "n_farthest": ANONYMISED,
+        "level": ANONYMISED | BASELINES,
+        "seed": ANONYMISED | BASELINES,
+    }.items():
+        value = {"n_random": 4, "n_farthest": 11, "level": "speaker", "seed": "2021"}[setting]
+        found = stale(replace(profile, selection=replace(profile.selection, **{setting: value})))
+        assert found == dict.fromkeys(rows, (f"selection: {setting}",))
+
+
+def test_another_corpus_makes_the_rows_stale_that_run_on_it(profile, tmp_path):
+    emotional, cues = profile.corpora
+    copy = tmp_path / "corpus"
+    shutil.copytree(cues.path, copy)
+    text = (copy / "text").read_text()
+    (copy / "text").write_text(text.replace("ONE TWO", "ONE THREE", 1))
+    assert stale(replace(profile, corpora=(emotional, replace(cues, path=copy)))) == {
+        "original": ("corpora: f0: data",),
+    }
+
+
+def test_another_recogniser_makes_the_rows_stale_that_it_measures(profile):
+    recognisers = profile.recognisers
+    another = stale(replace(profile, recognisers=replace(recognisers, ser=(*recognisers.ser, "egemaps"))))
+    reasons = ("components: emotion recogniser egemaps", "components: measure emotion-egemaps")
+    assert another == dict.fromkeys(NAMES, reasons)
+
+
+class Toy:
+    """A stream, anonymizer, vocoder and recogniser at once."""
+
+    models, streams, settings = ("toy",), ("toy",), ("seed",)
+    dimension, rate = 1, 0.0
+    label, embedding = "toy", ""
+
+    @classmethod
+    def load(cls, *_):
+        return cls()
+
+    make = load
+
+    @staticmethod
+    def files():
+        return ()
+
+    def __call__(self, waveform):
+        return torch.zeros(1)
+
+
+def test_what_is_added_to_the_registries_leaves_every_recorded_row_as_it_is(monkeypatch):
+    profile = phantom()
+    recorded = [path.parent.name for path in (RESULTS / "phantom").glob("*/provenance.json")]
+    rows = tuple(
+        dict.fromkeys((*profile.rows, *profile.select(layer=3), *(row for rows in GROUPS.values() for row in rows)))
+    )
+    known = {row.name for row in rows}
+    assert {name.removesuffix("-seed1") for name in recorded} <= known
+    before = {work.name: work.identity() for work in works(profile, rows)}
+    for registry in (STREAMS, ANONYMIZERS, VOCODERS, ASR, ASV, SER):
+        monkeypatch.setitem(registry, "toy", Toy)
+    assert {work.name: work.identity() for work in works(profile, rows)} == before
+
+
+FILES = {
+    "rendering": {"audio"},
+    "stream hubert": {"stream hubert", "audio"},
+    "stream f0": {"stream f0", "audio"},
+    "anonymizer selec-anon": {"audio"},
+    "vocoder two-stage": {"audio"},
+    "measure words-pocketsphinx": {"words-pocketsphinx"},
+    "measure speaker-ge2e": {"speaker-ge2e"},
+    "measure emotion-functionals": {"emotion-functionals"},
+    "measure acoustics": {"acoustics"},
+    "emotion recogniser functionals": set(),
+    "emotion recogniser ge2e": set(),
+    "tables": set(),
+}
+"""Which files an edit of a component moves to another place, where they have to be made anew."""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_edited_component_is_computed_anew_and_nothing_else(profile, edit_code, name):
+    before = places(profile)
+    edit_code(name)
+    after = places(profile)
+    assert {file for file in before if after[file] != before[file]} == FILES[name]
+
+
+def places(profile: Profile) -> dict[str, str]:
+    """Where the files of an anonymised utterance lie; of measurements, below the folder of the audio."""
+    work = RowWork(profile, select_rows(["ECAPA-anon-T6"])[0])
+    rendering, name = work.rendering(work.corpora[0]), work.keys.data(work.corpora[0].path).enrolment[0]
+    streams = work.keys.streams(work.row, work.corpora[0].path)
+    files = {f"stream {spec.name}": key for spec, key in streams.items()}
+    files["audio"] = str(rendering.audio[name])
+    for taken in profile.recognisers.measurements():
+        file, again = rendering.file(taken, name), rendering.enrolment_file(taken, name)
+        files[str(taken)] = str(file.relative_to(rendering.folder))
+        assert again.parent.name == f"enrolment-{file.parent.name}" and again.name == file.name
+    assert rendering.enrolment[name].parent.parent == rendering.audio[name].parent.parent == rendering.folder
+    return files
+
+
+class RecordingKeys(Keys):
+    """Keys that remember whose code they have looked at."""
+
+    def __init__(self, setting):
+        super().__init__(setting)
+        self.things = set()
+
+    def code(self, *things):
+        self.things.update(things)
+        return super().code(*things)
+
+    def reach(self, look: Callable[[], object]) -> set[str]:
+        """The definitions that stand in the keys that ``look`` asks for."""
+        self.things = set()
+        look()
+        return set(reached(*self.things))
+
+
+@pytest.fixture(scope="module")
+def everything_imported() -> None:
+    """What is imported later would be traced as if it had been called."""
+    for folder in ("corpus", "representation", "anonymizer", "vocoder", "evaluation", "pipeline"):
+        package = importlib.import_module(f"emotrace.{folder}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+
+
+def executed(call: Callable[[], object]) -> set[str]:
+    """The definitions of emotrace, "module:name" each, that a call runs through."""
+    found = set()
+
+    def note(frame, event, _):
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(str(PACKAGE)) and code.co_name != "<module>":
+            found.add(f"{frame.f_globals['__name__']}:{code.co_qualname.partition('.')[0]}")
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return {place for place in found if place.partition(":")[0] not in code._IDENTIFIED}
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Models are loaded anew."""
+    from emotrace.pipeline import measures, pipeline
+    from emotrace.representation import features, hubert
+    from emotrace.vocoder import universal
+
+    for cached in (
+        pipeline._stream,
+        pipeline._anonymizer,
+        pipeline._vocoder,
+        pipeline._codebook,
+        measures.recogniser,
+        features._waveform,
+        hubert.load_hubert,
+        universal.load_universal,
+    ):
+        cached.cache_clear()
+    yield
+
+
+@pytest.mark.parametrize(
+    "name", ["ECAPA-anon-T6", "GST-orig-T12-soft", "B3-IR", "B4-IR", "B5-IR", "unified-log-mel", "official-control"]
+)
+def test_all_that_renders_an_utterance_stands_in_the_key_of_its_audio(
+    profile, tmp_path, everything_imported, forgotten, name
+):
+    keys, row, path = RecordingKeys(replace(profile, work=tmp_path)), select_rows([name])[0], profile.corpora[0].path
+    rendering = keys.rendering(row, "emotional", path)
+    task = anonymising(keys, row, rendering, path)[0]
+    ran = executed(lambda: task.function(task.output, *task.arguments))
+    assert ran - keys.reach(lambda: keys.making(row)) == set()
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_all_that_computes_a_stream_stands_in_the_key_of_its_file(
+    profile, tmp_path, everything_imported, forgotten, name
+):
+    keys, path = RecordingKeys(replace(profile, work=tmp_path)), profile.corpora[0].path
+    spec = StreamSpec(name, 6 if name == "hubert" else None)
+    row = Row("toy", replace(select_rows(["none-T6"])[0].ir, speaker="ecapa"), "two-stage")
+    from emotrace.pipeline.pipeline import Parts
+
+    classes = ((f"stream {name}", STREAMS.find(name)),)
+    parts = Parts(row, keys.models, profile.selection, tmp_path, ((spec, keys.stream(spec, path)),), "cpu", classes)
+    utterance = keys.data(path).utterances[0]
+    ran = executed(lambda: parts.features.get(utterance, spec)) - {"emotrace.pipeline.pipeline:Parts"}
+    assert ran - keys.reach(lambda: Keys.stream(keys, spec, path)) == set()
+
+
+def test_all_that_measures_an_utterance_stands_in_the_key_of_the_measurement(
+    profile, tmp_path, everything_imported, forgotten
+):
+    keys = RecordingKeys(profile)
+    utterance = next(one for one in keys.data(profile.corpora[0].path) if one.emotion == "neu")
+    for taken in (*profile.recognisers.measurements(), profile.recognisers.emotion("egemaps")):
+        ran = executed(lambda: write_measurement(tmp_path / f"{taken}.json", utterance, taken, utterance.path, "cpu"))
+        assert ran - keys.reach(lambda: keys.measurement(taken)) == set(), str(taken)
+
+
+@pytest.mark.parametrize("row", [PEAK, QUIETER], ids=lambda row: row.name)
+def test_all_that_an_effect_does_stands_in_the_key_of_its_audio(profile, tmp_path, everything_imported, row):
+    keys = RecordingKeys(profile)
+    utterance = keys.data(profile.corpora[0].path).utterances[0]
+    ran = executed(lambda: write_effect(tmp_path / "changed.flac", utterance, row.effect, utterance.path))
+    assert ran - keys.reach(lambda: keys.making(row)) == set()
