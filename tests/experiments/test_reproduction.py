@@ -84,10 +84,16 @@ def test_a_changed_prediction_and_a_changed_feature_are_found(recorded, tmp_path
 
 
 def test_a_changed_number_of_the_table_is_found(recorded, tmp_path):
-    """One of sixteen utterances with more wrong words than words: no prediction differs, the WER does."""
-    copy = changed(recorded, tmp_path, word_errors=7)
+    """No prediction differs, the WER does: of four utterances of two words, one has five more wrong words."""
+    copy = changed(recorded, tmp_path)
+    file = copy.results / ANONYMISED.name / "utterances.parquet"
+    lines = pd.read_parquet(file)
+    lines.loc[lines["word_errors"].first_valid_index(), "word_errors"] += 5
+    lines.to_parquet(file)
     comparison = compare(recorded, copy, ANONYMISED)
-    assert comparison.different == 0 and comparison.metrics > 1 and not comparison.holds()
+    assert comparison.different == 0 and comparison.metrics >= 100 * 5 / 8 and not comparison.holds()
+    lines.assign(word_errors=None).to_parquet(file)
+    assert compare(recorded, copy, ANONYMISED).metrics == float("inf"), "only one of them has a WER"
 
 
 def test_other_utterances_and_unrecorded_rows_are_refused(recorded, tmp_path):

@@ -26,24 +26,24 @@ def fetch(
     Example: `emotrace fetch paper --accept-licence`
     """
     with one_message():
-        from emotrace.released.adopt import EVALUATION, SOURCES, adopt_all
+        from emotrace.released.checkpoints import CHECKPOINTS, RECOGNISERS, SOURCES
+        from emotrace.released.convert import convert_all
         from emotrace.released.download import obtain
-        from emotrace.released.registry import CHECKPOINTS
         from emotrace.study.profiles import paper
 
         if not names:
             for entry in CHECKPOINTS.values():
                 typer.echo(f"{entry.name}: {entry.purpose}\n    {entry.page}; licence: {entry.licence}")
             return
-        everything = (*SOURCES.values(), *EVALUATION)
+        everything = (*SOURCES.values(), *RECOGNISERS)
         wanted = [name for given in names for name in (everything if given == "paper" else [given])]
         if unknown := sorted(set(wanted) - set(CHECKPOINTS)):
             raise ValueError(f"no checkpoint {unknown[0]!r}; there are: paper, {', '.join(CHECKPOINTS)}")
         for name in wanted:
             typer.echo(f"{name}: {obtain(CHECKPOINTS[name], accept_licence=accept_licence)}")
         if "paper" in names:
-            adopted = adopt_all(paper().models, vocoders=dict(map(_pair, vocoder or ())))
-            typer.echo(f"{paper().models}: {', '.join(adopted) or 'everything was there'}")
+            converted = convert_all(paper().models, vocoders=dict(map(_pair, vocoder or ())))
+            typer.echo(f"{paper().models}: {', '.join(converted) or 'everything was there'}")
 
 
 def _pair(text: str) -> tuple[str, Path]:

@@ -138,7 +138,8 @@ class Keys:
 
     def models_of(self, row: Row) -> tuple[str, ...]:
         """Names of the model folders that a row needs."""
-        return tuple(name for part in self.making(row).values() for name in part.get("weights", {}) if not name.startswith("/"))
+        names = [name for part in self.making(row).values() for name in part.get("weights", {})]
+        return tuple(name for name in names if not name.startswith("/"))
 
     def streams(self, row: Row, data: Path) -> dict[StreamSpec, str]:
         """For every stream that a row reads the key of its files of a data directory."""
@@ -181,9 +182,9 @@ class Keys:
 
     def _weights(self, models: Iterable[str] = (), files: Iterable[Path] = ()) -> Component:
         """Hashes of the weights, by model folder, or "/file" where they lie elsewhere; None where they are missing."""
-        found = {name: self._model_hashes.get(name) for name in models} | {
-            f"/{path.name}": _hash(path) for path in files
-        }
+        found, paths = {name: self._model_hashes.get(name) for name in models}, tuple(files)
+        common = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
+        found |= {f"/{path.relative_to(common).as_posix()}": _hash(path) for path in paths}
         return {"weights": found} if found else {}
 
     def _measurement(self, taken: Measurement) -> Component:

@@ -201,9 +201,11 @@ def _relative(first: pd.Series, second: pd.Series) -> float:
 
 
 def _metrics(recorded: Profile, again: Profile, row: Row) -> float:
-    """Largest difference of a number of table II or of an end of its interval."""
+    """Largest difference of a number of table II or of an end of its interval; infinite where only one is defined."""
     one, other = (_numbers(profile, row) for profile in (recorded, again))
-    return max(abs(one[name] - other[name]) for name in one)
+    if one.keys() != other.keys():
+        return float("inf")
+    return max((abs(one[name] - other[name]) for name in one), default=0.0)
 
 
 def _numbers(profile: Profile, row: Row) -> dict[str, float]:
