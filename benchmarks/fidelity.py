@@ -1,4 +1,4 @@
-"""What bfloat16 does to speech: copy-synthesis by the official HiFi-GAN in float32 and in bfloat16.
+"""What bfloat16 does to speech: copy-synthesis by the universal HiFi-GAN in float32 and in bfloat16.
 
 T samples at 16 kHz, F features. Measured on the phantom corpus, which is synthetic: it shows differences between the
 two precisions, not how people would be recognised.
@@ -9,13 +9,14 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from emotrace.analysis.metrics import uar
 from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir, Utterance
-from emotrace.evaluation.asr import PocketSphinx
-from emotrace.analysis.metrics import uar, word_errors
+from emotrace.evaluation.asr import PocketSphinx, word_errors
 from emotrace.evaluation.ser import EgemapsSvm, cross_validated
 from emotrace.paths import ROOT
-from emotrace.vocoder.universal import copy_synthesis, load_universal, normalise_peak, official_mel
+from emotrace.representation.mel import universal_mel
+from emotrace.vocoder.universal import load_universal, normalise_peak, vocode
 
 CORPUS = ROOT / "data" / "phantom" / "test"
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -41,7 +42,7 @@ def fidelity(*, quick: bool = False) -> dict[str, dict[str, float]]:
 
 def _copies(originals: Speech, precision: str) -> Speech:
     universal = load_universal(PRECISIONS[precision])
-    return {name: copy_synthesis(torch.from_numpy(speech), universal).numpy() for name, speech in originals.items()}
+    return {name: vocode(_mel(speech), universal, len(speech)).numpy() for name, speech in originals.items()}
 
 
 def _mel_errors(versions: dict[str, Speech]) -> dict[str, float]:
@@ -52,7 +53,7 @@ def _mel_errors(versions: dict[str, Speech]) -> dict[str, float]:
 
 
 def _mel(waveform: np.ndarray) -> torch.Tensor:
-    return official_mel(normalise_peak(torch.from_numpy(waveform)))
+    return universal_mel(normalise_peak(torch.from_numpy(waveform)))
 
 
 def _mean(difference: Callable[[str], torch.Tensor], keys: dict[str, torch.Tensor]) -> float:

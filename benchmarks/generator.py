@@ -13,8 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.mkldnn import to_mkldnn
 
-from emotrace.vocoder.hifigan import SSL_SAS, HifiGan, HifiGanConfig
-from emotrace.vocoder.hifigan import FrozenHifiGan
+from emotrace.vocoder.hifigan import SSL_SAS, FrozenHifiGan, HifiGan, HifiGanConfig
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SIZES = (1024, 2048, 3072)

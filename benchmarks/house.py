@@ -1,6 +1,6 @@
-"""The house in numbers: lines of every folder of src, against the sizes that keep it legible. Exit code 1 where one fails.
+"""The house in numbers: lines of every folder of src, against the sizes that keep it legible; exit code 1 beyond one.
 
-    make house
+make house
 """
 
 import sys
@@ -29,7 +29,9 @@ def main() -> int:
         print(f"{name:16} {len(own):5} {sum(own):6} {sum(own) / total:6.1%}")
     computing = sum(sum(sizes[name]) for name in COMPUTING)
     names = [path for path in modules if path.name != "__init__.py"]
-    shreds, giants = (sum(1 for path in names if test(modules[path])) for test in (lambda n: n < SHORT, lambda n: n > LONG))
+    shreds, giants = (
+        sum(1 for path in names if test(modules[path])) for test in (lambda n: n < SHORT, lambda n: n > LONG)
+    )
     print(f"{len(modules)} modules; {shreds} under {SHORT} lines, {giants} over {LONG}")
     checks = {
         f"lines of src: {total:,} (under {MOST_LINES:,})": total < MOST_LINES,

@@ -5,20 +5,21 @@ Axes: B batch, D IR channels, L frames (100/s), T samples at 16 kHz, E embedding
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 from transformers import HubertConfig
 
 from emotrace.anonymizer.selec_anon import Numbers, Pool, select
-from emotrace.representation.ecapa import VOXCELEB_CHANNELS, Ecapa
-from emotrace.representation.features import FrontEnds
-from emotrace.representation.gst import GstEncoder
-from emotrace.representation.hubert import Hubert
-from emotrace.representation.ir import IRSpec
-from emotrace.representation.soft import SoftHead
 from emotrace.pipeline.rows import Row, select_rows
+from emotrace.representation.ecapa import VOXCELEB_CHANNELS, Ecapa, EcapaEmbedding
+from emotrace.representation.f0 import F0
+from emotrace.representation.gst import GstEncoder, StyleEmbedding
+from emotrace.representation.hubert import Hubert, HubertLayer
+from emotrace.representation.soft import SoftHead, SoftUnits
+from emotrace.representation.spec import IRSpec, StreamSpec
+from emotrace.representation.streams import Stream
 from emotrace.vocoder.hifigan import SSL_SAS, HifiGan, HifiGanConfig
 
 SEVEN = (
@@ -26,7 +27,7 @@ SEVEN = (
     *("ECAPA-anon-T6", "ECAPA-anon-T12-soft"),
 )
 ROWS: tuple[Row, ...] = select_rows(SEVEN)
-LAYERS = tuple(sorted({row.ir.layer for row in ROWS if row.ir.post == "none"}))  # what the rows read of HuBERT
+LAYERS = tuple(sorted({row.ir.layer for row in ROWS if row.ir.post == "none"}))  # that the rows read of HuBERT
 POOL = 1_160  # speakers of LibriTTS train-other-500
 SEED = "2020"
 
@@ -40,7 +41,7 @@ class Sizes:
     units: int = 200
     vocoder: HifiGanConfig = SSL_SAS
     pool: int = POOL
-    numbers: Numbers = Numbers()
+    numbers: Numbers = field(default_factory=Numbers)
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,15 @@ class PaperModels:
     pool: Pool
     numbers: Numbers
 
-    def front_ends(self, *, cut: bool = False) -> FrontEnds:
-        """All that the rows need, in one pass; `cut`: without the layers of HuBERT after the last one that is read."""
-        hubert = self.hubert_until[LAYERS[-1]] if cut else self.hubert
-        return FrontEnds(hubert, self.soft_hubert, self.soft_head, self.ecapa, self.gst, layers=LAYERS)
+    def streams(self) -> dict[StreamSpec, Stream]:
+        """All that the rows read of an utterance."""
+        layers = {StreamSpec("hubert", n): HubertLayer(self.hubert, n) for n in LAYERS}
+        return layers | {
+            StreamSpec("soft"): SoftUnits(self.soft_hubert, self.soft_head),
+            StreamSpec("f0"): F0(),
+            StreamSpec("ecapa"): EcapaEmbedding(self.ecapa),
+            StreamSpec("gst"): StyleEmbedding(self.gst),
+        }
 
     def pseudo_speaker(self, source: Tensor, gender: str) -> Tensor:
         """selec-anon's embedding (E,) for a source (E,)."""
@@ -94,7 +100,7 @@ def paper_models(sizes: Sizes) -> PaperModels:
 
 
 def ir_channels(sizes: Sizes, spec: IRSpec) -> int:
-    """D: the linguistic features, F0, the embedding (study section 5)."""
+    """D: the linguistic features, F0, the embedding."""
     linguistic = sizes.units if spec.post == "soft" else sizes.hubert.hidden_size
     return linguistic + 1 + {"none": 0, "ecapa": 192, "gst": 128}[spec.speaker]
 

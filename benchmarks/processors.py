@@ -7,6 +7,7 @@ the page of the provenance shows. T samples at 16 kHz.
 """
 
 import argparse
+import json
 import os
 import pickle
 import subprocess
@@ -14,15 +15,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from emotrace.corpus.datadir import DataDir, Utterance
-from emotrace.paths import ROOT
-from emotrace.engine.record import Record
+from emotrace.corpus.files import write_text_atomic
+from emotrace.engine.provenance import circumstances, file_sha256
 from emotrace.engine.workers import KERNELS, PORTABLE, THREAD_VARIABLES
+from emotrace.paths import ROOT
+from emotrace.representation.spec import StreamSpec
 
 TABLE = ROOT / "data" / "results" / "processors.csv"
 ROWS = ("none-T1", "ECAPA-orig-T12-soft")
@@ -35,7 +39,16 @@ LIBRARIES = {
     "torch's own": {"ATEN_CPU_CAPABILITY": "avx2"},
     "all of them": KERNELS[PORTABLE],
 }
-"""Whose kernels are changed, and how. "nothing": the same again."""
+"""Whose kernels are changed, and how. "nothing": the same once more."""
+STREAMS = {
+    "HuBERT T1": StreamSpec("hubert", 1),
+    "HuBERT T12": StreamSpec("hubert", 12),
+    "soft": StreamSpec("soft"),
+    "f0": StreamSpec("f0"),
+    "ecapa": StreamSpec("ecapa"),
+    "log_mel": StreamSpec("log-mel"),
+}
+"""The stages before the IR, by their names in the table."""
 
 Stages = dict[str, np.ndarray | str]
 
@@ -44,29 +57,30 @@ def stages(utterance: Utterance) -> Iterator[tuple[str, np.ndarray | str]]:
     """Name and value of each stage, from the recording to the recognisers; a transcript is text."""
     import torch
 
-    from emotrace.corpus.audio import load_audio
+    from emotrace.corpus.audio import load_audio, peak_normalise
+    from emotrace.evaluation import ASR, ASV, SER
     from emotrace.evaluation.acoustics import acoustic_features, oracle_mask
-    from emotrace.models import load_models
-    from emotrace.pipeline.recognisers import emotion_recogniser, speaker_encoder, speech_recogniser
+    from emotrace.pipeline.measures import recogniser
     from emotrace.pipeline.rows import select_rows
-    from emotrace.vocoder.universal import TwoStage, load_universal
+    from emotrace.representation import STREAMS as KNOWN
+    from emotrace.representation.ir import build_ir
+    from emotrace.vocoder.universal import TwoStage
+    from emotrace.weights import ModelFolder
 
-    models, waveform = load_models(), load_audio(utterance.path)
-    features = models.front_ends()(waveform)
-    yield from (("HuBERT T1", features.layers[1].numpy()), ("HuBERT T12", features.layers[12].numpy()))
-    yield from ((name, getattr(features, name).numpy()) for name in ("soft", "f0", "ecapa", "log_mel"))
+    models, waveform = ModelFolder(), load_audio(utterance.path)
+    samples = torch.from_numpy(peak_normalise(waveform))
+    streams = cache(lambda spec: KNOWN.find(spec.name).load(models, spec.layer)(samples))
+    yield from ((name, streams(spec).numpy()) for name, spec in STREAMS.items())
     for row in select_rows(ROWS):
-        with torch.inference_mode():
-            vocoder = TwoStage(models.acoustic(row.vocoder), load_universal())
-            audio = vocoder(features.ir(row.ir), len(waveform)).numpy()
-        samples = np.rint(audio * 32768).clip(-32768, 32767).astype(np.int16)
-        heard = samples.astype(np.float32) / 32768
+        audio = TwoStage.load(models, row.decoder)(build_ir(row.ir, streams), len(waveform)).numpy()
+        pcm = np.rint(audio * 32768).clip(-32768, 32767).astype(np.int16)
+        reread = pcm.astype(np.float32) / 32768
         yield f"{row.name}: waveform", audio
-        yield f"{row.name}: 16-bit audio", samples.astype(float)
-        yield f"{row.name}: transcript", speech_recogniser("pocketsphinx", "cpu").transcribe(heard)
-        yield f"{row.name}: GE2E embedding", speaker_encoder("ge2e", "cpu").embed(heard)
-        yield f"{row.name}: functionals", emotion_recogniser("functionals", "cpu").features(heard)
-        measured = acoustic_features(heard, oracle_mask(waveform))
+        yield f"{row.name}: 16-bit audio", pcm.astype(float)
+        yield f"{row.name}: transcript", recogniser(ASR.find("pocketsphinx"), "cpu").transcribe(reread)
+        yield f"{row.name}: GE2E embedding", recogniser(ASV.find("ge2e"), "cpu").embed(reread)
+        yield f"{row.name}: functionals", recogniser(SER.find("functionals"), "cpu").features(reread)
+        measured = acoustic_features(reread, oracle_mask(waveform))
         yield f"{row.name}: acoustics", np.array([v for v in measured.values() if not isinstance(v, list)], float)
 
 
@@ -118,8 +132,10 @@ def main() -> None:
         print(f"{library}\n{parts[-1].to_string(index=False, float_format='{:.1e}'.format)}", flush=True)
     table = pd.concat(parts, ignore_index=True)[["kernels", "stage", "changed", "largest"]]
     identity = {"utterances": args.utterances, "rows": ROWS, "kernels": LIBRARIES}
-    text = table.to_csv(index=False, float_format="%.3g")
-    Record(TABLE).write(lambda path: path.write_text(text), "phantom", identity, time.monotonic() - started)
+    write_text_atomic(TABLE, table.to_csv(index=False, float_format="%.3g"))
+    provenance = {"profile": "phantom", "identity": identity, **circumstances(time.monotonic() - started)}
+    provenance["files"] = {TABLE.name: file_sha256(TABLE)}
+    write_text_atomic(TABLE.with_suffix(".json"), json.dumps(provenance, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
 """(a) Seven rows of table II with shared features over seven rows computed one by one.
 
 Alone, each row runs what SSL-SAS runs for it: HuBERT up to the layer it reads (or its own fine-tuned one for the soft
-units), YAAPT, its speaker encoder, the float32 generator, and nothing else. Shared, every front-end runs once; its
-features are written to disk and read again for each row, as the study does. Both sides give the same IRs, which is
-checked. Axes: D IR channels, L frames (100/s), T samples at 16 kHz, E embedding.
+units), YAAPT, its speaker encoder, the float32 generator, and nothing else. Shared, every stream is computed once; it
+is written to disk and read again for each row, as the study does. Both sides give the same IRs, which is checked.
+Axes: D IR channels, L frames (100/s), T samples at 16 kHz, E embedding.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import torch
 from measurement import Ratio, Report, Settings, interleaved
 from paper_models import ROWS, PaperModels, paper_models, paper_sizes, plain
@@ -20,11 +18,13 @@ from torch import Tensor
 
 from emotrace.corpus.audio import load_audio, peak_normalise
 from emotrace.corpus.datadir import DataDir, Utterance
-from emotrace.representation.f0 import yaapt_f0
-from emotrace.representation.features import SOFT_LAYER, Features, FeatureStore
-from emotrace.representation.ir import assemble_ir
 from emotrace.paths import ROOT
 from emotrace.pipeline.rows import Row
+from emotrace.representation.f0 import yaapt_f0
+from emotrace.representation.features import FeatureCache, Features
+from emotrace.representation.ir import assemble_ir, build_ir
+from emotrace.representation.spec import SOFT_LAYER, StreamSpec
+from emotrace.representation.streams import Stream
 from emotrace.vocoder.hifigan import FrozenHifiGan
 
 CORPUS = ROOT / "data" / "phantom" / "test"
@@ -35,8 +35,7 @@ Irs = dict[str, Tensor]  # row name -> (D, L)
 ALONE = ["alone: features", "alone: synthesis"]
 SHARED = ["shared: features", "shared: synthesis in bfloat16"]
 FLOAT32 = ["shared: features", "shared: synthesis in float32"]
-CUT = ["shared: features, HuBERT cut", "shared: synthesis in bfloat16"]
-BFLOAT16 = ["shared: features, HuBERT cut, in bfloat16", "shared: synthesis in bfloat16"]
+BFLOAT16 = ["shared: features in bfloat16", "shared: synthesis in bfloat16"]
 
 
 def measure(settings: Settings) -> Report:
@@ -55,7 +54,6 @@ def measure(settings: Settings) -> Report:
             Ratio("features", timings.ratio(SHARED[:1], ALONE[:1])),
             Ratio("features and synthesis, float32", timings.ratio(FLOAT32, ALONE)),
             Ratio("features and synthesis (vocoder in bfloat16)", timings.ratio(SHARED, ALONE), at_most=0.35),
-            Ratio("the same, HuBERT without the layers that no row reads", timings.ratio(CUT, ALONE)),
             Ratio("the same, front-ends in bfloat16 too", timings.ratio(BFLOAT16, ALONE)),
         ),
         {"seconds_of_speech": seconds, "seconds": timings.seconds, "relative_error_of_bfloat16": differences},
@@ -64,23 +62,22 @@ def measure(settings: Settings) -> Report:
 
 def shared_tasks(models: PaperModels, utterances: list[Utterance], folder: Path) -> dict[str, Callable[[], object]]:
     """What is timed. Features end with the rows' IRs; synthesis starts from them."""
-    stores = {
-        "shared: features": FeatureStore(folder, "whole", models.front_ends()),
-        "shared: features, HuBERT cut": FeatureStore(folder, "cut", models.front_ends(cut=True)),
-        "shared: features, HuBERT cut, in bfloat16": FeatureStore(folder, "rough", partial(rough_features, models)),
+    caches = {
+        "shared: features": feature_cache(folder / "float32", models.streams()),
+        "shared: features in bfloat16": feature_cache(folder / "bfloat16", rough_streams(models)),
     }
     irs = [irs_alone(models, u) for u in utterances]
     for utterance, alone in zip(utterances, irs, strict=True):
-        require_equal(alone, irs_shared(models, utterance, stores["shared: features"]))
+        require_equal(alone, irs_shared(models, utterance, caches["shared: features"]))
     vocoders = {
         "alone: synthesis": {name: plain(generator) for name, generator in models.generators.items()},
         "shared: synthesis in float32": _frozen(models, torch.float32),
         "shared: synthesis in bfloat16": _frozen(models, torch.bfloat16),
     }
     tasks: dict[str, Callable[[], object]] = {"alone: features": lambda: [irs_alone(models, u) for u in utterances]}
-    for name, store in stores.items():
-        tasks[name] = lambda store=store: [irs_shared(models, u, store) for u in utterances]
-    return tasks | {name: _synthesis(own, irs) for name, own in vocoders.items()}
+    for name, cache in caches.items():
+        tasks[name] = lambda cache=cache: [irs_shared(models, u, cache) for u in utterances]
+    return tasks | {name: _synthesis(kind, irs) for name, kind in vocoders.items()}
 
 
 def irs_alone(models: PaperModels, utterance: Utterance) -> Irs:
@@ -88,36 +85,47 @@ def irs_alone(models: PaperModels, utterance: Utterance) -> Irs:
     return {row.name: _ir_alone(models, row, utterance) for row in ROWS}
 
 
-def irs_shared(models: PaperModels, utterance: Utterance, store: FeatureStore) -> Irs:
-    """The IRs of the seven rows from features that are computed once (anew at each call), stored, and read for each."""
-    store.path(utterance.id).unlink(missing_ok=True)
-    store.get(utterance)
-    irs = {}
+def feature_cache(folder: Path, streams: Mapping[StreamSpec, Stream]) -> FeatureCache:
+    """Some streams, kept on disk in a folder of their own."""
+    return FeatureCache(folder, dict.fromkeys(streams, "benchmark"), streams.__getitem__)
+
+
+def irs_shared(models: PaperModels, utterance: Utterance, cache: FeatureCache) -> Irs:
+    """The IRs of the seven rows from streams that are computed once (anew at each call), stored, and read for each."""
+    for stream in cache.keys:
+        cache.path(utterance, stream).unlink(missing_ok=True)
+    features, irs = Features(utterance, cache), {}
     for row in ROWS:
-        features = store.get(utterance)
-        speaker = models.pseudo_speaker(features.ecapa, utterance.gender) if row.anonymise else None
-        irs[row.name] = features.ir(row.ir, speaker=speaker)
+        speaker = models.pseudo_speaker(features["ecapa"], utterance.gender) if row.anonymizer else None
+        irs[row.name] = build_ir(row.ir, features.__getitem__, speaker=speaker)
     return irs
 
 
 def bfloat16_differences(models: PaperModels, utterance: Utterance) -> dict[str, float]:
-    """Norm of the difference over the norm of each stream when the front-ends compute in bfloat16."""
-    waveform = load_audio(utterance.path)
-    exact, rough = models.front_ends(cut=True)(waveform), rough_features(models, waveform)
-    streams = {name: (getattr(exact, name), getattr(rough, name)) for name in ("soft", "ecapa", "gst")}
-    streams |= {f"T{n}": (exact.layers[n], rough.layers[n]) for n in exact.layers}
-    return {name: float((b - a).norm() / a.norm()) for name, (a, b) in streams.items()}
+    """Norm of the difference over the norm of each stream of a network when it computes in bfloat16."""
+    waveform, rough = torch.from_numpy(peak_normalise(load_audio(utterance.path))), rough_streams(models)
+    pairs = {str(name): (stream(waveform), rough[name](waveform)) for name, stream in models.streams().items()}
+    return {name: float((b - a).norm() / a.norm()) for name, (a, b) in pairs.items() if name != "f0"}
 
 
-def rough_features(models: PaperModels, waveform: np.ndarray) -> Features:
-    """Features (float32) of networks that compute in bfloat16 where torch deems it safe; YAAPT stays as it is.
+def rough_streams(models: PaperModels) -> dict[StreamSpec, Stream]:
+    """The streams of networks that compute in bfloat16 where torch deems it safe; YAAPT stays as it is.
 
     Not the study's way: it changes the features by a per cent or two.
     """
-    with torch.autocast("cpu", torch.bfloat16):
-        rough = models.front_ends(cut=True)(waveform)
-    streams = {name: getattr(rough, name).float() for name in ("soft", "ecapa", "gst", "log_mel")}
-    return replace(rough, layers={n: layer.float() for n, layer in rough.layers.items()}, **streams)
+    return {name: InBfloat16(stream) for name, stream in models.streams().items()}
+
+
+@dataclass(frozen=True)
+class InBfloat16:
+    """A stream, float32, of a network that computes in bfloat16."""
+
+    stream: Stream
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """(T,) -> what the stream gives."""
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.stream(waveform).float()
 
 
 def _ir_alone(models: PaperModels, row: Row, utterance: Utterance) -> Tensor:
@@ -135,8 +143,8 @@ def _speaker_alone(models: PaperModels, row: Row, utterance: Utterance, waveform
         return None
     if row.ir.speaker == "gst":
         return models.gst.embed(waveform, seed=0)
-    own = models.ecapa.embed(waveform)
-    return models.pseudo_speaker(own, utterance.gender) if row.anonymise else own
+    embedding = models.ecapa.embed(waveform)
+    return models.pseudo_speaker(embedding, utterance.gender) if row.anonymizer else embedding
 
 
 def _frozen(models: PaperModels, dtype: torch.dtype) -> dict[str, FrozenHifiGan]:
@@ -145,8 +153,8 @@ def _frozen(models: PaperModels, dtype: torch.dtype) -> dict[str, FrozenHifiGan]
 
 def _synthesis(vocoders: dict, irs: list[Irs]) -> Callable[[], object]:
     """All rows of all utterances; rows that differ in the embedding alone share their vocoder."""
-    named = [(vocoders[row.ir.name], own[row.name]) for own in irs for row in ROWS]
-    return torch.no_grad()(lambda: [vocoder(ir[None]) for vocoder, ir in named])
+    pairs = [(vocoders[row.ir.name], of_utterance[row.name]) for of_utterance in irs for row in ROWS]
+    return torch.no_grad()(lambda: [vocoder(ir[None]) for vocoder, ir in pairs])
 
 
 def require_equal(alone: Irs, shared: Irs) -> None:

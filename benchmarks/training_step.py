@@ -17,14 +17,13 @@ from torch import Tensor
 
 from emotrace.corpus.audio import load_audio, peak_normalise
 from emotrace.corpus.datadir import DataDir
-from emotrace.representation.f0 import yaapt_f0
-from emotrace.representation.ir import IRSpec, assemble_ir
-from emotrace.representation.modes import evaluating
 from emotrace.paths import ROOT
-from emotrace.training.crops import UtteranceFeatures
-from emotrace.training.unified import SMALL
-from emotrace.training.vocoder import VocoderTraining
-from emotrace.training.discriminators import PAPER, SLIM
+from emotrace.representation.f0 import yaapt_f0
+from emotrace.representation.ir import assemble_ir
+from emotrace.representation.modes import evaluating
+from emotrace.representation.spec import IRSpec
+from emotrace.training.unified import HIFIGAN, SLIM, SMALL
+from emotrace.training.vocoder import UtteranceFeatures, VocoderTraining
 from emotrace.vocoder.hifigan import HifiGan
 from emotrace.vocoder.istft import IstftConfig, IstftGenerator
 
@@ -32,7 +31,7 @@ CORPUS = ROOT / "data" / "phantom" / "test"
 UTTERANCES = ("f1-test-sad-s1", "f1-test-sad-s2", "m1-test-neu-s1")
 SPEC = IRSpec(layer=12, post="soft", speaker="ecapa")
 BATCH = 4
-DISCRIMINATORS = {"slim": SLIM, "full": PAPER}
+DISCRIMINATORS = {"slim": SLIM, "full": HIFIGAN}
 
 
 @dataclass(frozen=True)
@@ -61,11 +60,11 @@ def measure(settings: Settings) -> Report:
     phases = PHASES[:1] if settings.quick else PHASES
     repetitions = 1 if settings.quick else settings.repetitions
     timings = {phase: phase_timings(models, sizes, phase, repetitions) for phase in phases}
-    ratios = [Ratio(f"{phase.name}", cached_over_crops(own)) for phase, own in timings.items()]
+    ratios = [Ratio(f"{phase.name}", cached_over_crops(timing)) for phase, timing in timings.items()]
     if not settings.quick:
         mean = mean_of_recipe(timings[MEL_PHASE], timings[GAN_PHASE])
         ratios.insert(0, Ratio("mean step of the recipe SMALL", mean, at_most=0.2))
-    details = {phase.name: own.seconds for phase, own in timings.items()}
+    details = {phase.name: timing.seconds for phase, timing in timings.items()}
     recipe = {"mel_only": SMALL.mel_only, "gan": SMALL.gan, "discriminators": asdict(SMALL.discriminators)}
     return Report(
         "(b) training step with cached features over one with the crops' own",
@@ -83,7 +82,8 @@ def mean_of_recipe(mel: Timings, gan: Timings) -> float:
     """The same over a whole run of the recipe SMALL: its steps of mel loss alone and those with slim discriminators."""
 
     def seconds(features: str) -> float:
-        return sum(steps * (own[features] + own["update"]) for steps, own in ((SMALL.mel_only, mel), (SMALL.gan, gan)))
+        phases = ((SMALL.mel_only, mel), (SMALL.gan, gan))
+        return sum(steps * (timings[features] + timings["update"]) for steps, timings in phases)
 
     return seconds("cached") / seconds("crops")
 

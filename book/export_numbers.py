@@ -6,8 +6,8 @@
 An entry is {estimate, low, high, unit, form, n, seed}: the draws and the seed are those of the interval. Only `texts`
 turns entries into words, for the pages, which write ``{{ scale.none_T1.uar }}`` for the estimate and
 ``{{ scale.none_T1.uar_interval }}`` for it with its interval; `_ext/result_numbers.py` hands the texts to Sphinx. Of a
-row there are the columns of table II and, measured, what FURTHER names; ``minus_original`` holds differences. Hyphens in
-the names of rows become underscores. Reported numbers are as printed: ``{{ paper.none_T1.uar }}``. Further:
+row there are the columns of table II and, measured, what FURTHER names; ``minus_original`` holds differences. Hyphens
+in the names of rows become underscores. Reported numbers are as printed: ``{{ paper.none_T1.uar }}``. Further:
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
 recogniser's seed) and, where they are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``,
 ``course.unified_none_T1.step300.uar``, ``course.unified_none_T1.discriminators.uar`` (what they change),

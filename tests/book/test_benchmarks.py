@@ -108,15 +108,12 @@ def test_the_seven_rows_need_five_vocoders_with_the_channels_of_the_paper():
 
 
 def test_shared_features_give_every_row_the_ir_that_it_computes_alone(tiny, utterance, tmp_path):
-    from shared_features import irs_alone, irs_shared, require_equal
-
-    from emotrace.representation.features import FeatureStore
+    from shared_features import feature_cache, irs_alone, irs_shared, require_equal
 
     models, _ = tiny
     alone = irs_alone(models, utterance)
-    for cut in (False, True):
-        shared = irs_shared(models, utterance, FeatureStore(tmp_path, f"cut-{cut}", models.front_ends(cut=cut)))
-        require_equal(alone, shared)
+    shared = irs_shared(models, utterance, feature_cache(tmp_path, models.streams()))
+    require_equal(alone, shared)
     assert not torch.equal(alone["ECAPA-orig-T6"], alone["ECAPA-anon-T6"])
     shared["none-T1"] = shared["none-T1"] + 1
     with pytest.raises(AssertionError, match="row none-T1"):
@@ -125,11 +122,11 @@ def test_shared_features_give_every_row_the_ir_that_it_computes_alone(tiny, utte
 
 def test_all_ways_of_seven_rows_run(tiny, utterance, tmp_path):
     from measurement import interleaved
-    from shared_features import ALONE, BFLOAT16, CUT, FLOAT32, SHARED, bfloat16_differences, shared_tasks
+    from shared_features import ALONE, BFLOAT16, FLOAT32, SHARED, bfloat16_differences, shared_tasks
 
     models, _ = tiny
     timings = interleaved(shared_tasks(models, [utterance], tmp_path), 1)
-    for route in (SHARED, FLOAT32, CUT, BFLOAT16):
+    for route in (SHARED, FLOAT32, BFLOAT16):
         assert 0 < timings.ratio(route, ALONE) < math.inf
     assert all(0 < error < 0.2 for error in bfloat16_differences(models, utterance).values())
 
@@ -138,15 +135,14 @@ def test_the_crops_features_are_those_of_the_training_mode(tiny):
     from training_step import SPEC, crop_irs
 
     from emotrace.corpus.audio import load_audio, peak_normalise
-    from emotrace.training.crop_features import CropFeatures, crop_front_ends
-    from emotrace.training.crops import SEGMENT
+    from emotrace.training.vocoder import SEGMENT, CropFeatures
 
     models, _ = tiny
     waveform = peak_normalise(load_audio(ROOT / "data/phantom/test/audio/f1-test-sad-s2.flac"))
     firsts = (20, 60)
-    own = crop_irs(models, torch.stack([torch.from_numpy(waveform[160 * i : 160 * i + SEGMENT]) for i in firsts]))
-    by_crop = CropFeatures([waveform], crop_front_ends(models, SPEC), SPEC)
-    torch.testing.assert_close(own, torch.stack([by_crop(0, i) for i in firsts]), rtol=0, atol=1e-4)
+    batched = crop_irs(models, torch.stack([torch.from_numpy(waveform[160 * i : 160 * i + SEGMENT]) for i in firsts]))
+    by_crop = CropFeatures([waveform], SPEC, models.streams())
+    torch.testing.assert_close(batched, torch.stack([by_crop(0, i) for i in firsts]), rtol=0, atol=1e-4)
 
 
 def test_a_step_of_each_kind_runs(tiny):

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from emotrace.models import Models
+from emotrace.weights import ModelFolder
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
@@ -145,8 +145,8 @@ def test_docstrings_with_asterisks_and_final_underscores_are_no_markup():
 
 
 def test_signatures_show_no_folder_of_the_machine_that_builds():
-    shown = load(BOOK / "_ext" / "docstrings.py").relative_paths(str(inspect.signature(Models)))
-    assert str(ROOT) not in shown and "folder: pathlib.Path = Path('data/models/scale')" in shown
+    shown = load(BOOK / "_ext" / "docstrings.py").relative_paths(str(inspect.signature(ModelFolder)))
+    assert str(ROOT) not in shown and "= Path('data/models/scale')" in shown
 
 
 def test_what_pages_make_becomes_part_of_the_book(tmp_path):

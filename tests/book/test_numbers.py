@@ -68,16 +68,11 @@ def test_a_result_file_that_changes_by_one_percent_is_named_number_by_number(num
     changed.to_parquet(path)
     made = numbers.export(_study(results))
     found = numbers.disagreements(written, made)
-    assert [problem.partition(":")[0] for problem in found] == [
-        "scale.none_T1.centroid_hz",
-        "scale.none_T1.centroid_hz_interval",
-    ]
-    assert (
-        written["scale"]["none_T1"]["centroid_hz"] in found[0] and made["scale"]["none_T1"]["centroid_hz"] in found[0]
-    )
+    assert [problem.partition(":")[0] for problem in found] == ["scale.none_T1.centroid_hz"]
+    before, after = (each["scale"]["none_T1"]["centroid_hz"]["estimate"] for each in (written, made))
+    assert f"{before:.1f} Hz" in found[0] and f"{after:.1f} Hz" in found[0]
     page = "The centroid is {{ scale.none_T1.centroid_hz }}."
-    assert jinja2.Template(page).render(**made) == f"The centroid is {made['scale']['none_T1']['centroid_hz']}."
-    before, after = (float(each["scale"]["none_T1"]["centroid_hz"].split()[0]) for each in (written, made))
+    assert jinja2.Template(page).render(**numbers.texts(made)) == f"The centroid is {after:.1f} Hz."
     assert after == pytest.approx(1.01 * before, rel=1e-4)
     statement = f"% holds: scale.none_T1.centroid_hz < {before + 0.005 * before}"
     assert prose.broken_statements("a.md", statement, numbers.flat(written)) == []
@@ -85,8 +80,13 @@ def test_a_result_file_that_changes_by_one_percent_is_named_number_by_number(num
     assert "no longer holds: scale.none_T1.centroid_hz <" in problem
 
 
+def _points(estimate: float, low: float, high: float) -> dict:
+    """An entry of numbers.json."""
+    return {"estimate": estimate, "low": low, "high": high, "unit": "points", "form": "+.1f", "n": 1000, "seed": 0}
+
+
 def test_a_page_may_say_that_an_interval_has_both_signs(prose):
-    entries = {"a.zero": "+1.0 points [-0.8, +2.8]", "a.loss": "+5.5 points [+2.7, +8.3]"}
+    entries = {"a.zero": _points(1.0, -0.8, 2.8), "a.loss": _points(5.5, 2.7, 8.3)}
     text = "% undecided: a.zero\n% undecided: a.loss\n"
     assert prose.broken_statements("a.md", text, entries) == [
         "a.md: no longer undecided: a.loss (+5.5 points [+2.7, +8.3])"
@@ -95,8 +95,8 @@ def test_a_page_may_say_that_an_interval_has_both_signs(prose):
 
 
 def test_a_page_may_say_that_a_whole_interval_lies_on_one_side(prose):
-    entries = {"a.zero": "+1.0 points [-0.8, +2.8]", "a.loss": "-5.5 points [-8.3, -2.7]"}
-    with pytest.raises(ValueError, match="'44.1 %' has no interval"):
+    entries = {"a.zero": _points(1.0, -0.8, 2.8), "a.loss": _points(-5.5, -8.3, -2.7)}
+    with pytest.raises(ValueError, match="'a.bare' has no interval"):
         prose.broken_statements("a.md", "% surely: a.bare > 0\n", {"a.bare": "44.1 %"})
     text = "% surely: a.zero > 0\n% surely: a.loss < 0\n% surely: a.loss < -5\n"
     assert prose.broken_statements("a.md", text, entries) == [
@@ -110,19 +110,19 @@ def test_one_percent_of_the_decisions_changes_recalls_and_their_differences(numb
     written = numbers.export(_study(results))
     path = results / "none-T1" / "utterances.parquet"
     changed = pd.read_parquet(path)
-    right = changed.index[(changed["ser"] == changed["emotion"]) & (changed["emotion"] == "ang")]
-    changed.loc[right[: round(0.01 * changed["ser"].notna().sum())], "ser"] = "hap"
+    right = changed.index[(changed["emotion_functionals"] == changed["emotion"]) & (changed["emotion"] == "ang")]
+    changed.loc[right[: round(0.01 * changed["emotion_functionals"].notna().sum())], "emotion_functionals"] = "hap"
     changed.to_parquet(path)
     keys = {problem.partition(":")[0] for problem in numbers.disagreements(written, numbers.export(_study(results)))}
     assert {"scale.none_T1.uar", "scale.none_T1.ang", "scale.none_T1.minus_original.uar"} <= keys
     assert not any("wer" in key or "eer" in key or key.startswith(("paper", "scale.original")) for key in keys)
 
 
-def test_rows_made_again_are_counted_unless_recorded_anew_since(numbers, results):
+def test_reproduced_rows_are_counted_unless_recorded_anew_since(numbers, results):
     profile = replace(get_profile("scale"), results=results)
     assert numbers.reproduced(profile) == {}
     times = [json.loads((results / row / "provenance.json").read_text())["recorded"] for row in ROWS]
-    found = {"state": "done", "predictions": 1500, "features": 0.0, "machine": "x", "commit": "x", "made_again": "x"}
+    found = {"state": "done", "predictions": 1500, "features": 0.0, "machine": "x", "commit": "x", "reproduced": "x"}
     found |= {"cpu": "x", "kernels": "native", "transcripts": 0}
     lines = [
         found | {"row": row, "recorded": time, "different": 2 * place, "metrics": 0.5 * place, "minutes": 4.4 + place}
@@ -191,10 +191,20 @@ def test_unknown_entries_are_named(prose):
     assert "scale.none_T9.uar" in problem
 
 
+def test_an_entry_becomes_words_without_and_with_its_interval(numbers):
+    made = numbers.texts(
+        {"a": {"b": _points(5.53, 2.71, 8.34), "c": {"values": [1.0, 2.04], "unit": "%"}, "d": "as is"}}
+    )
+    assert made == {
+        "a": {"b": "+5.5 points", "b_interval": "+5.5 points [+2.7, +8.3]", "c": "1.0 and 2.0 %", "d": "as is"}
+    }
+
+
 def test_the_extension_hands_the_numbers_to_sphinx(tmp_path):
     from types import SimpleNamespace
 
-    (tmp_path / "numbers.json").write_text('{"scale": {"none_T1": {"uar": "34.5 %"}}}')
+    (tmp_path / "numbers.json").write_text(json.dumps({"scale": {"none_T1": {"uar": _points(5.5, 2.7, 8.3)}}}))
     config = SimpleNamespace(myst_substitutions={"own": "kept"})
     _script("result_numbers", "book/_ext").add_numbers(SimpleNamespace(confdir=tmp_path), config)
-    assert config.myst_substitutions == {"own": "kept", "scale": {"none_T1": {"uar": "34.5 %"}}}
+    shown = {"uar": "+5.5 points", "uar_interval": "+5.5 points [+2.7, +8.3]"}
+    assert config.myst_substitutions == {"own": "kept", "scale": {"none_T1": shown}}

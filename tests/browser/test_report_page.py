@@ -1,7 +1,7 @@
 """The report of `emotrace evaluate` in a browser: quiet, readable on a phone, in both colours; its tables sort."""
 
 import pytest
-from test_report import evaluation
+from evaluated import evaluation
 
 from emotrace.show.report.page import write_report
 

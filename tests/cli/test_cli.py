@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from emotrace.cli import app
 from emotrace.corpus.datadir import DataDir, write_datadir
-from emotrace.released.registry import CHECKPOINTS
+from emotrace.released.checkpoints import CHECKPOINTS
 
 COMMANDS = ("import", "fetch", "validate", "plan", "train", "anonymize", "evaluate", "run", "reproduce", "status")
 
@@ -122,7 +122,7 @@ def unseen(tmp_path_factory, inline_workers) -> Path:
 def anonymised(unseen, tmp_path_factory) -> Path:
     target = unseen.with_name("corpus_anon")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("emotrace.study.directories.ROOT", tmp_path_factory.mktemp("root"))
+        patch.setattr("emotrace.study.verbs.WORK", tmp_path_factory.mktemp("root"))
         assert "16 utterances" in emotrace("anonymize", unseen, target, "--row", "official-control", "--jobs", 1)
     return target
 
@@ -144,7 +144,7 @@ def test_anonymize_takes_any_rate_and_keeps_all_metadata(unseen, anonymised):
 
 
 def test_evaluate_measures_everything_the_files_allow(unseen, anonymised, tmp_path, monkeypatch):
-    monkeypatch.setattr("emotrace.study.directories.ROOT", tmp_path)
+    monkeypatch.setattr("emotrace.study.verbs.WORK", tmp_path)
     elsewhere = tmp_path / "elsewhere.html"
     text = emotrace("evaluate", unseen, anonymised, "--out", tmp_path / "out", "--report", elsewhere, "--jobs", 1)
     assert "note:" not in text
@@ -163,7 +163,7 @@ def test_evaluate_measures_everything_the_files_allow(unseen, anonymised, tmp_pa
 
 
 def test_evaluate_says_what_it_cannot_measure(unseen, anonymised, tmp_path, monkeypatch):
-    monkeypatch.setattr("emotrace.study.directories.ROOT", tmp_path)
+    monkeypatch.setattr("emotrace.study.verbs.WORK", tmp_path)
     bare = [_bare(path, tmp_path / path.name) for path in (unseen, anonymised)]
     text = emotrace("evaluate", *bare, "--jobs", 1)
     for thing in ("no EER", "no WER", "no emotion recognition"):

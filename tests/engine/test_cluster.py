@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from small_tasks import meet, square_tasks, torch_threads
-from tiny_study import ROWS, make_tiny, tiny_layout
+from tiny_study import ROWS, make_tiny, tiny_profile
 
-from emotrace.engine import cluster as study_cluster
-from emotrace.engine import environments as study_site
-from emotrace.engine.cluster import ClusterError, ClusterWorkers
-from emotrace.study.runner import run_rows
+from emotrace.engine import cluster as engine_cluster
+from emotrace.engine.cluster import ClusterError, ClusterWorkers, mismatches, own_environment
 from emotrace.engine.workers import PORTABLE, Task, TaskError
+from emotrace.study.profiles import Profile
+from emotrace.study.run import TABLES, RowWork, run_rows
 
 distributed = pytest.importorskip("distributed")
 ROW = ROWS[1]  # anonymised: features, pool, synthesis, a separate enrolment, every measure
@@ -31,7 +31,7 @@ def cluster():
 
 def test_two_workers_one_of_them_killed_write_the_bytes_of_a_local_run(cluster, tmp_path):
     shared = make_tiny(tmp_path / "shared")
-    local, remote = (tiny_layout(shared, tmp_path / name) for name in ("local", "remote"))
+    local, remote = (tiny_profile(shared, tmp_path / name) for name in ("local", "remote"))
     killed = []
     killer = threading.Thread(target=lambda: killed.append(kill_a_worker(cluster, remote, after=3)))
     killer.start()
@@ -39,14 +39,15 @@ def test_two_workers_one_of_them_killed_write_the_bytes_of_a_local_run(cluster, 
     killer.join()
     run_rows(local, [ROW], jobs=1)
     assert len(killed) == 1
-    for name in ("utterances.parquet", "trials.parquet"):
-        assert (remote.results(ROW) / name).read_bytes() == (local.results(ROW) / name).read_bytes(), name
-    assert not list(remote.profile.work.rglob(".cluster*"))
+    for name in TABLES:
+        bytes_of = [(RowWork(profile, ROW).folder / name).read_bytes() for profile in (remote, local)]
+        assert bytes_of[0] == bytes_of[1], name
+    assert not list(remote.work.rglob(".cluster*"))
 
 
-def kill_a_worker(cluster, layout, *, after: int) -> int:
+def kill_a_worker(cluster, profile: Profile, *, after: int) -> int:
     """SIGKILL one of two workers when so many utterances are synthesised and others are not; returns its process id."""
-    audio = layout.profile.work / ROW.name
+    audio = profile.work / ROW.name
     wait_until(lambda: len(list(audio.rglob("*.flac"))) >= after)
     with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
         pids = list(client.run(os.getpid).values())
@@ -107,7 +108,7 @@ def test_a_run_whose_workers_are_all_gone_stops_and_says_so(tmp_path):
 
 
 def test_an_unreachable_scheduler_is_one_message(tmp_path, monkeypatch):
-    monkeypatch.setattr(study_cluster, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(engine_cluster, "CONNECT_SECONDS", 0.2)
     with pytest.raises(ClusterError, match="--scheduler tcp://127.0.0.1:9: no dask scheduler answers there"):
         ClusterWorkers("tcp://127.0.0.1:9", tmp_path)
     with pytest.raises(ClusterError, match="--scheduler nowhere.json: no such scheduler file, and no address"):
@@ -130,13 +131,13 @@ def test_dask_that_is_not_installed_is_one_message(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("code_version", lambda parts: "other", "runs another version of emotrace: install this one"),
+        ("package_digest", lambda: "other", "runs another version of emotrace: install this one"),
         ("environment", lambda: {"versions": {"torch": "0.1"}}, r"has torch 2\.\S+, not 0.1"),
         ("python_version", lambda: "3.8", r"runs Python 3\.1\d, not 3.8"),
     ],
 )
 def test_workers_with_other_versions_are_refused(cluster, tmp_path, monkeypatch, name, value, words):
-    monkeypatch.setattr(study_site, name, value)
+    monkeypatch.setattr(engine_cluster, name, value)
     with pytest.raises(ClusterError, match=f"2 of 2 workers cannot be used; worker tcp://.* {words}"):
         ClusterWorkers(cluster.scheduler_address, tmp_path)
 
@@ -148,17 +149,17 @@ def test_workers_with_other_kernels_are_refused_and_told_how_to_start(cluster, t
 
 
 def test_workers_that_do_not_share_the_folder_are_refused(tmp_path):
-    site = study_site.make_site(tmp_path)
-    assert [words.split(" as ")[0] for words in study_site.complaints(site)] == [f"does not see {tmp_path}"]
-    site.probe.write_text("of another machine")
-    study_site.complaints.cache_clear()
-    assert study_site.complaints(site)
-    site.probe.write_text(site.content)
-    study_site.complaints.cache_clear()
-    assert study_site.complaints(site) == ()
+    wanted = own_environment(tmp_path)
+    assert [words.split(" as ")[0] for words in mismatches(wanted)] == [f"does not see {tmp_path}"]
+    wanted.probe.write_text("of another machine")
+    mismatches.cache_clear()
+    assert mismatches(wanted)
+    wanted.probe.write_text(wanted.content)
+    mismatches.cache_clear()
+    assert mismatches(wanted) == ()
 
 
 def test_workers_without_the_package_are_one_message():
     answers = {"tcp://a:1": ModuleNotFoundError("No module named 'emotrace'"), "tcp://b:1": ()}
     words = "1 of 2 workers cannot be used; worker tcp://a:1 cannot load emotrace (No module named 'emotrace')"
-    assert study_cluster._unfit(answers) == words
+    assert engine_cluster._unfit(answers) == words

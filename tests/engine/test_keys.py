@@ -1,35 +1,33 @@
 """Keys: what changes makes exactly the rows stale that use it, and what is added makes none stale."""
 
-import importlib
 import json
-import pkgutil
 import shutil
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_study import make_tiny, tiny_profile
+from traced import executed, import_everything
 
 from emotrace.anonymizer import ANONYMIZERS
-from emotrace.engine import code
 from emotrace.engine.code import reached
 from emotrace.engine.keys import Keys
 from emotrace.engine.runner import state_of
 from emotrace.evaluation import ASR, ASV, SER
-from emotrace.paths import PACKAGE, RESULTS
+from emotrace.paths import RESULTS
+from emotrace.pipeline import measures, pipeline
 from emotrace.pipeline.measures import Measure
 from emotrace.pipeline.pipeline import write_effect, write_measurement
-from emotrace.pipeline.rows import ALL_ROWS, ORIGINAL, Row, select_rows
-from emotrace.representation import STREAMS
+from emotrace.pipeline.rows import ALL_ROWS, ORIGINAL, select_rows
+from emotrace.representation import STREAMS, features, hubert
+from emotrace.representation.features import FeatureCache
 from emotrace.representation.spec import StreamSpec
 from emotrace.study.groups import GROUPS, with_effect
 from emotrace.study.profiles import Profile, phantom
 from emotrace.study.run import RowWork, works
 from emotrace.study.tasks import anonymising
-from emotrace.vocoder import VOCODERS
+from emotrace.vocoder import VOCODERS, universal
 
 PEAK = with_effect(ORIGINAL, "peak")
 QUIETER = with_effect(select_rows(["none-T6"])[0], "level-down")
@@ -50,7 +48,7 @@ USED_BY = {
     "rendering": NAMES - RECORDED,
     "stream hubert": HUBERT,
     "stream soft": SOFT,
-    "stream f0": HUBERT | SOFT - {"B4-IR"},
+    "stream f0": (HUBERT | SOFT) - {"B4-IR"},
     "stream ecapa": ECAPA,
     "stream gst": {"GST-orig-T12-soft"},
     "stream log-mel": SPECTROGRAMS | {"B3-IR"},
@@ -75,7 +73,6 @@ USED_BY = {
     "tables": NAMES,
 }
 """Every component of the rows, and the rows that use it."""
-USED_BY["stream f0"] = USED_BY["stream f0"] - {"B4-IR"}
 MODELS_USED_BY = {
     "hubert": HUBERT,
     "soft": SOFT,
@@ -150,8 +147,7 @@ def edit_code(components, monkeypatch):
 
 def test_the_tables_above_name_every_component_and_every_model(components, profile):
     assert set(USED_BY) == set(components)
-    used = {name for part in components.values() for name in part.get("weights", {}) if "/" not in name}
-    assert used == set(MODELS_USED_BY)
+    assert {name for work in works(profile, ROWS) for name in work.keys.models_of(work.row)} == set(MODELS_USED_BY)
 
 
 @pytest.mark.parametrize("name", [name for name in USED_BY if not name.startswith("codes ")])
@@ -182,7 +178,6 @@ def test_other_weights_make_the_rows_stale_that_use_them(profile, tmp_path, name
         (ASR, "pocketsphinx", "measure words-pocketsphinx"),
         (ASV, "ge2e", "measure speaker-ge2e"),
         (SER, "functionals", "measure emotion-functionals"),
-        (VOCODERS, "universal", "vocoder universal"),
         (VOCODERS, "two-stage", "vocoder two-stage"),
     ],
 )
@@ -346,102 +341,70 @@ class RecordingKeys(Keys):
         self.things.update(things)
         return super().code(*things)
 
-    def reach(self, look: Callable[[], object]) -> set[str]:
-        """The definitions that stand in the keys that ``look`` asks for."""
-        self.things = set()
-        look()
-        return set(reached(*self.things))
 
-
-@pytest.fixture(scope="module")
-def everything_imported() -> None:
-    """What is imported later would be traced as if it had been called."""
-    for folder in ("corpus", "representation", "anonymizer", "vocoder", "evaluation", "pipeline"):
-        package = importlib.import_module(f"emotrace.{folder}")
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
-
-
-def executed(call: Callable[[], object]) -> set[str]:
-    """The definitions of emotrace, "module:name" each, that a call runs through."""
-    found = set()
-
-    def note(frame, event, _):
-        code = frame.f_code
-        if event == "call" and code.co_filename.startswith(str(PACKAGE)) and code.co_name != "<module>":
-            found.add(f"{frame.f_globals['__name__']}:{code.co_qualname.partition('.')[0]}")
-
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-    return {place for place in found if place.partition(":")[0] not in code._IDENTIFIED}
+@pytest.fixture
+def keys(profile, tmp_path) -> RecordingKeys:
+    import_everything()
+    return RecordingKeys(replace(profile, work=tmp_path))
 
 
 @pytest.fixture
-def forgotten() -> Iterator[None]:
-    """Models are loaded anew."""
-    from emotrace.pipeline import measures, pipeline
-    from emotrace.representation import features, hubert
-    from emotrace.vocoder import universal
-
-    for cached in (
-        pipeline._stream,
-        pipeline._anonymizer,
-        pipeline._vocoder,
-        pipeline._codebook,
-        measures.recogniser,
-        features._waveform,
-        hubert.load_hubert,
-        universal.load_universal,
-    ):
+def forgotten() -> None:
+    """Models and audio are loaded anew, so that what loads them is seen."""
+    caches = (pipeline._stream, pipeline._anonymizer, pipeline._vocoder, pipeline._codebook)
+    for cached in (*caches, measures.recogniser, features._waveform, hubert.load_hubert, universal.load_universal):
         cached.cache_clear()
-    yield
 
 
-@pytest.mark.parametrize(
-    "name", ["ECAPA-anon-T6", "GST-orig-T12-soft", "B3-IR", "B4-IR", "B5-IR", "unified-log-mel", "official-control"]
-)
-def test_all_that_renders_an_utterance_stands_in_the_key_of_its_audio(
-    profile, tmp_path, everything_imported, forgotten, name
-):
-    keys, row, path = RecordingKeys(replace(profile, work=tmp_path)), select_rows([name])[0], profile.corpora[0].path
-    rendering = keys.rendering(row, "emotional", path)
-    task = anonymising(keys, row, rendering, path)[0]
+@pytest.mark.parametrize("name", ["ECAPA-anon-T6", "B3-IR", "unified-log-mel"])
+def test_all_that_renders_an_utterance_stands_in_the_key_of_its_audio(keys, profile, forgotten, name):
+    row, path = select_rows([name])[0], profile.corpora[0].path
+    task = anonymising(keys, row, keys.rendering(row, "emotional", path), path)[0]
     ran = executed(lambda: task.function(task.output, *task.arguments))
-    assert ran - keys.reach(lambda: keys.making(row)) == set()
+    keys.making(row)
+    assert sorted(ran - set(reached(*keys.things))) == []
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_all_that_computes_a_stream_stands_in_the_key_of_its_file(
-    profile, tmp_path, everything_imported, forgotten, name
-):
-    keys, path = RecordingKeys(replace(profile, work=tmp_path)), profile.corpora[0].path
-    spec = StreamSpec(name, 6 if name == "hubert" else None)
-    row = Row("toy", replace(select_rows(["none-T6"])[0].ir, speaker="ecapa"), "two-stage")
-    from emotrace.pipeline.pipeline import Parts
-
-    classes = ((f"stream {name}", STREAMS.find(name)),)
-    parts = Parts(row, keys.models, profile.selection, tmp_path, ((spec, keys.stream(spec, path)),), "cpu", classes)
-    utterance = keys.data(path).utterances[0]
-    ran = executed(lambda: parts.features.get(utterance, spec)) - {"emotrace.pipeline.pipeline:Parts"}
-    assert ran - keys.reach(lambda: Keys.stream(keys, spec, path)) == set()
+def test_all_that_computes_a_stream_stands_in_the_key_of_its_file(keys, profile, forgotten, tmp_path, name):
+    path, spec = profile.corpora[0].path, StreamSpec(name, 6 if name == "hubert" else None)
+    word = keys.stream(spec, path)
+    cache = FeatureCache(tmp_path, {spec: word}, lambda spec: STREAMS.find(name).load(keys.models, spec.layer))
+    ran = executed(lambda: cache.get(keys.data(path).utterances[0], spec))
+    assert sorted(ran - set(reached(*keys.things))) == []
 
 
-def test_all_that_measures_an_utterance_stands_in_the_key_of_the_measurement(
-    profile, tmp_path, everything_imported, forgotten
-):
-    keys = RecordingKeys(profile)
+class MadeUpFeatures:
+    """The features of an utterance for an anonymizer."""
+
+    def __init__(self, utterance):
+        self.utterance = utterance
+
+    def __getitem__(self, stream):
+        return torch.ones(192)
+
+
+@pytest.mark.parametrize("name", ANONYMIZERS)
+def test_all_that_replaces_a_speaker_stands_in_the_key_of_the_audio(keys, profile, name):
+    utterance, kind = keys.data(profile.corpora[0].path).utterances[0], ANONYMIZERS.find(name)
+    ran = executed(lambda: kind.load(keys.models, profile.selection)(MadeUpFeatures(utterance)))
+    assert sorted(ran - set(reached(kind))) == []
+
+
+@pytest.mark.parametrize("name", ["words-pocketsphinx", "speaker-ge2e", "emotion-functionals", "acoustics"])
+def test_all_that_measures_an_utterance_stands_in_the_key_of_the_measurement(keys, profile, forgotten, tmp_path, name):
+    taken = next(one for one in profile.recognisers.measurements() if str(one) == name)
     utterance = next(one for one in keys.data(profile.corpora[0].path) if one.emotion == "neu")
-    for taken in (*profile.recognisers.measurements(), profile.recognisers.emotion("egemaps")):
-        ran = executed(lambda: write_measurement(tmp_path / f"{taken}.json", utterance, taken, utterance.path, "cpu"))
-        assert ran - keys.reach(lambda: keys.measurement(taken)) == set(), str(taken)
+    if taken.backend:
+        taken.backend.make()  # its libraries are imported before the call that is traced
+    ran = executed(lambda: write_measurement(tmp_path / "m.json", utterance, taken, utterance.path, "cpu"))
+    keys.measurement(taken)
+    assert sorted(ran - set(reached(*keys.things))) == []
 
 
 @pytest.mark.parametrize("row", [PEAK, QUIETER], ids=lambda row: row.name)
-def test_all_that_an_effect_does_stands_in_the_key_of_its_audio(profile, tmp_path, everything_imported, row):
-    keys = RecordingKeys(profile)
+def test_all_that_an_effect_does_stands_in_the_key_of_its_audio(keys, profile, tmp_path, row):
     utterance = keys.data(profile.corpora[0].path).utterances[0]
     ran = executed(lambda: write_effect(tmp_path / "changed.flac", utterance, row.effect, utterance.path))
-    assert ran - keys.reach(lambda: keys.making(row)) == set()
+    keys.making(row)
+    assert sorted(ran - set(reached(*keys.things))) == []

@@ -11,22 +11,36 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from small_tasks import square_tasks, write_environment
-from tiny_study import ROWS, make_tiny, tiny_layout
+from tiny_study import ROWS, make_tiny, tiny_profile
+from traced import executed, import_everything
 
+from emotrace.anonymizer.draws import Selection
 from emotrace.corpus.audio import load_audio, peak_normalise
-from emotrace.models import ModelError
-from emotrace.pipeline.results import RECOGNISED
-from emotrace.study.groups import with_effect
-from emotrace.study.layout import Layout
-from emotrace.pipeline.measures import measure_keys
-from emotrace.study.profiles import Backends, Measure, ProfileError, Selection
+from emotrace.engine.code import reached
+from emotrace.engine.keys import TABLES as TABLE_CODE
 from emotrace.engine.provenance import CodeChangedError
-from emotrace.pipeline.rows import select_rows
-from emotrace.study.runner import FILES, read_provenance, row_state, run_rows, running
+from emotrace.engine.runner import RunError, State, running, state_of
 from emotrace.engine.workers import KERNELS, PORTABLE, THREAD_VARIABLES, LocalWorkers, Task, TaskError
+from emotrace.evaluation import SER
+from emotrace.pipeline.results import (
+    TRIALS,
+    emotion_columns,
+    joined,
+    trial_lines,
+    utterance_lines,
+    utterance_schema,
+    write_parquet,
+)
+from emotrace.pipeline.rows import Row, select_rows
+from emotrace.study.groups import with_effect
+from emotrace.study.profiles import Profile
+from emotrace.study.run import TABLES, RowWork, read_provenance, run_rows
+from emotrace.weights import ModelError
 
+FIXTURES, SOURCE = Path(__file__).parents[1] / "fixtures", Path(__file__).parents[2] / "src"
 ORIGINAL, ANONYMISED = ROWS
 
 
@@ -62,15 +76,16 @@ def test_workers_compute_with_the_kernels_asked_for_and_one_thread(tmp_path):
 
 def test_workers_do_not_outlive_a_killed_run(tmp_path):
     code = (
-        "import sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path; from test_runner import *\n"
+        "import sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path\n"
+        "from small_tasks import square_tasks; from emotrace.engine.workers import LocalWorkers\n"
         "if __name__ == '__main__':\n"
         "    with LocalWorkers(2) as workers:\n"
         "        workers.run(square_tasks(Path(sys.argv[1]), range(20, 2000)), 'squares')\n"
     )
     script = tmp_path / "script.py"
     script.write_text(code)
-    folders = [str(Path(__file__).parents[1] / "fixtures"), str(Path(__file__).parents[2] / "src")]
-    process = subprocess.Popen([sys.executable, str(script), str(tmp_path), *folders], stderr=subprocess.DEVNULL)
+    command = [sys.executable, str(script), str(tmp_path), str(FIXTURES), str(SOURCE)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     _wait_until(lambda: len(list(tmp_path.glob("*.txt"))) >= 4, process)
     workers = _children(process.pid)
     process.kill()
@@ -85,16 +100,24 @@ def shared(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(shared, tmp_path_factory) -> Layout:
+def finished(shared, tmp_path_factory) -> Profile:
     """An uninterrupted run by a single worker."""
-    layout = tiny_layout(shared, tmp_path_factory.mktemp("finished"))
-    assert run_rows(layout, ROWS, jobs=1) == ["original", "ECAPA-anon-T6"]
-    return layout
+    profile = tiny_profile(shared, tmp_path_factory.mktemp("finished"))
+    assert run_rows(profile, ROWS, jobs=1) == ["original", "ECAPA-anon-T6"]
+    return profile
+
+
+def results(profile: Profile, row: Row) -> Path:
+    return RowWork(profile, row).folder
+
+
+def state(profile: Profile, row: Row) -> State:
+    return state_of(RowWork(profile, row))
 
 
 def test_a_run_killed_at_any_moment_ends_with_the_same_bytes(shared, finished, tmp_path):
-    command = [sys.executable, str(Path(__file__).parents[1] / "fixtures" / "tiny_study.py"), str(shared), str(tmp_path)]
-    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    command = [sys.executable, str(FIXTURES / "tiny_study.py"), str(shared), str(tmp_path)]
+    path = {**os.environ, "PYTHONPATH": str(SOURCE)}
     for files in (5, 60):
         process = subprocess.Popen(command, env=path, stderr=subprocess.DEVNULL)
         _wait_until(
@@ -105,100 +128,95 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_bytes(shared, finished, t
         assert not list((tmp_path / "results").rglob("provenance.json")) or files > 5
     subprocess.run(command, env=path, check=True, stderr=subprocess.DEVNULL)
     names = sorted(str(path.relative_to(tmp_path / "results")) for path in (tmp_path / "results").rglob("*.parquet"))
-    assert names == sorted(f"{row.name}/{name}" for row in ROWS for name in FILES if name.endswith("parquet"))
+    assert names == sorted(f"{row.name}/{name}" for row in ROWS for name in TABLES)
     for name in names:
-        assert (tmp_path / "results" / name).read_bytes() == (finished.profile.results / name).read_bytes(), name
+        assert (tmp_path / "results" / name).read_bytes() == (finished.results / name).read_bytes(), name
 
 
 def test_results_have_every_utterance_and_every_attacker(finished):
-    folder = finished.results(ANONYMISED)
-    utterances, trials = (pd.read_parquet(folder / name) for name in FILES[:2])
+    utterances, trials = (pd.read_parquet(results(finished, ANONYMISED) / name) for name in TABLES)
     assert len(utterances) == 16 and utterances["utterance"].is_monotonic_increasing
-    for column in (*RECOGNISED, "centroid_hz", "loudness_lufs", "fold"):
+    for column in (*emotion_columns(finished.recognisers), "centroid_hz", "loudness_lufs", "fold"):
         assert utterances[column].notna().all(), column
     assert set(trials["attacker"]) == {"ignorant", "lazy-informed"} and len(trials) == 2 * 8
-    assert set(pd.read_parquet(finished.results(ORIGINAL) / "trials.parquet")["attacker"]) == {"original"}
-    assert set(pd.read_parquet(finished.results(ORIGINAL) / "utterances.parquet")["corpus"]) == {"emotional", "f0"}
+    utterances, trials = (pd.read_parquet(results(finished, ORIGINAL) / name) for name in TABLES)
+    assert set(trials["attacker"]) == {"original"}
+    assert set(utterances["corpus"]) == {"emotional", "f0"}
 
 
 def test_the_lazy_informed_attacker_enrols_a_separate_invocation(finished):
-    version = finished.version(ANONYMISED, finished.corpora(ANONYMISED)[0])
-    assert set(version.enrolment) == set(version.original.enrolment)
-    name = version.original.enrolment[0]
-    assert version.enrolment[name].read_bytes() != version.audio[name].read_bytes()
+    work = RowWork(finished, ANONYMISED)
+    rendering = work.rendering(work.corpora[0])
+    assert set(rendering.enrolment) == set(rendering.data.enrolment)
+    name = rendering.data.enrolment[0]
+    assert rendering.enrolment[name].read_bytes() != rendering.audio[name].read_bytes()
 
 
 def test_finished_rows_are_done_and_not_run_again(finished):
-    assert [row_state(finished, row).state for row in ROWS] == ["done", "done"]
+    assert [state(finished, row).state for row in ROWS] == ["done", "done"]
     assert run_rows(finished, ROWS) == []
 
 
 def test_provenance_says_what_a_result_depends_on(finished):
     recorded = read_provenance(finished, ANONYMISED)
-    assert recorded["identity"]["selection"] == {"level": "utterance", "n_farthest": 10, "n_random": 5, "seed": "2020"}
-    assert set(recorded["identity"]["models"]) == {"hubert", "ecapa", "pool", "acoustic-ECAPA-T6"}
+    assert (recorded["row"], recorded["profile"], recorded["seed"]) == ("ECAPA-anon-T6", "tiny", 0)
+    identity = recorded["identity"]
+    assert identity["selection"] == {"level": "utterance", "n_farthest": 10, "n_random": 5, "seed": "2020"}
+    weights = {name for part in identity["components"].values() for name in part.get("weights", {})}
+    models = {name for name in weights if not name.startswith("/")}
+    assert models == {"hubert", "ecapa", "pool", "acoustic-ECAPA-T6"} < weights
+    assert all(part.get("code") or part.get("weights") for part in identity["components"].values())
     assert recorded["attackers"] == ["ignorant", "lazy-informed"]
     assert recorded["environment"]["versions"]["torch"]
 
 
 def test_a_row_is_stale_for_the_reason_that_changed(finished, monkeypatch):
-    other = replace(finished.profile, selection=Selection(n_farthest=10, n_random=4))
-    layout = Layout(other, models=finished.models.folder)
-    assert row_state(layout, ANONYMISED).reasons == ("selection",)
-    assert row_state(layout, ORIGINAL).state == "done"
-    monkeypatch.setattr("emotrace.study.layout.code_version", lambda parts: "other")
-    edited = Layout(finished.profile, models=finished.models.folder)
-    assert row_state(edited, ANONYMISED).reasons == ("evaluation_code", "synthesis_code")
-    assert row_state(edited, ORIGINAL).reasons == ("evaluation_code",)
+    other = replace(finished, selection=Selection(n_farthest=10, n_random=4))
+    assert state(other, ANONYMISED).reasons == ("selection: n_random",)
+    assert state(other, ORIGINAL).state == "done"
+    work = RowWork(finished, ANONYMISED)
+    components = work.identity()["components"]
+    monkeypatch.setattr("emotrace.engine.keys.code_digest", lambda *things: "other")
+    assert set(state(finished, ANONYMISED).reasons) == {
+        f"components: {name}: code" for name, part in components.items() if "code" in part
+    }
+    assert not [reason for reason in state(finished, ORIGINAL).reasons if "stream" in reason or "vocoder" in reason]
     with pytest.raises(CodeChangedError, match="repeat the command"):
-        finished.require_unchanged_code()
-
-
-def test_a_changed_measure_is_taken_anew_and_nothing_else(finished, monkeypatch):
-    corpus = finished.corpora(ANONYMISED)[0]
-    keys = measure_keys(finished.backends)
-    monkeypatch.setattr("emotrace.study.layout.measure_keys", lambda _: keys | {Measure.EMOTION: "other"})
-    layout = Layout(finished.profile, models=finished.models.folder)
-    before, after = finished.version(ANONYMISED, corpus), layout.version(ANONYMISED, corpus)
-    assert after.audio == before.audio
-    name = before.original.utterances[0].id
-    moved = [measure for measure in Measure if after.file(measure, name) != before.file(measure, name)]
-    assert moved == [Measure.EMOTION]
-
-
-def test_the_key_of_a_measure_names_the_code_and_the_back_end():
-    default, other = measure_keys(Backends()), measure_keys(Backends(asr="another"))
-    assert len(set(default.values())) == len(Measure)
-    assert {measure for measure in Measure if default[measure] != other[measure]} == {Measure.WORDS}
+        work.require_unchanged_code()
 
 
 def test_recorded_results_are_judged_without_the_data(finished, tmp_path):
-    gone = replace(finished.profile.corpora[0], path=tmp_path / "gone")
-    profile = replace(finished.profile, corpora=(gone, *finished.profile.corpora[1:]))
-    layout = Layout(profile, models=finished.models.folder)
+    gone = replace(finished.corpora[0], path=tmp_path / "gone")
+    profile = replace(finished, corpora=(gone, *finished.corpora[1:]))
     assert not profile.has_data()
-    assert row_state(layout, ANONYMISED).state == "done"
-    assert row_state(layout, select_rows(["none-T1"])[0]).state == "missing"
-    with pytest.raises(ProfileError, match="the data is not there"):
-        run_rows(layout, select_rows(["none-T1"]))
+    assert state(profile, ANONYMISED).state == "done"
+    assert state(profile, select_rows(["none-T1"])[0]).state == "missing"
+    with pytest.raises(RunError, match="the data is not there"):
+        run_rows(profile, select_rows(["none-T1"]))
 
 
 def test_recorded_results_are_judged_without_a_model_that_is_not_there(finished, tmp_path):
-    for name in finished.models.names():
-        if name != ANONYMISED.vocoder:
-            (tmp_path / name).symlink_to(finished.models.path(name))
-    assert row_state(Layout(finished.profile, models=tmp_path), ANONYMISED).state == "done"
-    (tmp_path / ANONYMISED.vocoder).symlink_to(finished.models.path("acoustic-none-T6"))
-    assert row_state(Layout(finished.profile, models=tmp_path), ANONYMISED).reasons == ("models",)
+    vocoder = f"acoustic-{ANONYMISED.decoder}"
+    for model in finished.models.iterdir():
+        if model.name != vocoder:
+            (tmp_path / model.name).symlink_to(model)
+    profile = replace(finished, models=tmp_path)
+    assert state(profile, ANONYMISED).state == "done"
+    (tmp_path / vocoder).symlink_to(finished.models / "acoustic-none-T6")
+    reasons = state(profile, ANONYMISED).reasons
+    assert reasons == (f"components: vocoder two-stage: weights: {vocoder}",)
 
 
 def test_other_kernels_are_another_result_in_another_place(finished):
-    portable = Layout(replace(finished.profile, kernels=PORTABLE), models=finished.models.folder)
-    assert "kernels" not in finished.identity(ANONYMISED), "records of native kernels stay valid"
-    assert row_state(portable, ANONYMISED).reasons == row_state(portable, ORIGINAL).reasons == ("kernels",)
-    for corpus in finished.corpora(ANONYMISED):
-        assert portable.studio(ANONYMISED, corpus).key != finished.studio(ANONYMISED, corpus).key
-        assert portable.version(ANONYMISED, corpus).folder != finished.version(ANONYMISED, corpus).folder
+    portable = replace(finished, kernels=PORTABLE)
+    assert state(portable, ANONYMISED).reasons == state(portable, ORIGINAL).reasons == ("kernels",)
+    one, other = (RowWork(profile, ANONYMISED) for profile in (finished, portable))
+    for corpus in one.corpora:
+        streams = [work.keys.streams(ANONYMISED, corpus.path) for work in (one, other)]
+        assert all(streams[0][spec] != streams[1][spec] for spec in streams[0])
+        renderings = [work.rendering(corpus) for work in (one, other)]
+        assert renderings[0].folder != renderings[1].folder
+        assert all(renderings[0].keys[taken] != renderings[1].keys[taken] for taken in renderings[0].keys)
 
 
 def test_an_unreachable_scheduler_is_an_error_even_where_nothing_is_left_to_run(finished):
@@ -208,10 +226,11 @@ def test_an_unreachable_scheduler_is_an_error_even_where_nothing_is_left_to_run(
 
 
 def test_another_seed_is_another_result_for_anonymised_rows_alone(finished):
-    other = Layout(finished.profile, seed=1, models=finished.models.folder)
-    assert other.results(ORIGINAL) == finished.results(ORIGINAL)
-    assert other.results(ANONYMISED) != finished.results(ANONYMISED)
-    assert row_state(other, ORIGINAL).state == "done" and row_state(other, ANONYMISED).state == "missing"
+    other = replace(finished, seed=1)
+    assert results(other, ORIGINAL) == results(finished, ORIGINAL)
+    assert results(other, ANONYMISED) != results(finished, ANONYMISED)
+    assert state(other, ORIGINAL).state == "done"
+    assert state(other, ANONYMISED).state in ("missing", "partial"), "the originals that all rows share are measured"
 
 
 def test_a_missing_model_is_named_before_anything_is_started(finished):
@@ -223,28 +242,43 @@ def test_an_effect_changes_the_finished_audio_and_leaves_the_words_out(finished)
     rows = [with_effect(row, "peak") for row in ROWS]
     assert run_rows(finished, rows, jobs=1) == ["original~peak", "ECAPA-anon-T6~peak"]
     for row in rows:
-        lines = pd.read_parquet(finished.results(row) / "utterances.parquet")
-        assert set(lines["corpus"]) == {"emotional"} and lines["words"].isna().all() and lines["ser"].notna().all()
-        corpus = finished.corpora(row)[0]
-        before, after = finished.version(row.before, corpus), finished.version(row, corpus)
+        lines = pd.read_parquet(results(finished, row) / "utterances.parquet")
+        assert set(lines["corpus"]) == {"emotional"} and lines["words"].isna().all()
+        assert lines["emotion_functionals"].notna().all()
+        work = RowWork(finished, row)
+        before, after = (work.rendering(work.corpora[0], version) for version in (row.before, row))
         for name in before.audio:
             expected = peak_normalise(load_audio(before.audio[name]))
             np.testing.assert_allclose(load_audio(after.audio[name]), expected, rtol=0, atol=2**-15)
-    trials = pd.read_parquet(finished.results(rows[1]) / "trials.parquet")
+    trials = pd.read_parquet(results(finished, rows[1]) / "trials.parquet")
     assert set(trials["attacker"]) == {"ignorant", "lazy-informed"}
 
 
 def test_a_second_run_of_a_profile_is_refused_while_one_is_at_work(finished):
-    with running(finished, 1), pytest.raises(ProfileError, match="another run is at work"):
-        with running(finished, 1):
+    with running(finished.work, 1), pytest.raises(RunError, match="another run is at work"):
+        with running(finished.work, 1):
             pass
 
 
 def test_parquet_files_know_nothing_of_the_time_or_the_machine(finished):
-    import pyarrow.parquet as pq
+    assert pq.read_schema(results(finished, ORIGINAL) / "utterances.parquet").metadata is None
+    assert "recorded" in json.loads((results(finished, ORIGINAL) / "provenance.json").read_text())
 
-    assert pq.read_schema(finished.results(ORIGINAL) / "utterances.parquet").metadata is None
-    assert "recorded" in json.loads((finished.results(ORIGINAL) / "provenance.json").read_text())
+
+def test_all_that_makes_the_tables_stands_in_the_identity_of_the_row(finished, tmp_path):
+    import_everything()
+    work, recognisers = RowWork(finished, ANONYMISED), finished.recognisers
+    made, original = (work.rendering(work.corpora[0], row) for row in (ANONYMISED, ORIGINAL))
+
+    def make_tables() -> None:
+        utterances = joined([utterance_lines(made, original, None, recognisers)])
+        write_parquet(tmp_path / TABLES[0], utterances, utterance_schema(recognisers))
+        write_parquet(tmp_path / TABLES[1], joined([trial_lines(made, original, recognisers)]), TRIALS)
+
+    ran = executed(make_tables)
+    assert sorted(ran - set(reached(*TABLE_CODE, *map(SER.find, recognisers.ser)))) == []
+    for name in TABLES:
+        assert (tmp_path / name).read_bytes() == (work.folder / name).read_bytes(), name
 
 
 def _wait_until(condition, process: subprocess.Popen | None = None) -> None:

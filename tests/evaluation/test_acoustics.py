@@ -9,8 +9,12 @@ from scipy import stats
 from speech import SHARED, needs_real_speech, phantom_speech
 
 from emotrace.corpus.audio import AudioError, load_audio, to_pcm16
+from emotrace.evaluation import ACOUSTICS
 from emotrace.evaluation.acoustics import (
+    ACOUSTIC_FEATURES,
+    AcousticFeature,
     AcousticsError,
+    Speech,
     acoustic_features,
     amplitude_kurtosis,
     f0_range,
@@ -223,3 +227,19 @@ def test_histograms_count_every_speech_frame_and_keep_the_median():
 
 def test_what_lies_beyond_the_edges_counts_in_the_outermost_bins_and_nan_nowhere():
     assert histogram(np.array([0.1, 2.5, 99.0, np.nan]), np.array([1.0, 2.0, 3.0, 4.0])) == [1, 1, 1]
+
+
+def test_the_study_takes_registered_features_and_each_is_its_function_of_the_speech_frames():
+    waveform, mask = phantom_speech(), oracle_mask(phantom_speech())
+    found, speech = acoustic_features(waveform, mask), Speech(waveform, mask)
+    assert set(ACOUSTICS) <= set(ACOUSTIC_FEATURES) <= set(found)
+    assert all(found[name] == feature.function(speech) for name, feature in ACOUSTIC_FEATURES.items())
+    assert len({feature.label for feature in ACOUSTIC_FEATURES.values()}) == len(ACOUSTIC_FEATURES)
+
+
+def test_another_feature_is_a_function_and_its_name(monkeypatch):
+    loudest = AcousticFeature("", "largest sample", lambda speech: float(np.abs(speech.waveform).max()))
+    monkeypatch.setitem(ACOUSTIC_FEATURES, "loudest", loudest)
+    waveform, mask = phantom_speech(), oracle_mask(phantom_speech())
+    assert acoustic_features(waveform, mask)["loudest"] == pytest.approx(np.abs(waveform).max())
+    assert "loudest" not in acoustic_features(waveform, mask, {"kurtosis": ACOUSTIC_FEATURES["kurtosis"]})

@@ -11,8 +11,8 @@ from speech import phantom_speech
 from emotrace.corpus.audio import load_audio, save_audio
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.evaluation import ASR, ASV, SER
-from emotrace.evaluation.acoustics import acoustic_features, oracle_mask
-from emotrace.pipeline.measures import Measure, Measurement, Recognisers, Rendering, measure
+from emotrace.evaluation.acoustics import ACOUSTIC_FEATURES, AcousticFeature, acoustic_features, oracle_mask
+from emotrace.pipeline.measures import Measure, Recognisers, Rendering, measure
 from emotrace.pipeline.pipeline import write_measurement
 
 
@@ -71,7 +71,7 @@ def test_each_measurement_is_taken_once():
     ]
     another_verifier = Recognisers(asv="made-up").measurements({Measure.SPEAKER, Measure.EMOTION})
     assert [str(taken) for taken in another_verifier] == ["speaker-made-up", "emotion-functionals", "speaker-ge2e"]
-    assert Recognisers().measurements({Measure.ACOUSTICS}) == (Measurement(Measure.ACOUSTICS),)
+    assert Recognisers().measurements({Measure.ACOUSTICS}) == (Recognisers().acoustic,)
     assert Recognisers().measurements(()) == ()
 
 
@@ -98,16 +98,29 @@ def test_a_measurement_is_what_its_recogniser_says_of_the_audio(utterance, tmp_p
 def test_acoustics_are_measured_on_the_speech_frames_of_the_recording(utterance, tmp_path):
     quiet = tmp_path / "quiet.flac"
     save_audio(quiet, 0.1 * phantom_speech())
-    found = measure(utterance, Measurement(Measure.ACOUSTICS), quiet, "cpu")
+    found = measure(utterance, Recognisers().acoustic, quiet, "cpu")
     expected = acoustic_features(load_audio(quiet), oracle_mask(load_audio(utterance.path)))
     assert found == {name: None if np.isnan(value).any() else value for name, value in expected.items()}
 
 
 def test_an_acoustic_feature_that_does_not_exist_is_none(utterance, monkeypatch):
     monkeypatch.setattr("emotrace.evaluation.acoustics.yaapt_f0", lambda waveform: torch.zeros(len(waveform) // 160))
-    found = measure(utterance, Measurement(Measure.ACOUSTICS), utterance.path, "cpu")
+    found = measure(utterance, Recognisers().acoustic, utterance.path, "cpu")
     assert found["f0_mean_hz"] is None and found["f0_range_st"] is None and found["f0_voiced"] == 0
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_acoustic_features_are_those_that_are_named(utterance, monkeypatch):
+    seconds = AcousticFeature("s", "duration", lambda speech: len(speech.waveform) / 16_000)
+    monkeypatch.setitem(ACOUSTIC_FEATURES, "seconds", seconds)
+    taken = Recognisers(acoustics=("seconds", "kurtosis")).acoustic
+    monkeypatch.delitem(ACOUSTIC_FEATURES, "seconds")  # as in a worker, which does not know what the caller registers
+    found = measure(utterance, taken, utterance.path, "cpu")
+    assert found["seconds"] == len(phantom_speech()) / 16_000
+    histograms = {"centroid_histogram", "kurtosis_histogram"}
+    assert set(found) == {"seconds", "kurtosis", "speech_frames", "f0_voiced"} | histograms
+    with pytest.raises(ValueError, match="unknown acoustic feature 'colour'; there are: centroid_hz"):
+        _ = Recognisers(acoustics=("colour",)).acoustic
 
 
 def test_a_trained_recogniser_needs_the_fold_that_it_has_not_learned_from(utterance):

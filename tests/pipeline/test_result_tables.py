@@ -100,12 +100,12 @@ def test_every_recogniser_and_seed_has_a_column_of_the_results():
         "emotion_ge2e_seed1",
         "emotion_ge2e_seed2",
     )
-    for recognisers in (Recognisers(), RECOGNISERS, Recognisers(ser=("egemaps",)), Recognisers(ser=())):
+    for recognisers in (Recognisers(), RECOGNISERS, Recognisers(ser=("egemaps",)), Recognisers(ser=(), acoustics=())):
         columns = emotion_columns(recognisers)
         assert len(columns) == len(SEEDS) * len(recognisers.ser)
         names = utterance_schema(recognisers).names
         assert set(columns) == {name for name in names if name.startswith("emotion_")}
-        assert len(names) == len(set(names))
+        assert len(names) == len(set(names)) and set(recognisers.acoustics) <= set(names)
 
 
 def test_seeds_of_recognisers_that_learn_from_other_speakers(tmp_path):
@@ -173,7 +173,7 @@ def measured(tmp_path) -> Rendering:
         "centroid_histogram": [3, 4],
         "kurtosis_histogram": [7],
     }
-    write(rendering, Measurement(Measure.ACOUSTICS), {"u1": acoustics, "u2": acoustics | {"speech_frames": 8}})
+    write(rendering, RECOGNISERS.acoustic, {"u1": acoustics, "u2": acoustics | {"speech_frames": 8}})
     return replace(rendering, audio={utterance.id: utterance.path for utterance in utterances})
 
 

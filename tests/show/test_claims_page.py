@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_tables import Results, trial_lines, utterance_lines
+from frames import results, trial_lines, utterance_lines
 
-from emotrace.show import claims_page
 from emotrace.analysis.claims import CLAIMS, CONTRADICTED, NOT_MEASURED, ROWS_MISSING, UNDECIDED
 from emotrace.pipeline.rows import select_rows
+from emotrace.show import claims_page
+from emotrace.show.pages import SPEECH, recorded_study
+from emotrace.study.results import Results
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -21,9 +23,8 @@ def complete() -> Results:
     rows = tuple(row.name for row in select_rows() if not row.name.endswith("-IR"))
     called = {"ECAPA-anon-T12-soft": {"sad": "ang"}}
     lines = [line for row in rows for line in utterance_lines(row, called.get(row, {}), 1)]
-    trials = pd.DataFrame(trial_lines("original", "original", 2.0))
     utterances = pd.DataFrame(lines).assign(loudness_lufs=-20.0)
-    return Results(utterances, trials, rows, n_bootstrap=50)
+    return results(utterances, trial_lines("original", "original", 2.0), n_bootstrap=50)
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +34,18 @@ def table(complete) -> pd.DataFrame:
 
 
 def test_both_profiles_stand_beside_the_papers_value(table):
-    sad = table.set_index(["claim", "test"]).loc[("C2", "recall of sad")]
-    assert sad[["scale", "phantom", "reported"]].tolist() == pytest.approx([-20, -20, 3.42 - 72.58])
-    assert sad["scale_low"] <= -20 <= sad["scale_high"]
-    assert len(table) == sum(len(claim.tests) for claim in CLAIMS)
+    sad = table[table["test"] == "recall of sad"].set_index(["claim", "profile"]).loc["C2"]
+    assert sad.loc[["scale", "phantom"], "estimate"].tolist() == [-20, -20]
+    assert sad["reported"].tolist() == pytest.approx([3.42 - 72.58] * 3)
+    assert sad.at["scale", "low"] <= -20 <= sad.at["scale", "high"]
+    assert table.groupby("profile").size().tolist() == [sum(len(claim.tests) for claim in CLAIMS)] * 3
 
 
 def test_missing_rows_and_measurements_are_said(table):
-    verdicts = table.groupby("claim")[["scale_verdict", "phantom_verdict", "none_verdict"]].agg(set)
-    assert verdicts.at["C1", "phantom_verdict"] == {ROWS_MISSING}
-    assert verdicts.at["C11", "scale_verdict"] == {NOT_MEASURED}
-    assert set().union(*verdicts["none_verdict"]) == {ROWS_MISSING}
+    verdicts = table.groupby(["claim", "profile"])["verdict"].agg(set)
+    assert verdicts["C1", "phantom"] == {ROWS_MISSING}
+    assert verdicts["C11", "scale"] == {NOT_MEASURED}
+    assert set().union(*verdicts.xs("none", level="profile")) == {ROWS_MISSING}
     shown = claims_page.overview(table).data.set_index("claim")
     assert shown.at["C9", "scale"] == NOT_MEASURED and shown.at["C9", "phantom"] == ROWS_MISSING
     assert shown.at["C5", "scale"] == UNDECIDED
@@ -74,7 +76,6 @@ def test_every_claim_links_to_a_section_that_exists():
 
 def test_what_is_recorded_is_opened_and_nothing_else_is_run(monkeypatch):
     monkeypatch.setattr("emotrace.study.study.run_rows", lambda *_, **__: pytest.fail("a row was run"))
-    studies = claims_page.open_recorded(20)
-    assert set(studies) == {"scale", "phantom"}
+    studies = {profile: recorded_study(profile, n_bootstrap=20) for profile in SPEECH}
     shown = claims_page.states(studies).data
     assert len(shown) == sum(len(study.rows) for study in studies.values() if study is not None)

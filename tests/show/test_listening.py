@@ -1,4 +1,4 @@
-"""The listening room: which utterances, whose audio, what their tracks are, and what the page refers to."""
+"""The listening page: which utterances, whose audio, and what the page refers to."""
 
 import importlib.util
 from dataclasses import replace
@@ -9,16 +9,17 @@ import pandas as pd
 import pytest
 from stand_in import SPEAKERS, make_corpus
 from tiny_models import make_models
-from tiny_study import tiny_layout
+from tiny_study import tiny_profile
 
-from emotrace.show.listening import clips as listening
-from emotrace.show.listening import page as listening_page
 from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
-from emotrace.show.listening.clips import choose, open_room
-from emotrace.study.layout import Layout
+from emotrace.engine.runner import running
+from emotrace.show.listening import clips as listening
+from emotrace.show.listening import page as listening_page
+from emotrace.show.listening.clips import choose, open_listening_page
 from emotrace.study.profiles import get_profile, scale
-from emotrace.study.runner import running
+from emotrace.study.run import works
+from emotrace.study.tasks import anonymising
 
 ROW = "ECAPA-anon-T6"
 
@@ -43,7 +44,7 @@ def data(*names_and_texts: tuple[str, str], enrolment: tuple[str, ...] = ()) -> 
 ALL = [(f"s1-{emotion}-{text.lower()}", text) for text in "AB" for emotion in Emotion]
 
 
-def test_phantom_is_heard_in_one_voice_and_one_sentence():
+def test_phantom_is_played_in_one_voice_and_one_sentence():
     found = choose(DataDir.read(get_profile("phantom").corpora[0].path))
     assert [u.id for u in found.values()] == [f"f1-test-{emotion}-s1" for emotion in ("sad", "neu", "ang", "hap")]
     assert list(found) == list(Emotion) and len({u.text for u in found.values()}) == 1
@@ -88,60 +89,62 @@ def shared(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def profile(shared):
-    return replace(tiny_layout(shared, shared / "study").profile, models=shared / "models")
+    return tiny_profile(shared, shared / "study")
 
 
 @pytest.fixture(scope="module")
-def room(profile, inline_workers):
-    return open_room(profile, ["original", ROW], jobs=1)
+def opened(profile, inline_workers):
+    return open_listening_page(profile, ["original", ROW], jobs=1)
 
 
-def test_only_the_utterances_heard_are_rendered(room):
-    assert [take.row.name for take in room.of(Emotion.SAD)] == ["original", ROW]
-    rendered = [take.audio for take in room.takes if take.row.name == ROW]
+def test_only_the_utterances_played_are_rendered(opened):
+    assert [clip.row.name for clip in opened.of(Emotion.SAD)] == ["original", ROW]
+    rendered = [clip.audio for clip in opened.clips if clip.row.name == ROW]
     assert sorted(rendered[0].parent.glob("*")) == sorted(rendered) and len(rendered) == len(Emotion)
     assert not (rendered[0].parents[1] / "enrolment").exists()
-    assert len({u.speaker for u in room.utterances.values()}) == 1 < len(SPEAKERS)
+    assert len({u.speaker for u in opened.utterances.values()}) == 1 < len(SPEAKERS)
 
 
-def test_what_is_rendered_is_the_audio_of_the_study(room, profile, tmp_path):
-    take = next(take for take in room.of(Emotion.HAPPY) if take.row.name == ROW)
-    study = Layout(replace(profile, work=tmp_path))
-    task = next(t for t in study.synthesis_tasks(take.row) if t.output.name == take.audio.name)
-    with running(study, 1) as workers:
+def test_what_is_rendered_is_the_audio_of_the_study(opened, profile, tmp_path):
+    clip = next(clip for clip in opened.of(Emotion.HAPPY) if clip.row.name == ROW)
+    [work] = works(replace(profile, work=tmp_path), [clip.row])
+    corpus = listening.emotional_corpus(profile)
+    tasks = anonymising(work.keys, clip.row, work.rendering(corpus), corpus.path)
+    task = next(t for t in tasks if t.output.name == clip.audio.name)
+    with running(tmp_path, 1) as workers:
         workers.run([task], ROW)
-    assert task.output.read_bytes() == take.audio.read_bytes()
+    assert task.output.read_bytes() == clip.audio.read_bytes()
 
 
-def test_audio_that_is_there_is_not_made_again(room, profile, monkeypatch):
-    monkeypatch.setattr(listening, "running", lambda *_: pytest.fail("something was rendered"))
-    assert open_room(profile, ["original", ROW]).takes == room.takes
+def test_audio_that_is_there_is_not_rendered(opened, profile, monkeypatch):
+    monkeypatch.setattr(listening, "running", lambda *_, **__: pytest.fail("something was rendered"))
+    assert open_listening_page(profile, ["original", ROW]).clips == opened.clips
 
 
-def test_recorded_audio_is_taken_where_its_key_is_the_present_one(room, profile, tmp_path, monkeypatch):
+def test_recorded_audio_is_taken_where_its_key_is_the_present_one(opened, profile, tmp_path, monkeypatch):
     elsewhere = replace(profile, work=tmp_path / "work", results=tmp_path / "results")
-    layout = Layout(elsewhere)
-    for take in room.takes:
-        if take.row.name == ROW:
-            own = replace(take, audio=layout.version(take.row, layout.corpora(take.row)[0]).audio[take.utterance.id])
-            kept = listening.recorded_audio(layout, own)
+    for clip in opened.clips:
+        if clip.row.name == ROW:
+            [work] = works(elsewhere, [clip.row])
+            audio = work.rendering(listening.emotional_corpus(elsewhere)).audio[clip.utterance.id]
+            kept = listening.recorded_audio(elsewhere, replace(clip, audio=audio))
             kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_bytes(take.audio.read_bytes())
-    monkeypatch.setattr(listening, "running", lambda *_: pytest.fail("something was rendered"))
-    found = [take.audio for take in open_room(elsewhere, ["original", ROW]).takes if take.row.name == ROW]
-    assert [audio.read_bytes() for audio in found] == [t.audio.read_bytes() for t in room.takes if t.row.name == ROW]
+            kept.write_bytes(clip.audio.read_bytes())
+    monkeypatch.setattr(listening, "running", lambda *_, **__: pytest.fail("something was rendered"))
+    found = [clip.audio for clip in open_listening_page(elsewhere, ["original", ROW]).clips if clip.row.name == ROW]
+    assert [audio.read_bytes() for audio in found] == [t.audio.read_bytes() for t in opened.clips if t.row.name == ROW]
     with pytest.raises(pytest.fail.Exception, match="something was rendered"):
-        open_room(elsewhere, [ROW], seed=7)  # other pseudo-speakers, other keys
+        open_listening_page(elsewhere, [ROW], seed=7)  # other pseudo-speakers, other keys
 
 
-def test_missing_model_is_said_and_leaves_the_other_rows(room, profile, shared, tmp_path):
+def test_missing_model_is_said_and_leaves_the_other_rows(opened, profile, shared, tmp_path):
     (tmp_path / "models").mkdir()
     for model in (shared / "models").iterdir():
         if model.name != "acoustic-none-T6":
             (tmp_path / "models" / model.name).symlink_to(model)
-    found = open_room(replace(profile, models=tmp_path / "models"), ["original", "none-T6", ROW], jobs=1)
-    assert {row.name: names for row, names in found.lacking.items()} == {"none-T6": ["acoustic-none-T6"]}
-    assert found.takes == room.takes
+    found = open_listening_page(replace(profile, models=tmp_path / "models"), ["original", "none-T6", ROW], jobs=1)
+    assert {row.name: names for row, names in found.missing_models.items()} == {"none-T6": ["acoustic-none-T6"]}
+    assert found.clips == opened.clips
     shown = listening_page.show_rows(found).data.set_index("row")["audio"]
     assert shown["none-T6"] == "none: no model acoustic-none-T6 (emotrace train acoustic-none-T6)"
     assert shown[ROW] == "below"
@@ -153,25 +156,25 @@ def book(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cards(room, book):
+def cards(opened, book):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listening_page, "BOOK", book)
-        return listening_page.make_cards(room)
+        return listening_page.make_cards(opened)
 
 
 @pytest.mark.parametrize("emotion", list(Emotion))
-def test_page_refers_to_files_that_exist_and_hold_the_takes(cards, room, book, emotion):
+def test_page_refers_to_files_that_exist_and_hold_the_clips(cards, opened, book, emotion):
     page = book / "notebooks" / f"{emotion}.html"
     page.parent.mkdir(exist_ok=True)
     page.write_text(f"<article>{listening_page.show_cards(cards, str(emotion))}</article>")
     audio, pictures = ([f for f in check_pages().files_of(page) if f.suffix == suffix] for suffix in (".flac", ".png"))
     assert len(audio) == len(pictures) == 2 and all(file.is_file() for file in (*audio, *pictures))
-    for file, take in zip(audio, room.of(emotion), strict=True):
-        assert np.array_equal(load_audio(file), load_audio(take.audio))
+    for file, clip in zip(audio, opened.of(emotion), strict=True):
+        assert np.array_equal(load_audio(file), load_audio(clip.audio))
     assert all(file.stat().st_size < 100_000 for file in pictures)
 
 
-def test_players_have_names_and_pictures_say_what_is_seen(cards, room):
+def test_players_have_names_and_pictures_say_what_is_seen(cards, opened):
     html = listening_page.show_cards(cards, "sad")
     assert html.count('<audio controls preload="none"') == html.count('loading="lazy"') == 2
     assert f'aria-label="{ROW}, sad, 0.6 seconds"' in html
@@ -191,33 +194,34 @@ def test_emotion_that_the_speaker_lacks_is_said(cards):
     assert "no happy utterance" in listening_page.show_cards(few, "hap")
 
 
-def test_numbers_are_those_of_the_results(room):
-    take = room.of(Emotion.SAD)[0]
-    assert listening_page.numbers(take, pd.DataFrame()) == {"results": "none recorded"}
+def test_numbers_are_those_of_the_results(opened):
+    clip = opened.of(Emotion.SAD)[0]
+    recognisers = ("functionals", "ge2e")
+    assert listening_page.numbers(clip, pd.DataFrame(), recognisers) == {"results": "none recorded"}
     line = {
-        "ser": "sad",
-        "ser_second": "ang",
+        "emotion_functionals": "sad",
+        "emotion_ge2e": "ang",
         "hypothesis": "ONE",
         "words": 2.0,
         "word_errors": 1.0,
         "f0_mean_hz": 211.6,
     }
     line |= {"centroid_hz": 1234.4, "kurtosis": 5.25, "loudness_lufs": -23.04, "stale": False}
-    results = pd.DataFrame([line], index=pd.MultiIndex.from_tuples([("original", take.utterance.id)]))
-    assert list(listening_page.numbers(take, results).values()) == [
+    results = pd.DataFrame([line], index=pd.MultiIndex.from_tuples([("original", clip.utterance.id)]))
+    assert list(listening_page.numbers(clip, results, recognisers).values()) == [
         *("sad: right", "angry: wrong", "“one”, 1 of 2 wrong", "212 Hz", "1234 Hz", "5.2", "−23.0 LUFS")
     ]
-    gaps = results.assign(ser=None, words=np.nan, f0_mean_hz=np.nan, stale=True)
-    shown = listening_page.numbers(take, gaps)
-    assert [shown[name] for name in ("heard as, functionals + SVM", "words", "F0, mean")] == ["not measured"] * 3
+    gaps = results.assign(emotion_functionals=None, words=np.nan, f0_mean_hz=np.nan, stale=True)
+    shown = listening_page.numbers(clip, gaps, recognisers)
+    assert [shown[name] for name in ("recognised as, functionals + SVM", "words", "F0, mean")] == ["not measured"] * 3
     assert "stale" in shown["state"]
 
 
-def test_speech_of_people_is_heard_where_the_corpora_are(shared, tmp_path):
+def test_speech_of_people_is_played_where_the_corpora_are(shared, tmp_path):
     """Profile scale as it is, on stand-ins for its corpora."""
     for part in ("ravdess/train", "ravdess/test", "librispeech/train", "librispeech/test"):
         make_corpus(tmp_path / "work" / "corpora" / part, rate=48_000)
     profile = replace(scale(tmp_path), models=shared / "models")
-    found = open_room(profile, ["original", "unified-log-mel"], speaker="s3", jobs=1)
-    assert {take.utterance.speaker for take in found.takes} == {"s3"} and len(found.takes) == 2 * len(Emotion)
+    found = open_listening_page(profile, ["original", "unified-log-mel"], speaker="s3", jobs=1)
+    assert {clip.utterance.speaker for clip in found.clips} == {"s3"} and len(found.clips) == 2 * len(Emotion)
     assert found.study is None

@@ -1,63 +1,28 @@
 """The report of an evaluation: its numbers are those of summary.csv, it loads nothing, and it says what it compares."""
 
-from html.parser import HTMLParser
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_tables import trial_lines, utterance_lines
+from evaluated import IDENTITY, evaluation
+from html_page import Page
 
-from emotrace.show.report.page import number, render_report, write_report
-from emotrace.show.report.comparison import RECORDED_SPEECH, remarks
-from emotrace.study.directories import Evaluation
 from emotrace.analysis.summary import difference_table, summary_table
-from emotrace.analysis.tables import ACOUSTIC_COLUMNS
+from emotrace.pipeline.measures import Recognisers
+from emotrace.show.report.comparison import RECORDED_SPEECH, remarks
+from emotrace.show.report.page import facts, number, render_report, write_report
+from emotrace.study.results import Results
 
-IDENTITY = {
-    "backends": {"asr": "pocketsphinx", "asv": "ge2e", "ser": "functionals", "ser_second": "ge2e", "device": "cpu"},
-    "data": {"emotional": "a" * 64},
-    "evaluation_code": "c" * 64,
-    "ser_training": False,
+RECORDED = {
+    "components": IDENTITY["components"] | {"vocoder two-stage": {"code": "v" * 64}},
+    "corpora": {"emotional": {"data": "a" * 64}},
+    "ser_training": None,
 }
 
 
-def evaluation(**changes: object) -> Evaluation:
-    """An evaluation whose anonymised version calls a fifth of the sad utterances angry."""
-    lines = utterance_lines("original", {}, 1) + utterance_lines("mine", {"sad": "ang"}, 3)
-    utterances = pd.DataFrame(lines)
-    rng = np.random.default_rng(0)
-    for place, name in enumerate(ACOUSTIC_COLUMNS):
-        utterances[name] = 1000.0 / (place + 1) + rng.random(len(utterances))
-    trials = pd.DataFrame(
-        trial_lines("original", "original", 2.0)
-        + trial_lines("mine", "ignorant", 0.0)
-        + trial_lines("mine", "lazy-informed", 1.0)
-    )
-    given = {"notes": (), "n_bootstrap": 100, "identity": IDENTITY} | changes
-    return Evaluation(("original", "mine"), utterances, trials, **given)
-
-
-class Page(HTMLParser):
-    """What a report loads, and the cells of its tables with what they carry."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.loaded: list[str] = []
-        self.alts: list[str] = []
-        self.values: list[dict[str, str | None]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        found = dict(attributes)
-        self.loaded += [str(found[name]) for name in ("src", "href", "srcset", "data", "action") if name in found]
-        if tag == "img":
-            self.alts.append(found.get("alt") or "")
-        if "data-low" in found:
-            self.values.append(found)
-
-
 @pytest.fixture(scope="module")
-def found() -> Evaluation:
+def found() -> Results:
     return evaluation()
 
 
@@ -80,7 +45,7 @@ def test_every_estimate_is_also_there_to_read(found, html):
 def test_differences_are_those_of_the_estimates(found):
     summary = summary_table(found).set_index(["version", "metric", "of"])["estimate"]
     differences = difference_table(found).set_index(["metric", "of"])
-    assert differences.at[("recall sad [%]", "ser"), "estimate"] == pytest.approx(-20)
+    assert differences.at[("recall sad [%]", "functionals"), "estimate"] == pytest.approx(-20)
     assert differences.at[("WER [%]", ""), "estimate"] == pytest.approx(20)
     expected = summary["mine", "EER [%]", "ignorant, female"] - summary["original", "EER [%]", "original, female"]
     assert differences.at[("EER [%]", "ignorant, female"), "estimate"] == pytest.approx(expected)
@@ -101,15 +66,14 @@ def test_every_picture_has_its_own_alt_text(html):
 def test_what_could_not_be_measured_is_said(html):
     assert "Nothing: the files allowed every measurement." in html
     bare = evaluation(notes=("no EER: there are no trials or no enrolls file",))
-    without = Evaluation(**{**vars(bare), "trials": bare.trials.iloc[:0]})
-    page = render_report(without)
+    page = render_report(replace(bare, trials=bare.trials.iloc[:0]))
     assert "no EER: there are no trials or no enrolls file" in page and "Who is recognised" not in page
 
 
 def test_one_speaker_has_numbers_without_intervals():
     alone = evaluation()
     one = alone.utterances[alone.utterances["speaker"] == "a"]
-    page = render_report(Evaluation(**{**vars(alone), "utterances": one, "trials": alone.trials.iloc[:0]}))
+    page = render_report(replace(alone, utterances=one, trials=alone.trials.iloc[:0]))
     assert "(no interval)" in page and "too few speakers" in page
 
 
@@ -117,28 +81,60 @@ def test_names_are_escaped():
     lines = evaluation()
     rows = ("original", "<script>mine")
     utterances = lines.utterances.replace({"row": {"mine": rows[1]}})
-    page = render_report(Evaluation(**{**vars(lines), "rows": rows, "utterances": utterances}))
+    page = render_report(replace(lines, rows=rows, utterances=utterances))
     assert "<script>mine" not in page and "&lt;script&gt;mine" in page
 
 
-class RecordedStudy:
-    states = ()
+def test_every_recogniser_of_emotion_is_shown(found, html):
+    """Of three, the third is as good as any other."""
+    assert html.count("Confusion matrices of") == 2
+    lines = found.utterances.assign(emotion_egemaps=found.utterances["emotion_functionals"])
+    three = replace(found, utterances=lines, recognisers=("egemaps", *found.recognisers))
+    page = render_report(three)
+    assert page.count("Confusion matrices of") == 3
+    labels = ("eGeMAPS + SVM", "functionals + SVM", "GE2E + SVM")
+    assert all(f"mine, {label}: counts of utterances" in page and f"UAR ({label})" in page for label in labels)
+
+
+def test_what_was_used_is_said(found):
+    shown = facts(found)
+    assert shown["Speech recogniser"] == "pocketsphinx" and shown["Speaker recogniser"] == "ge2e"
+    assert shown["Recognisers of emotion"] == "functionals + SVM, GE2E + SVM"
+    assert shown["Recognisers of emotion learned from"] == "the originals' other folds"
+    assert shown["Digest of the originals"] == "a" * 12
+    assert "Speech recogniser" not in facts(replace(found, identity={}))
+
+
+EGEMAPS = Recognisers(ser=("egemaps", "ge2e"))
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"data": {"emotional": "b" * 64}}, f"Other corpus: the recorded rows were measured on {RECORDED_SPEECH}"),
-        ({"backends": {**IDENTITY["backends"], "ser": "egemaps"}}, "here functionals, recorded egemaps"),
-        ({"data": {**IDENTITY["data"], "ser training": "d" * 64}, "ser_training": True}, "Other training"),
-        ({"evaluation_code": "0" * 64}, "another version of the evaluation's code"),
+        (
+            {"corpora": {"emotional": {"data": "b" * 64}}},
+            f"Other corpus: the recorded rows were measured on {RECORDED_SPEECH}",
+        ),
+        ({"recognisers": EGEMAPS}, "emotion: here functionals + SVM, GE2E + SVM; recorded eGeMAPS + SVM, GE2E + SVM."),
+        ({"ser_training": "d" * 64}, "Other training"),
+        (
+            {"components": RECORDED["components"] | {"tables": {"code": "0" * 64}}},
+            "another version of the evaluation's code: tables.",
+        ),
         ({}, "Same corpus."),
     ],
 )
 def test_each_difference_from_the_recorded_rows_is_said(changed, said):
-    found = remarks(IDENTITY, {"original": IDENTITY | changed}, RecordedStudy())
+    changed = dict(changed)
+    recognisers = changed.pop("recognisers", Recognisers())
+    found = remarks(IDENTITY, [RECORDED | changed], recognisers)
     assert said in " ".join(found)
-    assert len([remark for remark in found if remark != "Same corpus."]) == bool(changed)
+    assert len([remark for remark in found if remark != "Same corpus."]) == (said != "Same corpus.")
+
+
+def test_stale_rows_and_unknown_origins_are_said():
+    assert remarks(IDENTITY, [RECORDED], Recognisers(), ["none-T1"])[-1].endswith("those at hand: none-T1.")
+    assert "not known" in remarks({}, [RECORDED], Recognisers())[0]
 
 
 def test_the_recorded_rows_stand_beside_and_are_left_alone(html, tmp_path, found):

@@ -1,19 +1,32 @@
 """VoicePrivacy's result files: its own published text, ours there and back, the same numbers by a second route."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from evaluated import evaluation
+from frames import results as results_of
 from speechbrain.utils.metric_stats import EER
 from torch import tensor
 
+from emotrace.analysis.contrasts import COLUMNS
 from emotrace.corpus.datadir import CorpusError, Emotion
-from emotrace.pipeline.results import read_parquet
-from emotrace.analysis.tables import COLUMNS, table2_display
-from emotrace.show.vpc_files import read_rank, read_vpc_results, write_vpc_results
-from emotrace.show.vpc_results import PAPER_DATASETS, VpcResultsError, baseline_results, vpc_results
+from emotrace.show.pages import recorded_study
+from emotrace.show.tables import table2_display
+from emotrace.show.vpc_results import (
+    PAPER_DATASETS,
+    VpcResultsError,
+    VpcTables,
+    baseline_results,
+    read_rank,
+    read_vpc_results,
+    vpc_tables,
+    write_vpc_results,
+)
+from emotrace.study.results import Results
 
 ROOT = Path(__file__).parents[2]
 WHEN = datetime(2024, 3, 28, 19, 0)
@@ -55,8 +68,8 @@ PUBLISHED_B5 = """\
 """
 
 
-def study_lines() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Lines of two rows as in utterances.parquet and trials.parquet: five folds, two corpora, random results."""
+def random_results() -> Results:
+    """Two rows: five folds, two corpora, random results."""
     rng = np.random.default_rng(0)
     utterances, trials = [], []
     for row in ("original", "mine"):
@@ -64,7 +77,7 @@ def study_lines() -> tuple[pd.DataFrame, pd.DataFrame]:
             emotion = EMOTIONS[number % 4]
             recognised = emotion if rng.random() < 0.6 else rng.choice(EMOTIONS)
             line = {"row": row, "corpus": "emotional", "utterance": f"e{number}", "emotion": emotion}
-            line |= {"fold": str(number // 40 + 1), "ser": recognised, "ser_second": "neu"}
+            line |= {"fold": str(number // 40 + 1), "emotion_functionals": recognised, "emotion_ge2e": "neu"}
             utterances.append(line | {"words": 5, "word_errors": int(rng.integers(0, 4))})
         for number in range(40):
             line = {"row": row, "corpus": "read", "utterance": f"r{number}"}
@@ -75,17 +88,21 @@ def study_lines() -> tuple[pd.DataFrame, pd.DataFrame]:
                     target = number % 4 == 0
                     line = {"row": row, "attacker": attacker, "gender": gender, "utterance": f"r{number}"}
                     trials.append(line | {"target": target, "score": rng.normal(1.5 * target)})
-    return pd.DataFrame(utterances), pd.DataFrame(trials)
+    return results_of(utterances, trials)
 
 
 @pytest.fixture(scope="module")
-def lines() -> tuple[pd.DataFrame, pd.DataFrame]:
-    return study_lines()
+def results() -> Results:
+    return random_results()
 
 
 @pytest.fixture(scope="module")
-def results(lines):
-    return vpc_results(*lines, "mine", datasets=PAPER_DATASETS)
+def tables(results) -> VpcTables:
+    return vpc_tables(results, "mine", datasets=PAPER_DATASETS)
+
+
+def write(results: Results, folder: Path, suffix: str = "_mine") -> dict[str, Path]:
+    return write_vpc_results(results, folder, suffix, datasets=PAPER_DATASETS, when=WHEN)
 
 
 def test_the_published_text_is_read_and_agrees_with_the_published_baselines():
@@ -105,7 +122,7 @@ def test_the_published_text_is_read_and_agrees_with_the_published_baselines():
 
 
 def test_our_text_has_the_published_layout(results, tmp_path):
-    text = write_vpc_results(results, tmp_path, "_mine", when=WHEN)["rank"].read_text()
+    text = write(results, tmp_path)["rank"].read_text()
     ours, theirs = text.splitlines(), PUBLISHED_B5.splitlines()
     assert ours[0] == "---- Time: 28-03-24_19:00 ----" and ours[1] == ""
     for heading, below in (("SER", 2), ("ASV_eval", 1), ("ASR", 1)):
@@ -116,15 +133,15 @@ def test_our_text_has_the_published_layout(results, tmp_path):
     assert "ASV_eval^anon" not in text  # of the semi-informed attacker, whom we do not have
 
 
-def test_text_and_tables_agree(results, tmp_path):
-    tables = read_rank(write_vpc_results(results, tmp_path, "_mine", when=WHEN)["rank"].read_text())
-    pd.testing.assert_frame_equal(tables["ser"], results.ser, atol=1e-4)
-    assert tables["asr"]["dataset"].tolist() == ["libri", "libri"]
-    assert tables["asv"][["enrollment", "trial"]].to_numpy().tolist() == [["original", "original"]] * 2
+def test_text_and_tables_agree(results, tables, tmp_path):
+    read = read_rank(write(results, tmp_path)["rank"].read_text())
+    pd.testing.assert_frame_equal(read["ser"], tables.ser, atol=1e-4)
+    assert read["asr"]["dataset"].tolist() == ["libri", "libri"]
+    assert read["asv"][["enrollment", "trial"]].to_numpy().tolist() == [["original", "original"]] * 2
 
 
-def test_files_there_and_back(results, tmp_path):
-    files = write_vpc_results(results, tmp_path, "_mine", when=WHEN)
+def test_files_there_and_back(results, tables, tmp_path):
+    files = write(results, tmp_path)
     names = {name: file.relative_to(tmp_path).as_posix() for name, file in files.items()}
     assert names == {
         "asv": "asv_orig/results_mine.csv",
@@ -133,13 +150,30 @@ def test_files_there_and_back(results, tmp_path):
         "ser_folds": "ser/results_folds_mine.csv",
         "rank": "results_summary/result_for_rank_mine",
     }
-    again = read_vpc_results(tmp_path, "_mine")
+    read = read_vpc_results(tmp_path, "_mine")
     for name in ("asv", "asr", "ser_folds", "ser"):
-        pd.testing.assert_frame_equal(getattr(again, name), getattr(results, name))
+        pd.testing.assert_frame_equal(getattr(read, name), getattr(tables, name))
+
+
+def test_an_evaluation_of_two_folders_is_written_under_the_names_of_its_corpora(tmp_path):
+    evaluated = evaluation()
+    files = write_vpc_results(evaluated, tmp_path, "_mine")
+    assert set(files) == {"asv", "asr", "ser", "ser_folds", "rank"}
+    read = read_vpc_results(tmp_path, "_mine")
+    for table in (read.asv, read.asr, read.ser_folds):
+        assert set(zip(table["dataset"], table["split"], strict=True)) == {("emotional", "test")}
+    assert read.asr.set_index("asr")["WER"].to_dict() == {"original": 10.0, "anon": 30.0}
+    assert read.ser.set_index("ser").loc["anon", ["UAR", "ACC_sad", "ACC_hap"]].tolist() == [95.0, 80.0, 100.0]
+    assert read.asv[["enrollment", "trial"]].drop_duplicates().to_numpy().tolist() == [
+        ["original", "original"],
+        ["original", "anon"],
+        ["anon", "anon"],
+    ]
+    assert "ASR results" in files["rank"].read_text()
 
 
 def test_columns_of_the_csv_files(results, tmp_path):
-    files = write_vpc_results(results, tmp_path, "_mine", when=WHEN)
+    files = write(results, tmp_path)
     heads = {name: file.read_text().splitlines()[:2] for name, file in files.items()}
     assert heads["asv"][0] == ",dataset,split,gender,enrollment,trial,EER"
     assert heads["asr"][0] == ",dataset,split,asr,WER"
@@ -147,60 +181,53 @@ def test_columns_of_the_csv_files(results, tmp_path):
     assert heads["ser_folds"][0] == ",dataset,split,fold,ser,UAR,ACC_sad,ACC_neu,ACC_ang,ACC_hap"
 
 
-def test_scenarios_are_named_by_whose_speech_is_enrolled_and_tried(lines, results):
-    _, trials = lines
-    asv = results.asv.set_index(["gender", "enrollment", "trial"])["EER"]
+def test_scenarios_are_named_by_whose_speech_is_enrolled_and_tried(results, tables):
+    asv = tables.asv.set_index(["gender", "enrollment", "trial"])["EER"]
     assert len(asv) == 6
     scenarios = {
         "original": ("original", "original"),
         "ignorant": ("original", "anon"),
         "lazy-informed": ("anon", "anon"),
     }
-    for (attacker, gender), own in trials.groupby(["attacker", "gender"]):
+    for (attacker, gender), own in results.trials.groupby(["attacker", "gender"]):
         target, other = (tensor(own.loc[own["target"] == kind, "score"].to_numpy()) for kind in (True, False))
         assert asv[(gender, *scenarios[attacker])] == pytest.approx(100 * EER(target, other)[0], abs=1e-3)
 
 
-def test_rates_by_another_route(lines, results):
-    utterances, _ = lines
-    asr = results.asr.set_index(["dataset", "asr"])["WER"]
+def test_rates_by_another_route(results, tables):
+    utterances = results.utterances
+    asr = tables.asr.set_index(["dataset", "asr"])["WER"]
     for corpus, dataset in (("read", "libri"), ("emotional", "IEMOCAP")):
         own = utterances[(utterances["row"] == "mine") & (utterances["corpus"] == corpus)]
         assert asr[dataset, "anon"] == round(100 * own["word_errors"].sum() / own["words"].sum(), 3)
-    folds = results.ser_folds[results.ser_folds["ser"] == "anon"]
+    folds = tables.ser_folds[tables.ser_folds["ser"] == "anon"]
     assert folds["fold"].tolist() == list("12345")
     own = utterances[(utterances["row"] == "mine") & (utterances["corpus"] == "emotional")]
-    hits = own["emotion"] == own["ser"]
+    hits = own["emotion"] == own["emotion_functionals"]
     expected = hits.groupby([own["fold"], own["emotion"]]).mean().unstack()[EMOTIONS]
     np.testing.assert_allclose(folds[[f"ACC_{e}" for e in EMOTIONS]], 100 * expected, atol=5e-4)
     np.testing.assert_allclose(folds["UAR"], 100 * expected.mean(axis=1), atol=5e-4)
-    mean = results.ser.set_index("ser").loc["anon"]
+    mean = tables.ser.set_index("ser").loc["anon"]
     assert mean["UAR"] == pytest.approx(folds["UAR"].mean()) and mean["dataset"] == "IEMOCAP"
 
 
 def test_a_recorded_row_of_this_repository(tmp_path):
-    folder = ROOT / "data" / "results" / "scale"
-    utterances, trials = (
-        pd.concat([read_parquet(folder / row / f"{kind}.parquet") for row in ("original", "official-control")])
-        for kind in ("utterances", "trials")
-    )
+    study = recorded_study("scale", ["original", "official-control"])
     datasets = {"read": ("librispeech", "ours"), "emotional": ("RAVDESS", "ours")}
-    found = vpc_results(utterances, trials, "official-control", datasets=datasets)
+    found = vpc_tables(study, datasets=datasets)
     assert len(found.asv) == 6 and set(found.asv["dataset"]) == {"RAVDESS"}
     assert sorted(found.asr["dataset"]) == ["RAVDESS", "RAVDESS", "librispeech", "librispeech"]
-    write_vpc_results(found, tmp_path, "_control")
+    write_vpc_results(study, tmp_path, "_control", datasets=datasets)
     assert "IEMOCAP" not in (tmp_path / "results_summary/result_for_rank_control").read_text()
 
 
-def test_what_was_not_measured_has_no_file(lines, tmp_path):
-    utterances, trials = lines
-    bare = utterances.assign(word_errors=np.nan)
-    found = vpc_results(bare, trials.iloc[:0], "mine", datasets=PAPER_DATASETS)
-    assert set(write_vpc_results(found, tmp_path, "_mine")) == {"ser", "ser_folds", "rank"}
+def test_what_was_not_measured_has_no_file(results, tmp_path):
+    utterances = results.utterances.assign(word_errors=np.nan)
+    bare = replace(results, utterances=utterances, trials=results.trials.iloc[:0])
+    assert set(write(bare, tmp_path)) == {"ser", "ser_folds", "rank"}
     assert len(read_vpc_results(tmp_path, "_mine").asv) == 0
-    nothing = vpc_results(bare.assign(emotion=None), trials.iloc[:0], "mine", datasets=PAPER_DATASETS)
     with pytest.raises(VpcResultsError, match="nothing was measured"):
-        write_vpc_results(nothing, tmp_path / "none", "_mine")
+        write(replace(bare, utterances=utterances.assign(emotion=None)), tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
@@ -213,22 +240,21 @@ def test_what_was_not_measured_has_no_file(lines, tmp_path):
         ({"datasets": {"read": ("libri_speech", "test")}}, "VoicePrivacy splits names at '_'"),
     ],
 )
-def test_results_that_do_not_fit(lines, change, reason):
+def test_results_that_do_not_fit(results, change, reason):
     with pytest.raises(VpcResultsError, match=reason):
-        vpc_results(*lines, **({"row": "mine", "datasets": PAPER_DATASETS} | change))
+        vpc_tables(results, **({"row": "mine", "datasets": PAPER_DATASETS} | change))
 
 
-def test_an_utterance_of_two_corpora_has_no_data_set(lines):
-    utterances, trials = lines
-    doubled = utterances.replace({"utterance": {"e1": "r1"}})
+def test_an_utterance_of_two_corpora_has_no_data_set(results):
+    doubled = replace(results, utterances=results.utterances.replace({"utterance": {"e1": "r1"}}))
     with pytest.raises(VpcResultsError, match="utterance 'r1' is in two corpora"):
-        vpc_results(doubled, trials, "mine", datasets=PAPER_DATASETS)
+        vpc_tables(doubled, datasets=PAPER_DATASETS)
 
 
 def test_suffixes_that_voiceprivacy_mistakes_are_refused(results, tmp_path):
     for suffix in ("", "_asr", "_test"):
         with pytest.raises(CorpusError):
-            write_vpc_results(results, tmp_path / "out", suffix)
+            write(results, tmp_path / "out", suffix)
     assert not (tmp_path / "out").exists()
 
 

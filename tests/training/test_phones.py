@@ -8,7 +8,7 @@ import pytest
 from speech import phantom, phantom_speech
 
 from emotrace.training.data import TrainingSet
-from emotrace.training.frame_labels import FRAME_HOP, FRAME_WINDOW, align, n_frames, phone_labels
+from emotrace.training.frame_labels import FRAME_HOP, FRAME_WINDOW, align, labelled_by_phone, n_frames
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,9 @@ def test_added_silence_is_silence_and_shifts_the_phones(spoken):
 def test_labels_follow_the_repetitions_of_a_short_utterance(spoken):
     utterance, waveform = spoken
     wanted = 2 * len(waveform) + 1
-    waveforms, labelled = phone_labels(TrainingSet((utterance,), (waveform,)), wanted)
-    assert len(waveforms[0]) == 3 * len(waveform) and len(labelled.labels[0]) == n_frames(len(waveforms[0]))
+    labelled = labelled_by_phone(TrainingSet((utterance,), (waveform,)), wanted)
+    assert len(labelled.waveforms[0]) == 3 * len(waveform)
+    assert len(labelled.labels[0]) == n_frames(3 * len(waveform))
     period = len(waveform)
     frames = np.arange(len(labelled.labels[0]))
     places = (frames * FRAME_HOP + FRAME_WINDOW // 2) % period
@@ -52,7 +53,7 @@ def test_labels_follow_the_repetitions_of_a_short_utterance(spoken):
 def test_words_outside_the_dictionary_leave_the_utterance_out(spoken):
     utterance, waveform = spoken
     strange = replace(utterance, text="XQZZY FRUMBLE")
-    _, labelled = phone_labels(TrainingSet((utterance, strange), (waveform, waveform)), 16_000)
+    labelled = labelled_by_phone(TrainingSet((utterance, strange), (waveform, waveform)), 16_000)
     assert len(labelled.labels) == 1
     with pytest.raises(ValueError, match="none of 1 utterances could be aligned"):
-        phone_labels(TrainingSet((strange,), (waveform,)), 16_000)
+        labelled_by_phone(TrainingSet((strange,), (waveform,)), 16_000)

@@ -12,7 +12,7 @@ from emotrace.representation.soft import SoftHead
 from emotrace.training.acoustic import CROP_MEL_FRAMES, AcousticTraining, cut_pair
 from emotrace.training.data import TrainingSet, change_speed
 from emotrace.training.ecapa import SpeakerClassification, SpeakerSet
-from emotrace.training.frame_labels import FrameLabels, aligned_crops, cluster, mfcc_features, n_frames
+from emotrace.training.frame_labels import LabelledSpeech, aligned_crops, cluster, mfcc_features, n_frames
 from emotrace.training.hubert import MaskedPrediction, SoftPrediction, mini_config
 from emotrace.training.loop import LoopConfig, Recipe, fit
 
@@ -113,37 +113,38 @@ def test_mfcc_frames_are_huberts_frames():
 
 def test_aligned_crops_cut_audio_and_labels_at_the_same_place():
     waveform = np.arange(64_000, dtype=np.float32)
-    labels = np.arange(n_frames(64_000))
-    audio, targets = aligned_crops([waveform], [labels], np.random.default_rng(1), 6, 32_080)
+    speech = LabelledSpeech([waveform], [np.arange(n_frames(64_000))], n_frames(64_000))
+    audio, targets = aligned_crops(speech, np.random.default_rng(1), 6, 32_080)
     assert torch.equal(audio[:, 0], targets[:, 0] * 320.0)
     assert targets.shape == (6, n_frames(32_080))
 
 
 def test_masked_prediction_learns_the_two_tones(tmp_path):
     waveforms = tones()
-    targets, centres = cluster([mfcc_features(waveform) for waveform in waveforms], 2, 0)
+    labels, centres = cluster([mfcc_features(waveform) for waveform in waveforms], 2, 0)
     assert centres.shape == (2, 39)
     torch.manual_seed(0)
-    recipe = MaskedPrediction(HubertModel(mini_config(width=32)), waveforms, targets, batch_size=2, steps=40, warm_up=5)
+    speech, model = LabelledSpeech(waveforms, labels, 2), HubertModel(mini_config(width=32))
+    recipe = MaskedPrediction(model, speech, batch_size=2, steps=40, warm_up=5)
     record = fit(recipe, LoopConfig(steps=40), tmp_path)
     assert record.losses["unmasked_accuracy"] > 0.8  # chance: 0.5
 
 
 def test_soft_prediction_learns_the_two_tones(tmp_path):
     waveforms = tones()
-    targets, _ = cluster([mfcc_features(waveform) for waveform in waveforms], 2, 0)
+    labels, _ = cluster([mfcc_features(waveform) for waveform in waveforms], 2, 0)
     torch.manual_seed(0)
     hubert, head = Hubert.from_pretrained(mini_config(width=32)), SoftHead(32, 2)
-    recipe = SoftPrediction(hubert, head, waveforms, targets, batch_size=2, steps=40)
+    recipe = SoftPrediction(hubert, head, LabelledSpeech(waveforms, labels, 2), batch_size=2, steps=40)
     record = fit(recipe, LoopConfig(steps=40), tmp_path)
     assert record.losses["accuracy"] > 0.8
 
 
-def test_targets_are_those_of_sklearn_on_standardised_frames():
+def test_labels_are_those_of_sklearn_on_standardised_frames():
     features = [np.concatenate([np.zeros((20, 3)), np.ones((20, 3))]).astype(np.float32)]
-    targets, _ = cluster(features, 2, 0)
-    assert isinstance(targets, FrameLabels)
-    first = targets.labels[0]
+    labels, _ = cluster(features, 2, 0)
+    assert [label.dtype for label in labels] == [np.int64]
+    first = labels[0]
     assert (first[:20] == first[0]).all() and (first[20:] == 1 - first[0]).all()
 
 

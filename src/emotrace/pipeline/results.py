@@ -168,7 +168,8 @@ def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def write_parquet(path: Path, lines: pd.DataFrame, schema: pa.Schema) -> None:
     """Write sorted lines atomically; the same lines give the same bytes, whatever their order and whenever written."""
     keys = [name for name in ("corpus", "attacker", "speaker", "utterance") if name in schema.names]
-    table = pa.Table.from_pandas(lines.sort_values(keys, kind="stable"), schema, preserve_index=False)
+    untyped = {name: object for name in lines if lines[name].isna().all()}  # nothing was measured
+    table = pa.Table.from_pandas(lines.astype(untyped).sort_values(keys, kind="stable"), schema, preserve_index=False)
     buffer = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(None), buffer, compression="zstd")
     with atomic_file(path) as temporary:

@@ -123,7 +123,7 @@ ORIGINAL = ALL_ROWS[0]
 
 
 def with_layer(rows: Iterable[Row], layer: int) -> tuple[Row, ...]:
-    """The same rows with T6 replaced by T<layer>; those at other layers, variants and effects stay as they are.
+    """The same rows with T6 replaced by T<layer>; variants, effects and rows of names of their own stay as they are.
 
     Duplicates are dropped.
     """
@@ -133,7 +133,7 @@ def with_layer(rows: Iterable[Row], layer: int) -> tuple[Row, ...]:
 def _at_layer(row: Row, layer: int) -> Row:
     if row.ir is None or row.ir.linguistic != "hubert" or row.ir.layer != STUDIED_LAYER or row.ir.post != "none":
         return row
-    if row.variant or row.effect:
+    if row.name != _name(row.ir, bool(row.anonymizer)):
         return row
     ir = replace(row.ir, layer=layer)
     return replace(row, name=_name(ir, bool(row.anonymizer)), ir=ir)

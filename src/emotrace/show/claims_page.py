@@ -48,10 +48,10 @@ def claims_beside(studies: Mapping[str, Results | None]) -> pd.DataFrame:
 
 def overview(table: pd.DataFrame) -> Styler:
     """One line per claim: what it says, its verdict in each profile, and the page that shows it."""
-    found = table.groupby(["claim", "profile"], sort=False)["verdict"].agg(list).map(_of_claim).unstack(sort=False)
-    shown = pd.DataFrame({"statement": table.groupby("claim", sort=False)["text"].first()}).join(found)
-    links = [link(name) for name in shown.index]
-    return readable(shown.assign(**{"shown by": links}).reset_index()).set_table_attributes(STATEMENTS)
+    verdicts = table.groupby(["claim", "profile"], sort=False)["verdict"].agg(list).map(_of_claim).unstack(sort=False)
+    shown = table.groupby("claim", sort=False)["text"].first().rename("statement").to_frame().join(verdicts)
+    shown["shown by"] = [link(name) for name in shown.index]
+    return readable(shown.reset_index()).set_table_attributes(STATEMENTS)
 
 
 def _of_claim(verdicts: list[str]) -> str:

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 import pandas as pd
 from IPython.display import Markdown
 
-from emotrace.analysis.attribution import attribution
 from emotrace.analysis.gates import CONTROL_KEEPS
+from emotrace.experiments.cues import cue_retention
 from emotrace.experiments.effects import effect_changes
 from emotrace.experiments.learning_curve import ROWS, curve_record, learning_curve
 from emotrace.experiments.probing import probing_beside, probing_record
 from emotrace.experiments.variants import training_course
 from emotrace.show.experiment_figures import change_figure, layer_figure, trend_figure
 from emotrace.show.figures import Drawing, interval_figure
-from emotrace.show.pages import CLASSES, RECORDED, SPEECH, Studies, by_recogniser, cues_beside, gather, not_recorded
+from emotrace.show.pages import CLASSES, RECORDED, SPEECH, Studies, by_recogniser, gather, not_recorded
 from emotrace.study.profiles import get_profile
 from emotrace.study.results import Results, label_of
 from emotrace.study.study import StudyResults
@@ -21,10 +21,17 @@ from emotrace.training.unified import SMALL
 
 
 def show_cues(studies: Mapping[str, StudyResults]) -> Drawing | Markdown:
-    """Share of each cue that a row leaves, on the isolation sets of the phantom; a sentence where there are none."""
-    cues = cues_beside(studies)
-    if cues.empty:
+    """Share of each cue's variation that a row leaves of the recordings', on the isolation sets of the phantom.
+
+    The interval is that of the row's own slope, divided by the recordings' estimate. A sentence where there are none.
+    """
+    table = gather(studies, cue_retention)
+    if table.empty:
         return Markdown("*This speech has no isolation sets: only the phantom's cues are known.*")
+    originals = table["estimate"] / table["retained"]
+    bounds = table[["low", "high"]].div(originals, axis=0)
+    shares = {"estimate": table["retained"], "low": bounds.min(axis=1), "high": bounds.max(axis=1)}
+    cues = table.assign(**shares, line=table["row"])
     return interval_figure(cues, label="share of the cue that is left", hue="cue", zero=True)
 
 
@@ -45,12 +52,6 @@ def show_learning_curve(metric: str, n_bootstrap: int) -> Drawing | Markdown:
     curve["panel"] = curve["recogniser"].map(label_of) + f", {RECORDED}"
     label, limit = {"uar": ("UAR [%]", None), "kept": ("share of the\nrecordings' UAR", CONTROL_KEEPS)}[metric]
     return trend_figure(curve, label=label, over="speakers that the recogniser learned from", limit=limit)
-
-
-def attribution_figure(studies: Studies) -> Drawing:
-    """What each decision costs by every recogniser, in points of UAR."""
-    shares = by_recogniser(studies, attribution).rename(columns={"loss": "estimate", "decision": "line"})
-    return interval_figure(shares, label="loss of UAR [points]", hue="recogniser", zero=True)
 
 
 def effects_figure(studies: Studies, recogniser: str | None = None) -> Drawing:

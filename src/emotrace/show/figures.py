@@ -135,13 +135,10 @@ def interval_figure(
 
 
 def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bool = False) -> Drawing:
-    """Distributions over utterances, one violin with quartiles for each row of the study.
+    """Distributions of ``column`` over utterances, one violin with quartiles for each row of the study.
 
-    Args:
-        frame: columns panel, row and `column`, one line an utterance; utterances without a value are left out.
-        column: the feature.
-        label: of the x axis, with its unit.
-        log: logarithmic x axis.
+    ``frame`` has columns panel, row and ``column``, one line an utterance; those without a value are left out.
+    ``label`` is of the x axis, with its unit; ``log`` makes that logarithmic.
     """
     figure, panels = _panels_of_lines(frame.dropna(subset=[column]), "row")
     for (title, part), axes in panels:
@@ -159,13 +156,9 @@ def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bo
 
 
 def emotion_figure(frame: pd.DataFrame, column: str, *, label: str, log: bool = False) -> Drawing:
-    """Quartiles of a feature by row and emotion: a bar from the first to the third, a marker at the median.
+    """Quartiles of ``column`` by row and emotion: a bar from the first to the third, a marker at the median.
 
-    Args:
-        frame: columns panel, row, emotion and `column`, one line an utterance.
-        column: the feature.
-        label: of the x axis, with its unit.
-        log: logarithmic x axis.
+    Arguments as of `distribution_figure`; ``frame`` has the column emotion too.
     """
     quartiles = frame.groupby(["panel", "row", "emotion"], sort=False)[column].quantile([0.25, 0.5, 0.75]).unstack()
     quartiles = quartiles.set_axis(["low", "estimate", "high"], axis=1).reset_index().rename(columns={"row": "line"})
@@ -177,10 +170,9 @@ def emotion_figure(frame: pd.DataFrame, column: str, *, label: str, log: bool = 
 
 
 def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Drawing:
-    """Confusions as shares of each true class, two matrices side by side, emotions in VoicePrivacy's order.
+    """Confusions by title as shares of each true class, two matrices side by side, emotions in VoicePrivacy's order.
 
-    Args:
-        confusions: title -> counts, true class (lines) x predicted class (columns).
+    A matrix has counts, true class (lines) x predicted class (columns).
     """
     n_lines = -(-len(confusions) // 2)
     figure = Drawing(figsize=(WIDTH, 0.8 + 2.2 * n_lines), dpi=DPI, layout="constrained")

@@ -15,9 +15,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from emotrace.analysis.contrasts import COLUMNS, EMOTIONS, TableError, differences, metric_interval
-from emotrace.analysis.summary import GENDERS
-from emotrace.analysis.tables import attackers_table, confusion_table
-from emotrace.experiments.cues import cue_retention
+from emotrace.analysis.tables import confusion_table
 from emotrace.experiments.level import RECOGNISERS, level_profile
 from emotrace.paths import REPORTED
 from emotrace.pipeline.rows import STUDIED_LAYER
@@ -111,7 +109,7 @@ def _there(studies: Mapping[str, StudyResults | None]) -> dict[str, StudyResults
 
 def not_recorded(command: str) -> Markdown:
     """What stands in the place of a result that is not there."""
-    return Markdown(f"*No results of this experiment are recorded. `{command}` makes them.*")
+    return Markdown(f"*No results of this experiment are recorded. `{command}` records them.*")
 
 
 def gather(studies: Studies, table: Callable[..., pd.DataFrame], *arguments: object, **options: object) -> pd.DataFrame:
@@ -173,24 +171,6 @@ def confusions_beside(studies: Studies, rows: Sequence[str], recogniser: str | N
     }
 
 
-def eer_beside(studies: Studies) -> pd.DataFrame:
-    """EER of every attacker in percent, with the column attacker; a panel for each speech and gender."""
-    table = gather(studies, attackers_table).sort_values(["panel", "gender"], kind="stable", ignore_index=True)
-    return table.assign(panel=table["panel"] + "\n" + table["gender"].map(GENDERS), line=table["row"])
-
-
-def cues_beside(studies: Mapping[str, StudyResults]) -> pd.DataFrame:
-    """Share of each cue's variation that a row leaves of the recordings', with the column cue.
-
-    The interval is that of the row's own slope, divided by the recordings' estimate.
-    """
-    table = gather(studies, cue_retention)
-    originals = table["estimate"] / table["retained"]
-    bounds = table[["low", "high"]].div(originals, axis=0)
-    shares = {"estimate": table["retained"], "low": bounds.min(axis=1), "high": bounds.max(axis=1)}
-    return table.assign(**shares, line=table["row"])
-
-
 def utterances_beside(studies: Studies, corpora: Sequence[str] = ("emotional",)) -> pd.DataFrame:
     """Per-utterance results of some corpora, for the distributions; the panel names speech and corpus."""
     table = gather(studies, lambda results: results.utterances)
@@ -213,7 +193,7 @@ def compare(
 
     table = pd.concat([gather(studies, changes, name) for name in metrics], ignore_index=True)
     pairs_of = zip(table["first"], table["second"], table["metric"], strict=True)
-    reported = [reported_value(one, name) - reported_value(other, name) for one, other, name in pairs_of]
+    reported = [reported_value(first, name) - reported_value(second, name) for first, second, name in pairs_of]
     table = table.assign(line=table["first"] + "\n− " + table["second"], reported=reported)
     table["direction"] = [_direction(*values) for values in table[["low", "high", "reported"]].itertuples(index=False)]
     return table.drop(columns=["first", "second"])

@@ -179,7 +179,7 @@ def level_table(studies: Studies) -> Styler:
     """UAR and recall of angry of every row of the level experiment, with and without level normalisation."""
     table = gather(studies, metrics_table, ("uar", "ang"))
     table = table.assign(cell=interval_texts(table), row=table["line"].str.replace(EFFECT_MARK, ", "))
-    cells = table.set_index(["row", "panel", "metric"])["cell"].unstack(sort=False)
+    cells = table.set_index(["row", "panel", "metric"])["cell"].unstack(sort=False).rename_axis(columns=None)
     rows = list(dict.fromkeys(table["row"]))
     shown = cells.reset_index().rename(columns={"panel": "recogniser"})
     return readable(shown.sort_values("row", key=lambda names: names.map(rows.index), kind="stable"))

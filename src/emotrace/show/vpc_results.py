@@ -46,6 +46,11 @@ FILES = {
     "rank": "results_summary/result_for_rank{}",
 }
 SECTIONS = {"ser": "SER", "asv": "ASV_eval", "asr": "ASR", "asv_anon": "ASV_eval^anon"}
+PUBLISHED_COLUMNS = {
+    "system": "row",
+    **{"eer_f_semi_informed": "eer_f", "eer_m_semi_informed": "eer_m", "wer_libri": "wer_read"},
+    **{"recall_sad": "sad", "recall_neutral": "neu", "recall_angry": "ang", "recall_happy": "hap"},
+}
 B4_NOTE = (
     "the paper's table II prints 54.64 for happy, with which the four recalls average 43.53 and not its UAR of 42.78; "
     "VoicePrivacy's published 51.639 does average to it"
@@ -94,12 +99,11 @@ def write_vpc_results(
 ) -> dict[str, Path]:
     """Write an evaluation of two data directories as VoicePrivacy's evaluation writes its own.
 
-    `folder`/asv_orig, asr and ser/results<suffix>.csv, ser/results_folds<suffix>.csv and
-    results_summary/result_for_rank<suffix>, each atomically; a task that was not measured has no file.
+    That is asv_orig, asr and ser/results<suffix>.csv, ser/results_folds<suffix>.csv and
+    results_summary/result_for_rank<suffix> below ``folder``, each atomically; a task that was not measured has no file.
 
     Args:
-        results: of the originals and their anonymised copy, as `evaluate` returns them, or of more rows of a study: the
-            first and the last are taken. Emotions are those of the first recogniser.
+        results: as `evaluate` returns them, or of a study: the first row beside the last.
         folder: where the files go.
         suffix: of the anonymised data, e.g. "_mine".
         datasets: as of `vpc_tables`.
@@ -280,11 +284,8 @@ def baseline_results(split: str = "test") -> pd.DataFrame:
     if split not in ("dev", "test"):
         raise VpcResultsError(f"unknown split {split!r}: dev or test")
     published = pd.read_csv(BASELINES)
-    published = published[published["split"] == split].reset_index(drop=True)
-    emotions = {"sad": "sad", "neutral": "neu", "angry": "ang", "happy": "hap"}
-    names = {f"recall_{long}": short for long, short in emotions.items()} | {"wer_libri": "wer_read"}
-    names |= {"eer_f_semi_informed": "eer_f", "eer_m_semi_informed": "eer_m", "system": "row"}
-    lines = published.rename(columns=names).replace({"row": {"Original": "original"}})
+    lines = published[published["split"] == split].reset_index(drop=True).rename(columns=PUBLISHED_COLUMNS)
+    lines = lines.replace({"row": {"Original": "original"}})
     lines = lines.assign(source="reported: VoicePrivacy 2024", wer_emotional=float("nan"))
     lines["attacker"] = ["original" if row == "original" else "semi-informed" for row in lines["row"]]
     lines["note"] = [B4_NOTE if (row, split) == ("B4", "test") else "" for row in lines["row"]]

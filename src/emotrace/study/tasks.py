@@ -18,13 +18,7 @@ def anonymising(keys: Keys, row: Row, rendering: Rendering, path: Path) -> list[
     if row.effect:
         before = keys.rendering(row.before, rendering.corpus, path, rendering.measures)
         pairs = ((before.audio, rendering.audio), (before.enrolment, rendering.enrolment))
-        return [
-            Task(
-                f"{row.name}, {name}", new[name], write_effect, (rendering.data[name], row.effect, old[name]), "effect"
-            )
-            for old, new in pairs
-            for name in old
-        ]
+        return [_effect(row, rendering, name, old[name], new[name]) for old, new in pairs for name in old]
     invocations = (
         (keys.setting.drawn, rendering.audio),
         (keys.setting.drawn.invocation("enrolment"), rendering.enrolment),

@@ -14,6 +14,7 @@ from emotrace.representation.discrete import Codebook, KMeansUnits, VectorQuanti
 from emotrace.representation.ir import HOP
 from emotrace.representation.prosody import own_register, segment_ids
 from emotrace.representation.spec import StreamSpec
+from emotrace.training.data import TrainingSet
 from emotrace.training.processes import from_main
 from emotrace.training.run import TrainingRun
 
@@ -49,7 +50,8 @@ def _some_utterances(run: TrainingRun, count: int = 40) -> list[Tensor]:
     """T12 (L, C) of utterances that are evenly spread over the training speech; no more than ``count``."""
     data = run.augmented_set
     step = -(-len(data.utterances) // count)
-    return [features[LAYER] for features in run.features.each(data.every(step), [LAYER])]
+    chosen = TrainingSet(data.utterances[::step], data.waveforms[::step])
+    return [features[LAYER] for features in run.features.each(chosen, [LAYER])]
 
 
 def switching_penalty(codes: Tensor, layers: Sequence[Tensor], length: float = PHONE) -> float:

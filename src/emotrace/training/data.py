@@ -5,7 +5,7 @@ Axes: T samples at 16 kHz, D IR channels, L frames (100/s), B batch.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +43,6 @@ class TrainingSet:
     def at_least(self, samples: int) -> "TrainingSet":
         """Shorter utterances repeated until they fill ``samples``, so that crops can be cut from every one."""
         return TrainingSet(self.utterances, tuple(repeat_to(waveform, samples) for waveform in self.waveforms))
-
-    def every(self, step: int) -> "TrainingSet":
-        """Every ``step``-th utterance."""
-        return TrainingSet(self.utterances[::step], self.waveforms[::step])
 
 
 def load_training_set(folders: Sequence[Path]) -> TrainingSet:
@@ -114,14 +110,14 @@ class TrainingFeatures:
 
         Raises ModelError where a model is not there, AudioError or ValueError naming the audio file.
         """
-        cache, here = self._cache(streams), state()
+        feature_cache, here = self._cache(streams), state()
         if here.num_processes > 1:
             for utterance in data.utterances[here.process_index :: here.num_processes]:
                 for stream in streams:
-                    cache.get(utterance, stream)
+                    feature_cache.get(utterance, stream)
             here.wait_for_everyone()
         bar = {"desc": "features", "unit": "file", "mininterval": 5, "disable": not here.is_main_process}
-        return (Features(utterance, cache) for utterance in tqdm(data.utterances, **bar))
+        return (Features(utterance, feature_cache) for utterance in tqdm(data.utterances, **bar))
 
     def irs(self, data: TrainingSet, spec: IRSpec) -> list[Tensor]:
         """The IR (D, L) of every utterance, with its own speaker. Raises as `each` does."""
@@ -139,20 +135,10 @@ class TrainingFeatures:
         return f0_channel(spec, first.__getitem__, codebook=load_codebook(self.models, spec.post))
 
     def _cache(self, streams: Sequence[StreamSpec]) -> FeatureCache:
-        return FeatureCache(self.root, {spec: self._key(spec) for spec in streams}, self._stream)
-
-    def _key(self, spec: StreamSpec) -> str:
-        """The versions of the models that a stream is loaded from."""
-        return "-".join(self.models.sha256(name)[:12] for name in stream_class(spec).models) or "no-model"
-
-    def _stream(self, spec: StreamSpec) -> Stream:
-        if spec not in self._loaded:
-            self._loaded[spec] = stream_class(spec).load(self.models, spec.layer)
-        return self._loaded[spec]
-
-    @cached_property
-    def _loaded(self) -> dict[StreamSpec, Stream]:
-        return {}
+        """The streams, each loaded at most once, in folders named by the versions of the models that they take."""
+        versions = {spec: [self.models.sha256(name)[:12] for name in stream_class(spec).models] for spec in streams}
+        keys = {spec: "-".join(names) or "weightless" for spec, names in versions.items()}
+        return FeatureCache(self.root, keys, cache(lambda spec: stream_class(spec).load(self.models, spec.layer)))
 
 
 def stream_class(spec: StreamSpec) -> type[Stream]:

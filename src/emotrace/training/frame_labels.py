@@ -28,10 +28,11 @@ UNIT_LAYER = 6
 
 
 @dataclass(frozen=True)
-class FrameLabels:
-    """One array of labels (L,) for each utterance, and how many labels there are."""
+class LabelledSpeech:
+    """Waveforms (T,), the labels (L,) of the frames of each, and how many labels there are."""
 
-    labels: tuple[np.ndarray, ...]
+    waveforms: Sequence[np.ndarray]
+    labels: Sequence[np.ndarray]
     count: int
 
 
@@ -45,21 +46,20 @@ def whole_frames(seconds: float) -> int:
     return int(seconds * 16_000) // FRAME_HOP * FRAME_HOP + FRAME_WINDOW - FRAME_HOP
 
 
-def aligned_crops(
-    waveforms: Sequence[np.ndarray], labels: Sequence[np.ndarray], rng: np.random.Generator, batch: int, samples: int
-) -> tuple[Tensor, Tensor]:
+def aligned_crops(speech: LabelledSpeech, rng: np.random.Generator, batch: int, samples: int) -> tuple[Tensor, Tensor]:
     """Crops (B, T) that start on a HuBERT frame, and the labels (B, L) of their frames."""
-    frames = n_frames(samples)
-    chosen = draw_by_length(rng, list(map(len, waveforms)), batch)
-    starts = [int(rng.integers(0, len(labels[i]) - frames + 1)) for i in chosen]
-    places = list(zip(chosen, starts, strict=True))
-    audio = np.stack([waveforms[i][start * FRAME_HOP : start * FRAME_HOP + samples] for i, start in places])
-    return torch.from_numpy(audio), torch.from_numpy(np.stack([labels[i][s : s + frames] for i, s in places]))
+    frames, audio, labels = n_frames(samples), [], []
+    chosen = draw_by_length(rng, list(map(len, speech.waveforms)), batch)
+    for i in chosen:
+        start = int(rng.integers(0, len(speech.labels[i]) - frames + 1))
+        audio.append(speech.waveforms[i][start * FRAME_HOP : start * FRAME_HOP + samples])
+        labels.append(speech.labels[i][start : start + frames])
+    return torch.from_numpy(np.stack(audio)), torch.from_numpy(np.stack(labels))
 
 
-def cluster_labels(features: Iterable[np.ndarray], seed: int) -> FrameLabels:
-    """Clusters (100) of the frames of utterances (L, C), the same in all processes; the main one reads ``features``."""
-    return from_main(lambda: cluster(list(features), UNITS, seed)[0])
+def labelled_by_cluster(waveforms: Sequence[np.ndarray], features: Iterable[np.ndarray], seed: int) -> LabelledSpeech:
+    """Waveforms with clusters (100) of their ``features`` (L, C), which the main process computes for all."""
+    return LabelledSpeech(waveforms, from_main(lambda: cluster(list(features), UNITS, seed)[0]), UNITS)
 
 
 def mfcc_features(waveform: np.ndarray) -> np.ndarray:
@@ -76,17 +76,17 @@ def unit_features(hubert: Hubert, waveforms: Sequence[np.ndarray]) -> Iterator[n
     return (hubert.layer(torch.from_numpy(waveform), UNIT_LAYER).numpy() for waveform in waveforms)
 
 
-def cluster(features: Sequence[np.ndarray], clusters: int, seed: int) -> tuple[FrameLabels, np.ndarray]:
-    """k-means over all frames of all utterances (L, C), features standardised; returns labels and centres (K, C)."""
+def cluster(features: Sequence[np.ndarray], clusters: int, seed: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """k-means over all frames of all utterances (L, C), standardised: labels (L,) of each, and the centres (K, C)."""
     frames = np.concatenate(features)
     mean, std = frames.mean(0), frames.std(0) + 1e-6
     kmeans = MiniBatchKMeans(clusters, random_state=seed, batch_size=8192, n_init=3, max_iter=50)
     kmeans.fit((frames - mean) / std)
     labels = tuple(kmeans.predict((feature - mean) / std).astype(np.int64) for feature in features)
-    return FrameLabels(labels, clusters), kmeans.cluster_centers_ * std + mean
+    return labels, kmeans.cluster_centers_ * std + mean
 
 
-def phone_labels(data: TrainingSet, samples: int) -> tuple[list[np.ndarray], FrameLabels]:
+def labelled_by_phone(data: TrainingSet, samples: int) -> LabelledSpeech:
     """Waveforms of at least ``samples`` samples and the phones of their frames.
 
     Left out are utterances without transcript, with a word that the dictionary lacks, or that the aligner loses.
@@ -99,13 +99,12 @@ def phone_labels(data: TrainingSet, samples: int) -> tuple[list[np.ndarray], Fra
     if not aligned:
         raise ValueError(f"none of {len(data.utterances)} utterances could be aligned with its transcript")
     ids = {name: number for number, name in enumerate(sorted({phone for _, phones in aligned for phone in phones}))}
-    waveforms = [repeat_to(waveform, samples) for waveform, _ in aligned]
-    labels = []
+    waveforms, labels = [repeat_to(waveform, samples) for waveform, _ in aligned], []
     for (once, phones), waveform in zip(aligned, waveforms, strict=True):
         centres = (np.arange(n_frames(len(waveform))) * FRAME_HOP + FRAME_WINDOW // 2) % len(once)
         frames = np.minimum(centres * ALIGNER_RATE // 16_000, len(phones) - 1)
         labels.append(np.array([ids[phones[frame]] for frame in frames], dtype=np.int64))
-    return waveforms, FrameLabels(tuple(labels), len(ids))
+    return LabelledSpeech(waveforms, labels, len(ids))
 
 
 def align(aligner: pocketsphinx.Decoder, waveform: np.ndarray, text: str) -> list[str]:

@@ -7,7 +7,6 @@ before. Axes: B batch, T samples at 16 kHz, L frames (50/s).
 """
 
 import copy
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -22,11 +21,11 @@ from emotrace.representation.mel_hubert import MelHubertModel, mel_config
 from emotrace.representation.soft import SoftHead
 from emotrace.training.frame_labels import (
     UNITS,
-    FrameLabels,
+    LabelledSpeech,
     aligned_crops,
-    cluster_labels,
+    labelled_by_cluster,
+    labelled_by_phone,
     mfcc_features,
-    phone_labels,
     unit_features,
     whole_frames,
 )
@@ -64,14 +63,13 @@ def mini_config(width: int = 192) -> HubertConfig:
 class FramePrediction(Recipe):
     """Crops of 2.4 s with the labels of their frames, which subclasses predict."""
 
-    def __init__(self, waveforms: Sequence[np.ndarray], targets: FrameLabels, batch_size: int, **modules: nn.Module):
+    def __init__(self, speech: LabelledSpeech, batch_size: int, **modules: nn.Module):
         super().__init__(**modules)
-        self.waveforms, self.targets, self.batch_size = waveforms, targets, batch_size
+        self.speech, self.batch_size = speech, batch_size
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Crops "waveform" (B, T) and their "labels" (B, L)."""
-        samples = whole_frames(CROP_SECONDS)
-        waveform, labels = aligned_crops(self.waveforms, self.targets.labels, rng, self.batch_size, samples)
+        waveform, labels = aligned_crops(self.speech, rng, self.batch_size, whole_frames(CROP_SECONDS))
         return {"waveform": waveform, "labels": labels}
 
 
@@ -81,8 +79,7 @@ class MaskedPrediction(FramePrediction):
     def __init__(
         self,
         model: HubertModel,
-        waveforms: Sequence[np.ndarray],
-        targets: FrameLabels,
+        speech: LabelledSpeech,
         *,
         steps: int,
         batch_size: int = 8,
@@ -90,8 +87,8 @@ class MaskedPrediction(FramePrediction):
         seed: int = 0,
     ):
         torch.manual_seed(seed)
-        self.codes = nn.Parameter(torch.randn(targets.count, model.config.hidden_size))
-        super().__init__(waveforms, targets, batch_size, hubert=model, head=nn.ParameterDict({"codes": self.codes}))
+        self.codes = nn.Parameter(torch.randn(speech.count, model.config.hidden_size))
+        super().__init__(speech, batch_size, hubert=model, head=nn.ParameterDict({"codes": self.codes}))
         self.use_adamw("adamw", self.modules, warm_up_then_decay(warm_up, steps), 1e-3, (0.9, 0.98))
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -127,18 +124,9 @@ class SoftPrediction(FramePrediction):
     scale, which inference does not need because the IR is layer-normalised.
     """
 
-    def __init__(
-        self,
-        hubert: Hubert,
-        head: SoftHead,
-        waveforms: Sequence[np.ndarray],
-        targets: FrameLabels,
-        *,
-        steps: int,
-        batch_size: int = 8,
-    ):
+    def __init__(self, hubert: Hubert, head: SoftHead, speech: LabelledSpeech, *, steps: int, batch_size: int = 8):
         scale = nn.ParameterDict({"log": nn.Parameter(torch.tensor(1.0))})
-        super().__init__(waveforms, targets, batch_size, hubert=hubert, head=head, scale=scale)
+        super().__init__(speech, batch_size, hubert=hubert, head=head, scale=scale)
         self.use_adamw("adamw", self.modules, warm_up_then_decay(50, steps), 5e-4)
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
@@ -154,39 +142,39 @@ class SoftPrediction(FramePrediction):
 
 def train_hubert(run: TrainingRun) -> None:
     """HuBERT-mini: masked prediction of MFCC clusters, then of clusters of its own T6, then of aligned phones."""
-    speech, steps, seed = run.augmented_set.at_least(CROP).waveforms, run.steps, run.seed
+    waveforms, steps, seed = run.augmented_set.at_least(CROP).waveforms, run.steps, run.seed
     torch.manual_seed(seed)
     model = MelHubertModel(mini_config())
-    model.feature_extractor.fit_normalisation(map(torch.from_numpy, speech))
+    model.feature_extractor.fit_normalisation(map(torch.from_numpy, waveforms))
 
-    def iteration(name: str, waveforms: Sequence[np.ndarray], targets: FrameLabels, steps: int) -> TrainingRecord:
-        recipe = MaskedPrediction(model, waveforms, targets, steps=steps, seed=seed)
+    def iteration(name: str, speech: LabelledSpeech, steps: int) -> TrainingRecord:
+        recipe = MaskedPrediction(model, speech, steps=steps, seed=seed)
         return run.fit(name, recipe, steps, precision="bf16")
 
-    records, before = {}, f"after-{steps.hubert}"  # a later iteration's checkpoint is of the weights it began with
-    targets = cluster_labels(map(mfcc_features, speech), seed)
-    records["1: MFCC"] = iteration("hubert-1", speech, targets, steps.hubert)
-    targets = cluster_labels(unit_features(Hubert.from_model(model), speech), seed)
-    records["2: T6"] = iteration(f"hubert-2-{before}", speech, targets, steps.hubert_clusters)
-    speech, targets = from_main(lambda: phone_labels(run.augmented_set, CROP))
+    speech = labelled_by_cluster(waveforms, map(mfcc_features, waveforms), seed)
+    records = {"1: MFCC": iteration("hubert-1", speech, steps.hubert)}
+    before = f"after-{steps.hubert}"  # the checkpoint is of an iteration that began with these weights
+    speech = labelled_by_cluster(waveforms, unit_features(Hubert.from_model(model), waveforms), seed)
+    records["2: T6"] = iteration(f"hubert-2-{before}", speech, steps.hubert_clusters)
     before = f"{before}-{steps.hubert_clusters}"
-    records["3: phones"] = iteration(f"hubert-3-{before}", speech, targets, steps.hubert_phones)
+    speech = from_main(lambda: labelled_by_phone(run.augmented_set, CROP))
+    records["3: phones"] = iteration(f"hubert-3-{before}", speech, steps.hubert_phones)
     purpose = f"linguistic features T1 to T12, 50 frames/s, {model.config.hidden_size} channels, from log-mel frames"
     notes = (
         "The loss also counts unmasked frames (weight 0.5); each iteration starts from the weights of the one before; "
-        f"iteration 3 learns from pocketsphinx's forced phone alignment of {len(speech)} utterances."
+        f"iteration 3 learns from pocketsphinx's forced phone alignment of {len(speech.waveforms)} utterances."
     )
     run.save("hubert", model.state_dict(), model.config.to_dict(), purpose, records, notes=notes)
 
 
 def train_soft(run: TrainingRun) -> None:
     """The soft predictor: a copy of HuBERT-mini and W, fine-tuned to the k-means units of T6."""
-    speech, pretrained = run.augmented_set.at_least(CROP).waveforms, load_hubert(run.models, "hubert", "cpu")
-    targets = cluster_labels(unit_features(pretrained, speech), run.seed)
+    waveforms, pretrained = run.augmented_set.at_least(CROP).waveforms, load_hubert(run.models, "hubert", "cpu")
+    speech = labelled_by_cluster(waveforms, unit_features(pretrained, waveforms), run.seed)
     hubert = copy.deepcopy(pretrained)
     torch.manual_seed(run.seed)
     head = SoftHead(hubert.channels, UNITS)
-    recipe = SoftPrediction(hubert, head, speech, targets, steps=run.steps.soft)
+    recipe = SoftPrediction(hubert, head, speech, steps=run.steps.soft)
     record = run.fit("soft", recipe, run.steps.soft, needs=("hubert",), precision="bf16")
     tensors, config = {**hubert.model.state_dict(), HEAD_KEY: head.W}, hubert.model.config.to_dict()
     notes = "All of HuBERT-mini is fine-tuned together with W."

@@ -5,10 +5,9 @@ The IR of a crop is cut from that of the whole utterance, or extracted from the 
 samples at 16 kHz.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -43,12 +42,8 @@ LEARNING_RATE = 2e-4
 MEL_ONLY_RATE = 1e-3  # a plain regression stands a higher rate, and a CPU has no 100,000 steps to give
 DECAY = 0.999  # of both rates, each time as many segments were seen as there are utterances
 
-
-class CropSource(Protocol):
-    """Where the IR of a crop comes from."""
-
-    def __call__(self, utterance: int, first_frame: int) -> Tensor:
-        """IR (D, 56) of the crop that begins at `first_frame` of the utterance with this index."""
+CropSource = Callable[[int, int], Tensor]
+"""Number of an utterance and first frame of a crop of it -> IR (D, 56) of the crop."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +75,8 @@ class CropFeatures:
     @classmethod
     def load(cls, waveforms: Sequence[np.ndarray], spec: IRSpec, models: ModelFolder) -> "CropFeatures":
         """With the models that the IR needs, and no others. Raises ModelError where one is not there."""
-        return cls(
-            waveforms, spec, {stream: stream_class(stream).load(models, stream.layer) for stream in spec.streams}
-        )
+        streams = {stream: stream_class(stream).load(models, stream.layer) for stream in spec.streams}
+        return cls(waveforms, spec, streams)
 
     def __call__(self, utterance: int, first_frame: int) -> Tensor:
         """(D, 56), extracted. Raises ValueError for a crop that is not within the utterance."""
@@ -189,21 +183,18 @@ def train_unified(run: TrainingRun, spec: IRSpec) -> None:
     options = {"discriminators": config.discriminators, "batch_size": config.batch_size, "mel_only": config.mel_only}
     recipe = VocoderTraining(generator, data.waveforms, features, **options, seed=run.seed)
     save = partial(_save, run, spec, generator)
-    snapshots = {"snapshots": config.snapshots, "snapshot": save}
-    save(run.fit(f"unified-{spec.name}", recipe, config.steps, needs=models_of(spec), settings=config, **snapshots))
+    options = {"needs": models_of(spec), "settings": config, "snapshots": config.snapshots, "snapshot": save}
+    save(run.fit(f"unified-{spec.name}", recipe, config.steps, **options))
 
 
 def _save(run: TrainingRun, spec: IRSpec, generator: IstftGenerator | HifiGan, record: TrainingRecord) -> None:
     """Save a vocoder as it is after the steps of the record: a snapshot, or, at the last step, the vocoder itself."""
-    config, end = run.steps.unified, "" if record.steps == run.steps.unified.steps else f"-step{record.steps}"
-    shape = f"{generator.config.in_channels} channels, 100 frames/s"
-    notes = (
-        f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; "
-        f"batch of {config.batch_size}; features of the whole {config.features}."
-    )
-    purpose, records = f"IR {spec.name} ({shape}) -> waveform, in one network", {"unified": record}
-    tensors, name = generator.state_dict(), f"unified-{spec.name}{end}"
-    run.save(name, tensors, vars(generator.config), purpose, records, notes=notes)
+    config, channels = run.steps.unified, generator.config.in_channels
+    name = f"unified-{spec.name}" if record.steps == config.steps else f"unified-{spec.name}-step{record.steps}"
+    purpose = f"IR {spec.name} ({channels} channels, 100 frames/s) -> waveform, in one network"
+    notes = f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; batch of "
+    notes += f"{config.batch_size}; features of the whole {config.features}."
+    run.save(name, generator.state_dict(), vars(generator.config), purpose, {"unified": record}, notes=notes)
 
 
 def _generator(config: UnifiedConfig, features: CropSource, utterances: int) -> IstftGenerator | HifiGan:

@@ -175,8 +175,10 @@ def recorded_studies(page: ListeningPage, layer: int, seed: int) -> dict[str, St
     Raises RunError where nothing is recorded.
     """
     name, rows = page.profile.name, () if page.study is None else page.study.rows
-    people = None if name == RECORDED else recorded_study(RECORDED, rows, layer, seed)
-    studies = {SPEECH.get(name, name): page.study, SPEECH[RECORDED]: page.study if name == RECORDED else people}
-    if not any(studies.values()):
+    studies = {SPEECH.get(name, name): page.study}
+    if name != RECORDED:
+        studies[SPEECH[RECORDED]] = recorded_study(RECORDED, rows, layer, seed)
+    recorded = {title: study for title, study in studies.items() if study is not None}
+    if not recorded:
         raise RunError(f"no results are recorded: emotrace run --profile {name}")
-    return {title: study for title, study in studies.items() if study is not None}
+    return recorded

@@ -52,8 +52,8 @@ def compare_with_recorded(results: Results, summary: pd.DataFrame) -> Comparison
     table.insert(3, "corpus", [corpus for _, lines, corpus in both for _ in range(len(lines))])
     identities = [work.record.read()["identity"] for work in study.works]
     stale = [state.name for state in study.states if state.state != "done"]
-    found = remarks(results.identity, identities, study.profile.recognisers, stale)
-    return Comparison(table, found, _beside(results, summary, recorded))
+    sentences = remarks(results.identity, identities, study.profile.recognisers, stale)
+    return Comparison(table, sentences, _recalls_beside(results, summary, recorded))
 
 
 def remarks(
@@ -69,23 +69,19 @@ def remarks(
     """
     if not ours:
         return ["What this evaluation was made with is not known: compare directions at most."]
-    found = [_corpus(ours, recorded)]
-    theirs = backends(recognisers)
-    found += [
-        f"Other {kind}: here {names}; recorded {theirs[kind]}."
-        for kind, names in backends(ours["recognisers"]).items()
-        if names != theirs[kind]
-    ]
+    sentences = [_corpus(ours, recorded)]
+    there = backends(recognisers)
+    for kind, here in backends(ours["recognisers"]).items():
+        if here != there[kind]:
+            sentences.append(f"Other {kind}: here {here}; recorded {there[kind]}.")
     if ours["ser_training"] != recorded[0]["ser_training"]:
-        here, there = training(ours), training(recorded[0])
-        found.append(f"Other training of the recognisers of emotion: here {here}, recorded {there}.")
-    if changed := _changed_components(ours, recorded):
-        found.append(
-            f"The recorded rows were measured by another version of the evaluation's code: {', '.join(changed)}."
-        )
+        learned = f"here {training(ours)}, recorded {training(recorded[0])}"
+        sentences.append(f"Other training of the recognisers of emotion: {learned}.")
+    if changed := ", ".join(_changed_components(ours, recorded)):
+        sentences.append(f"The recorded rows were measured by another version of the evaluation's code: {changed}.")
     if stale:
-        found.append(f"Recorded with other code, models or data than those at hand: {', '.join(stale)}.")
-    return found
+        sentences.append(f"Recorded with other code, models or data than those at hand: {', '.join(stale)}.")
+    return sentences
 
 
 def backends(recognisers: Recognisers) -> dict[str, str]:
@@ -133,17 +129,17 @@ def _lines_of_table2(results: Results, summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _beside(results: Results, summary: pd.DataFrame, recorded: pd.DataFrame) -> Picture | None:
+def _recalls_beside(results: Results, summary: pd.DataFrame, recorded: pd.DataFrame) -> Picture | None:
     """Recalls of the evaluation above those of the recorded rows, each by its first recogniser."""
     evaluated = recall_lines(summary[summary["of"] == results.recognisers[0]]).assign(panel="this evaluation")
     if evaluated.empty:
         return None
-    theirs = pd.DataFrame(
+    lines = pd.DataFrame(
         {"panel": f"recorded: {RECORDED}", "line": line["row"], "emotion": name, "estimate": line[name],
          "low": line[f"{name}_low"], "high": line[f"{name}_high"]}
         for line in recorded.to_dict("records") for name in CLASSES
     )  # fmt: skip
-    both = pd.concat([evaluated[list(theirs)], theirs])
+    both = pd.concat([evaluated[list(lines)], lines])
     figure = interval_figure(both, label="recall [%]", hue="emotion", limits=(0, 100))
     alt = "Recall of each emotion and UAR, in percent with 95 % intervals: this evaluation above, recorded rows below."
     return picture("comparison", alt, figure)

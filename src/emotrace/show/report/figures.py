@@ -97,14 +97,15 @@ def _confusions(results: Results) -> Iterator[Picture]:
 
 
 def _errors(summary: pd.DataFrame) -> Iterator[Picture]:
-    verified = summary[summary["metric"] == "EER [%]"].assign(line=summary["version"])
+    summary = summary.assign(line=summary["version"], panel="words")
+    verified, words = (summary[summary["metric"] == name] for name in ("EER [%]", "WER [%]"))
     if not verified.empty:
-        verified[["attacker", "panel"]] = verified["of"].str.rsplit(", ", n=1, expand=True).to_numpy()
-        alt = (
-            f"Equal error rate in percent with 95 % intervals, by gender and attacker. {_in_words(summary, 'EER [%]')}"
+        parts = verified["of"].str.rsplit(", ", n=1)
+        figure = interval_figure(
+            verified.assign(attacker=parts.str[0], panel=parts.str[1]), label="EER [%]", hue="attacker"
         )
-        yield picture("verification", alt, interval_figure(verified, label="EER [%]", hue="attacker"))
-    words = summary[summary["metric"] == "WER [%]"].assign(panel="words", line=summary["version"])
+        alt = "Equal error rate in percent with 95 % intervals, by gender and attacker. "
+        yield picture("verification", alt + _in_words(summary, "EER [%]"), figure)
     if not words.empty:
         alt = f"Word error rate in percent with 95 % intervals. {_in_words(summary, 'WER [%]')}"
         yield picture("words", alt, interval_figure(words, label="WER [%]"))

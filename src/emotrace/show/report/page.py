@@ -20,7 +20,7 @@ from emotrace.show.report.figures import confusions, named, pictures
 from emotrace.study.results import Results
 
 TEMPLATE = "report.html.j2"
-TOLD = ("UAR [%]", "WER [%]", "EER [%]")  # in the sentences at the top
+IN_WORDS = ("UAR [%]", "WER [%]", "EER [%]")  # in the sentences at the top
 
 
 def write_report(path: Path, results: Results, summary: pd.DataFrame | None = None) -> None:
@@ -70,8 +70,9 @@ def facts(results: Results) -> dict[str, str]:
 def findings(summary: pd.DataFrame, differences: pd.DataFrame, results: Results) -> Iterator[str]:
     """The result in sentences: UAR by recogniser, words, EER of the strongest attacker measured."""
     before, after = (summary[summary["version"] == row].set_index(["metric", "of"]) for row in results.rows)
-    told = differences[differences["metric"].isin(TOLD) & ~differences["of"].str.startswith("ignorant")]
-    for line in told.sort_values("metric", key=lambda metrics: metrics.map(TOLD.index), kind="stable").itertuples():
+    chosen = differences[differences["metric"].isin(IN_WORDS) & ~differences["of"].str.startswith("ignorant")]
+    chosen = chosen.sort_values("metric", key=lambda names: names.map(IN_WORDS.index), kind="stable")
+    for line in chosen.itertuples():
         source = f"original, {line.of.rpartition(', ')[2]}" if line.metric == "EER [%]" else line.of
         old, new = before.loc[(line.metric, source)], after.loc[(line.metric, line.of)]
         what = line.metric.removesuffix(" [%]") + (f" ({named(line.of)})" if line.of else "")

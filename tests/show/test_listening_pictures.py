@@ -1,4 +1,4 @@
-"""Tracks of a take against closed forms, other libraries and the study's own medians; pictures that compare."""
+"""Tracks of a clip against closed forms, other libraries and the study's own medians; pictures that compare."""
 
 import io
 import warnings
@@ -13,11 +13,18 @@ from scipy.signal import ShortTimeFFT
 from emotrace.corpus.audio import SAMPLE_RATE, load_audio
 from emotrace.corpus.datadir import DataDir, Emotion
 from emotrace.evaluation.acoustics import AcousticsError, acoustic_features, oracle_mask
+from emotrace.pipeline.rows import ORIGINAL
 from emotrace.show.figures import DPI, WIDTH
-from emotrace.show.listening.clips import Take, choose
-from emotrace.show.listening.pictures import HEIGHT, alt_text, common_limits, png, take_figure
-from emotrace.show.listening.tracks import measure_tracks, momentary_loudness
-from emotrace.study.layout import ORIGINAL
+from emotrace.show.listening.clips import Clip, choose
+from emotrace.show.listening.pictures import (
+    HEIGHT,
+    alt_text,
+    clip_figure,
+    common_limits,
+    measure_tracks,
+    momentary_loudness,
+    png,
+)
 from emotrace.study.profiles import get_profile
 
 TIME = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
@@ -125,7 +132,7 @@ def test_pictures_of_an_utterance_have_the_same_axes(phantom):
     _, waveform, recording = phantom[Emotion.SAD]
     louder = measure_tracks(np.clip(8 * waveform, -1, 1), oracle_mask(waveform))
     limits = common_limits([recording, louder])
-    one, two = take_figure("original", recording, limits), take_figure("none-T1", louder, limits, recording)
+    one, two = clip_figure("original", recording, limits), clip_figure("none-T1", louder, limits, recording)
     axes = [[(panel.get_xlim(), panel.get_ylim(), panel.get_position().bounds) for panel in f.axes] for f in (one, two)]
     assert axes[0] == axes[1] and len(axes[0]) == 5
     assert limits.loudness[1] - common_limits([recording]).loudness[1] >= 15  # 8 x is 18 dB
@@ -134,7 +141,7 @@ def test_pictures_of_an_utterance_have_the_same_axes(phantom):
 
 def test_picture_is_a_small_png_of_the_promised_size(phantom):
     _, _, own = phantom[Emotion.NEUTRAL]
-    content = png(take_figure("original", own, common_limits([own])))
+    content = png(clip_figure("original", own, common_limits([own])))
     picture = Image.open(io.BytesIO(content))
     assert picture.size == (round(WIDTH * DPI), round(HEIGHT * DPI)) and len(content) < 100_000
     assert len(set(picture.convert("L").tobytes())) > 20  # a spectrogram, not a blank
@@ -142,6 +149,6 @@ def test_picture_is_a_small_png_of_the_promised_size(phantom):
 
 def test_alt_text_has_the_medians(phantom):
     utterance, _, own = phantom[Emotion.HAPPY]
-    text = alt_text(Take(ORIGINAL, utterance, utterance.path), own)
+    text = alt_text(Clip(ORIGINAL, utterance, utterance.path), own)
     assert text.startswith("original, happy: ")
     assert f"F0 {own.median('f0'):.0f} Hz" in text and f"kurtosis {own.median('kurtosis'):.1f}" in text

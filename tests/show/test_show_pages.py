@@ -1,0 +1,122 @@
+"""What the pages of the book open and gather, on a study made by hand whose numbers can be counted."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from frames import results, utterance_lines
+
+from emotrace.analysis.contrasts import TableError
+from emotrace.show import pages
+from emotrace.study.results import Results, label_of
+
+TITLE = "phantom (synthetic speech)"
+
+
+def wrong_sad(row: str, called: str) -> list[dict]:
+    """Every emotion five times for each speaker, recognised rightly but for one sad utterance of each."""
+    return utterance_lines(row, {"sad": called}, 1)
+
+
+@pytest.fixture
+def studies() -> dict[str, Results]:
+    called = {"original": "sad", "ECAPA-anon-T12-soft": "ang", "none-T3": "neu"}
+    lines = [line for row, emotion in called.items() for line in wrong_sad(row, emotion)]
+    return {TITLE: results(lines, source="phantom", n_bootstrap=50)}
+
+
+def test_recalls_stand_beside_the_papers(studies):
+    table = pages.recalls_beside(studies, "functionals").set_index(["line", "emotion"])
+    assert table.at[("original", "sad"), "estimate"] == 100
+    assert table.at[("ECAPA-anon-T12-soft", "sad"), "estimate"] == 80
+    assert table.at[("ECAPA-anon-T12-soft", "uar"), "estimate"] == 95
+    assert table.at[("ECAPA-anon-T12-soft", "sad"), "reported"] == 3.42
+    assert pd.isna(table.at[("none-T3", "sad"), "reported"])
+
+
+def test_every_recogniser_by_default(studies):
+    def labels(table: pd.DataFrame) -> set[str]:
+        return {panel.split("\n")[1] for panel in table["panel"]}
+
+    assert labels(pages.recalls_beside(studies)) == {"functionals + SVM", "GE2E + SVM"}
+    lines = studies[TITLE].utterances
+    third = replace(
+        studies[TITLE],
+        utterances=lines.assign(emotion_egemaps=lines["emotion_ge2e"]),
+        recognisers=("functionals", "ge2e", "egemaps"),
+    )
+    table = pages.recalls_beside(studies | {"third": third})
+    assert labels(table) == set(map(label_of, third.recognisers))
+    assert set(table.loc[table["recogniser"] == "eGeMAPS + SVM", "panel"]) == {"third\neGeMAPS + SVM"}
+    with pytest.raises(TableError, match="no study has the recogniser 'egemaps'; there are: functionals, ge2e"):
+        pages.recalls_beside(studies, "egemaps")
+
+
+def test_speech_of_people_comes_first(monkeypatch):
+    monkeypatch.setattr(pages, "recorded_study", lambda profile, *_, **__: profile)
+    monkeypatch.setattr(pages, "Study", lambda profile, *_, **__: profile)
+    assert list(pages.open_studies("phantom", [], 6, 0, 10).values()) == ["scale", "phantom"]
+    assert list(pages.open_studies("scale", [], 6, 0, 10).values()) == ["scale"]
+
+
+def test_what_is_recorded_is_opened_and_nothing_else_is_run(monkeypatch):
+    monkeypatch.setattr("emotrace.study.study.run_rows", lambda *_, **__: pytest.fail("a row was run"))
+    opened = {profile: pages.recorded_study(profile, n_bootstrap=20) for profile in pages.SPEECH}
+    assert set(opened) == {"scale", "phantom"}
+    for profile, study in opened.items():
+        assert study is None or (study.source == profile and study.rows and study.n_bootstrap == 20)
+
+
+def test_nothing_is_opened_where_nothing_or_too_little_is_recorded(tmp_path):
+    empty = replace(pages.get_profile("scale"), results=tmp_path)
+    assert pages.recorded_study(empty) is None
+    recorded = pages.recorded_study("scale", ["original"])
+    if recorded is None:
+        pytest.skip("no recorded results of profile scale")
+    (tmp_path / "original").symlink_to(pages.get_profile("scale").results / "original")
+    assert pages.recorded_study(empty).rows == ("original",)
+    assert pages.recorded_study(empty, complete=True) is None
+
+
+def test_shares_called_another_emotion(studies):
+    angry = pages.gather(studies, pages.metrics_table, ["sad_called_ang"]).set_index("line")["estimate"]
+    assert angry.to_dict() == {"original": 0, "ECAPA-anon-T12-soft": 20, "none-T3": 0}
+    others = pages.gather(studies, pages.metrics_table, ["other_called_ang"]).set_index("line")["estimate"]
+    assert others["ECAPA-anon-T12-soft"] == pytest.approx(20 / 3)
+
+
+def test_differences_and_their_direction(studies):
+    pairs = [("ECAPA-anon-T12-soft", "original"), ("none-T3", "original"), ("none-T6", "original")]
+    table = pages.compare(studies, pairs, ["uar", "ang"]).set_index(["line", "metric"])
+    anonymised = table.loc[("ECAPA-anon-T12-soft\n− original", "uar")]
+    assert anonymised["estimate"] == -5
+    assert anonymised["reported"] == pytest.approx(45.19 - 71.06)
+    assert anonymised["direction"] == "as in the paper"
+    assert table.at[("ECAPA-anon-T12-soft\n− original", "ang"), "direction"] == "undecided"
+    assert table.at[("none-T3\n− original", "uar"), "direction"] == "down"
+    assert "none-T6\n− original" not in table.index.get_level_values(0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "reported", "direction"),
+    [
+        (1, 2, 5, "as in the paper"),
+        (-2, -1, 5, "opposite"),
+        (-1, 2, 5, "undecided"),
+        (1, 2, float("nan"), "up"),
+        (-2, -1, float("nan"), "down"),
+    ],
+)
+def test_direction(low, high, reported, direction):
+    assert pages._direction(low, high, reported) == direction
+
+
+def test_confusions_only_of_rows_that_are_there(studies):
+    shown = pages.confusions_beside(studies, ["original", "none-T6"])
+    assert list(shown) == ["original\nphantom"]
+    assert shown["original\nphantom"].to_numpy().trace() == 160
+
+
+def test_utterances_are_told_apart_by_speech_and_corpus(studies):
+    lines = pages.utterances_beside(studies)
+    assert set(lines["panel"]) == {"phantom, emotional speech"} and len(lines) == 3 * 160

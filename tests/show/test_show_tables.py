@@ -1,0 +1,123 @@
+"""The readable tables, on studies made by hand whose numbers can be counted."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from frames import results, trial_lines, utterance_lines
+
+from emotrace.analysis.gates import Gate, gate_table
+from emotrace.analysis.tables import table2
+from emotrace.paths import REPORTED
+from emotrace.show import tables
+from emotrace.show.pages import compare, utterances_beside
+from emotrace.study.results import Results
+
+KURTOSIS = {"sad": 1.0, "neu": 2.0, "ang": 4.0, "hap": 3.0}
+
+
+@pytest.fixture
+def studies() -> dict[str, Results]:
+    called = {"original": "sad", "ECAPA-anon-T12-soft": "ang", "none-T3": "neu"}
+    lines = pd.DataFrame(line for row, emotion in called.items() for line in utterance_lines(row, {"sad": emotion}, 1))
+    lines["kurtosis"] = lines["emotion"].map(KURTOSIS)
+    return {"phantom (synthetic speech)": results(lines, source="phantom", n_bootstrap=50)}
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ((50.14, 45.0, 55.25), "50.1 [45.0, 55.2]"),
+        ((-5.0, -10.0, 0.5, "+.1f"), "-5.0 [-10.0, +0.5]"),
+        ((0.875, 0.8, 0.9, ".2f", " x original"), "0.88 x original [0.80, 0.90]"),
+        ((3.42, float("nan"), float("nan")), "3.42"),
+        ((float("nan"), float("nan"), float("nan")), ""),
+    ],
+)
+def test_numbers_become_text_at_the_last_step(cell, text):
+    assert tables.interval_text(*cell) == text
+
+
+def test_metrics_have_the_names_that_readers_expect():
+    names = ("eer_f", "wer_read", "uar", "sad_called_ang")
+    assert [tables.heading(name) for name in names] == ["EER F", "WER read", "UAR", "sad called ang"]
+
+
+def test_the_display_shows_intervals_for_ours_and_plain_numbers_for_the_papers():
+    lines = utterance_lines("original", {}, 1) + utterance_lines("none-T1", {"sad": "ang", "neu": "ang"}, 3)
+    trials = trial_lines("original", "original", 2.0) + trial_lines("none-T1", "lazy-informed", 1.0)
+    shown = tables.table2_display(table2(results(lines, trials))).set_index(["row", "source"])
+    assert shown.loc[("none-T1", "measured: made-up"), "UAR [%]"] == "90.0 [90.0, 90.0]"
+    assert shown.loc[("none-T1", "reported: paper"), "UAR [%]"] == "64.78"
+    assert list(shown.columns) == [
+        *("attacker", "EER F [%]", "EER M [%]", "WER read [%]", "WER emotional [%]"),
+        *("sad [%]", "neu [%]", "ang [%]", "hap [%]", "UAR [%]"),
+    ]
+
+
+def test_the_papers_systems_stand_with_the_rows_of_their_representations(monkeypatch):
+    rows = ("original", "B4-IR", "none-T1")
+    reported = pd.read_csv(REPORTED).assign(source="reported: paper")
+    measured = pd.DataFrame({"row": rows, "source": "measured: scale", "uar": [70.0, 40.0, 60.0]})
+    monkeypatch.setattr(tables, "table2", lambda study: pd.concat([measured, reported]))
+    table = tables.table2_beside({"acted": SimpleNamespace(rows=rows)})
+    assert list(table["row"]) == ["original", "original", "B4-IR", "B4", "none-T1", "none-T1"]
+    assert list(table["uar"]) == [70.0, 71.06, 40.0, 42.78, 60.0, 64.78]
+
+
+def test_rows_stand_in_the_order_of_the_fullest_study(monkeypatch):
+    monkeypatch.setattr(tables, "table2", lambda study: pd.DataFrame({"row": study.rows, "source": study.source}))
+    people = SimpleNamespace(rows=("original", "none-T1"), source="measured: scale")
+    phantom = SimpleNamespace(rows=("original", "none-T3", "none-T1"), source="measured: phantom")
+    table = tables.table2_beside({"people": people, "phantom": phantom})
+    assert list(table["row"]) == ["original", "original", "none-T3", "none-T1", "none-T1"]
+    assert list(table["source"].str.removeprefix("measured: ")) == ["scale", "phantom", "phantom", "scale", "phantom"]
+
+
+def test_verdicts_show_sign_and_interval(studies):
+    shown = tables.verdicts(compare(studies, [("none-T3", "original")], ["sad"])).data
+    assert shown.at[0, "measured"].startswith("-20.0")
+    assert shown.at[0, "speech"] == "phantom"
+
+
+def test_order_of_the_medians(studies):
+    table = tables.emotion_order(utterances_beside(studies), ["kurtosis"]).data
+    assert set(table["kurtosis"]) == {"ang > hap > neu > sad"}
+
+
+def test_medians_stand_beside_the_utterances_that_have_none(studies):
+    lines = utterances_beside(studies)
+    lines["speech_frames"] = [0] + [7] * (len(lines) - 1)
+    lines["f0_voiced"] = [0, 0] + [5] * (len(lines) - 2)
+    table = tables.medians_beside(lines, ["kurtosis"]).data
+    assert table["utterances"].astype(int).sum() == len(lines)
+    assert table["without speech"].tolist() == ["1"] + ["0"] * (len(table) - 1)
+    assert table["without F0"].tolist() == ["2"] + ["0"] * (len(table) - 1)
+    first = lines[(lines["row"] == table.at[0, "row"]) & (lines["panel"] == table.at[0, "speech"])]
+    assert table.at[0, "kurtosis"] == f"{first['kurtosis'].median():.1f}"
+
+
+def test_cells_are_broken_before_the_interval():
+    shown = tables.readable(pd.DataFrame({"sad [%]": ["50.0 [40.0, 60.0]", "3.42"]})).data
+    assert list(shown["sad [%]"]) == ["50.0<br><small>[40.0, 60.0]</small>", "3.42"]
+
+
+def test_gates_read_as_met_or_missed(studies, monkeypatch):
+    gates = [Gate("none-T3", "uar", 0.96, True), Gate("none-T3", "uar", 0.96, True, recogniser="ge2e")]
+    monkeypatch.setattr(tables, "gate_table", lambda study: gate_table(study, gates))
+    shown = tables.show_gates(studies).data
+    assert list(shown["gate"]) == ["missed, surely", "met, surely"]
+    assert [cell.split(" x original")[0] for cell in shown["measured"]] == ["0.95", "1.00"]
+    assert shown["of"][0].endswith("functionals + SVM</small>") and set(shown["speech"]) == {"phantom"}
+
+
+def test_seeds_that_a_recogniser_does_not_have_leave_their_cells_empty(studies):
+    [(title, study)] = studies.items()
+    lines = study.utterances
+    seeds = {f"emotion_functionals_seed{seed}": lines["emotion"] for seed in (1, 2)}
+    seeds |= {f"emotion_ge2e_seed{seed}": None for seed in (1, 2)}
+    table = tables.recogniser_seeds({title: replace(study, utterances=lines.assign(**seeds))}).data
+    cells = table.set_index(["row", "recogniser"])[["seed0", "seed1", "sd"]]
+    assert cells.loc[("none-T3", "functionals + SVM")].tolist() == ["95.0", "100.0", "2.9"]
+    assert cells.loc[("none-T3", "GE2E + SVM")].tolist() == ["100.0", "", ""]
