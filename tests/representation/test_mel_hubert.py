@@ -10,7 +10,8 @@ from transformers import HubertConfig, HubertModel
 
 from emotrace.representation.hubert import Hubert
 from emotrace.representation.mel_hubert import BANDS, LogMelFrames, MelHubertModel, log_mel, mel_config, model_class
-from emotrace.training.hubert import mini_config, n_frames
+from emotrace.training.frame_labels import n_frames
+from emotrace.training.hubert import mini_config
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 TINY |= {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4, "do_stable_layer_norm": True}

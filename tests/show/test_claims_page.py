@@ -11,7 +11,7 @@ from frames import results, trial_lines, utterance_lines
 from emotrace.analysis.claims import CLAIMS, CONTRADICTED, NOT_MEASURED, ROWS_MISSING, UNDECIDED
 from emotrace.pipeline.rows import select_rows
 from emotrace.show import claims_page
-from emotrace.show.pages import SPEECH, recorded_study
+from emotrace.show.pages import open_recorded
 from emotrace.study.results import Results
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -76,6 +76,7 @@ def test_every_claim_links_to_a_section_that_exists():
 
 def test_what_is_recorded_is_opened_and_nothing_else_is_run(monkeypatch):
     monkeypatch.setattr("emotrace.study.study.run_rows", lambda *_, **__: pytest.fail("a row was run"))
-    studies = {profile: recorded_study(profile, n_bootstrap=20) for profile in SPEECH}
+    studies = open_recorded(20)
+    assert set(studies) == {"scale", "phantom"}
     shown = claims_page.states(studies).data
     assert len(shown) == sum(len(study.rows) for study in studies.values() if study is not None)

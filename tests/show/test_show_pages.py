@@ -61,7 +61,7 @@ def test_speech_of_people_comes_first(monkeypatch):
 
 def test_what_is_recorded_is_opened_and_nothing_else_is_run(monkeypatch):
     monkeypatch.setattr("emotrace.study.study.run_rows", lambda *_, **__: pytest.fail("a row was run"))
-    opened = {profile: pages.recorded_study(profile, n_bootstrap=20) for profile in pages.SPEECH}
+    opened = pages.open_recorded(20)
     assert set(opened) == {"scale", "phantom"}
     for profile, study in opened.items():
         assert study is None or (study.source == profile and study.rows and study.n_bootstrap == 20)

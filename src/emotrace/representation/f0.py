@@ -42,7 +42,8 @@ def yaapt_f0(waveform: Tensor | np.ndarray) -> Tensor:
     """Fundamental frequency of one utterance: (T,) at 16 kHz -> (ceil(T / 160),) float32, Hz, 0 where unvoiced.
 
     YAAPT (Zahorian and Hu 2008), frame length 20 ms, space 10 ms, nccf_thresh1 0.25, not interpolated, as SSL-SAS calls
-    it. 16,123 samples give 101 frames: see `ir.assemble_ir` for the alignment. With these settings a synthetic tone whose harmonics fall off as 1/k comes out an octave low above 140 Hz; voices with formants do not.
+    it. 16,123 samples give 101 frames: see `ir.assemble_ir` for the alignment. With these settings a synthetic tone,
+    whose harmonics fall off as 1/k, comes out an octave low above 140 Hz; voices with formants do not.
     Raises F0Error for a waveform that is not (T,), has NaN or infinite samples, or is shorter than 481 samples
     (30 ms): the tracker itself would stop with an IndexError or call the damage "unvoiced".
     """

@@ -75,6 +75,11 @@ def recorded_study(
     return Study(profile, names, layer=layer, seed=seed, n_bootstrap=n_bootstrap)
 
 
+def open_recorded(n_bootstrap: int, seed: int = 0) -> dict[str, StudyResults | None]:
+    """`recorded_study` of every row of each profile of SPEECH, by the profile's name."""
+    return {profile: recorded_study(profile, seed=seed, n_bootstrap=n_bootstrap) for profile in SPEECH}
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Recorded studies of one experiment by the title of their panels, and the command that records another."""

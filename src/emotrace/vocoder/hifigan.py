@@ -133,9 +133,9 @@ def _released_names(module: nn.Module, state: dict, prefix: str, metadata: dict)
 class FrozenHifiGan(nn.Module):
     """A frozen HiFi-GAN for a CPU: the same numbers in some 10 to 25 % less time; a copy that cannot be trained.
 
-    Convolutions along time become two-dimensional ones of height 1, because PyTorch's CPU kernels keep the channels-last
-    layout between 2-D convolutions but reorder the data around every 1-D one. Float32 in and out whatever the precision
-    inside.
+    Convolutions along time become two-dimensional ones of height 1, because PyTorch's CPU kernels keep the
+    channels-last layout between 2-D convolutions but reorder the data around every 1-D one. Float32 in and out whatever
+    the precision inside.
     """
 
     def __init__(self, generator: HifiGan, dtype: torch.dtype = torch.float32) -> None:

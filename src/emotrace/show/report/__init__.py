@@ -1,1 +1,1 @@
-""""""
+"""The report of an evaluation of two data directories."""
