@@ -67,8 +67,8 @@ def test_centroid_and_spectra_agree_with_librosa():
     padded = np.pad(waveform.astype(np.float64), 120)
     expected = np.abs(librosa.stft(padded, n_fft=400, hop_length=160, center=False)).T
     np.testing.assert_allclose(magnitudes, expected, atol=1e-9)
-    theirs = librosa.feature.spectral_centroid(S=expected.T, sr=RATE, n_fft=400)[0]
-    np.testing.assert_allclose(spectral_moments(magnitudes).centroid, theirs, rtol=1e-9)
+    centroid = librosa.feature.spectral_centroid(S=expected.T, sr=RATE, n_fft=400)[0]
+    np.testing.assert_allclose(spectral_moments(magnitudes).centroid, centroid, rtol=1e-9)
 
 
 def test_the_centroid_of_a_sine_is_its_frequency():

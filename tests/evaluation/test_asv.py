@@ -81,7 +81,7 @@ def test_the_weights_of_the_wheel_load_as_data_alone():
 
 
 @pytest.mark.parametrize("factor", [0.1, 3.0])
-def test_ge2e_does_not_hear_the_level(ge2e, factor):
+def test_ge2e_does_not_depend_on_the_level(ge2e, factor):
     waveform = phantom_speech()
     np.testing.assert_allclose(ge2e.embed(waveform * np.float32(factor)), ge2e.embed(waveform), atol=1e-4)
 

@@ -185,7 +185,7 @@ def test_each_set_of_functionals_has_its_share_of_the_variance(functionals):
     assert [variances[:6373].sum(), variances[6373:].sum()] == pytest.approx([0.8, 0.2], rel=0.01)
 
 
-def test_an_unheard_of_value_counts_no_more_than_a_large_one(functionals):
+def test_an_extreme_value_counts_no_more_than_a_large_one(functionals):
     """Synthetic speech may lie far outside what was learned from; one functional must not decide alone."""
     rng = np.random.default_rng(0)
     points = rng.normal(size=(40, 6461)).astype(np.float32)

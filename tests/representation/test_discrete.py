@@ -50,11 +50,11 @@ def test_units_with_a_penalty_are_the_cheapest_of_all_sequences():
         return float(distances) + penalty * sum(a != b for a, b in pairwise(path))
 
     for penalty in (0.0, 0.3, 1.0, 5.0, 100.0):
-        found = Codebook(book.codes, penalty).segmental_ids(frames).tolist()
+        units = Codebook(book.codes, penalty).segmental_ids(frames).tolist()
         least = min(cost(path, penalty) for path in product(range(3), repeat=len(frames)))
-        assert cost(found, penalty) == pytest.approx(least, abs=1e-6)
+        assert cost(units, penalty) == pytest.approx(least, abs=1e-6)
     assert Codebook(book.codes, 0.0).segmental_ids(frames).tolist() == book.ids(frames).tolist()
-    assert len(set(found)) == 1
+    assert len(set(units)) == 1
     with pytest.raises(ValueError, match="no penalty"):
         book.segmental_ids(frames)
 

@@ -175,9 +175,9 @@ def test_several_streams_of_an_utterance_read_its_audio_once(cache, streams, utt
     load_audio = features.load_audio
     monkeypatch.setattr(features, "load_audio", lambda path: read.append(path) or load_audio(path))
     streams_of = Features(utterance, cache)
-    found = [streams_of["levels"], streams_of[PEAKS], streams_of["levels"]]
+    read_streams = [streams_of["levels"], streams_of[PEAKS], streams_of["levels"]]
     assert read == [utterance.path]
-    assert [tuple(stream.shape) for stream in found] == [(100, 1), (2,), (100, 1)]
+    assert [tuple(stream.shape) for stream in read_streams] == [(100, 1), (2,), (100, 1)]
     assert streams.computed == [LEVELS, PEAKS]
 
 

@@ -24,8 +24,8 @@ def encoder(fixture):
 
 
 def test_state_dict_is_that_of_ims_toucan_key_for_key(fixture):
-    ours, theirs = GstEncoder().state_dict(), fixture["style_emb_func"]
-    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
+    state, released = GstEncoder().state_dict(), fixture["style_emb_func"]
+    assert {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in released.items()}
 
 
 @torch.no_grad()

@@ -188,7 +188,7 @@ def test_stopping_early_changes_no_layer(hubert, waveform, last):
     some = hubert.layers(waveform, last=last)  # first: transformers must not remember the smaller number
     every = hubert.layers(waveform)
     assert len(some) == last + 1 and len(hubert.layers(waveform)) == 4
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(some, every[: last + 1], strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(some, every[: last + 1], strict=True))
 
 
 @pytest.mark.parametrize("n", [0, 2])

@@ -11,10 +11,8 @@ from emotrace.representation.mel import (
     gst_log_mel,
     hifigan_log_mel,
     log_mel_frames,
-    mel_frames,
     prompt_of,
     ssl_sas_mel,
-    universal_mel,
 )
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
@@ -74,22 +72,6 @@ def test_log_mel_frames_of_a_steady_sound_are_its_mel():
     loud = hifigan_log_mel(wide[None])[0, :, 40]
     loud_bands = loud > loud.max() - 5
     torch.testing.assert_close(log_mel_frames(tone)[loud_bands, 50], loud[loud_bands], rtol=0, atol=0.05)
-
-
-def test_the_universal_mel_covers_every_sample_at_its_own_frames():
-    for samples in (16_000, 16_123):
-        mel = universal_mel(0.1 * torch.randn(samples))
-        assert mel.shape == (80, mel_frames(samples))
-        assert mel.shape[1] * 256 / 22_050 >= samples / 16_000 > (mel.shape[1] - 1) * 256 / 22_050
-
-
-@pytest.mark.parametrize(
-    ("waveform", "message"),
-    [(torch.ones(1, 800), r"\(T,\)"), (torch.ones(0), r"\(T,\)"), (torch.full((800,), torch.nan), "NaN")],
-)
-def test_the_universal_mel_refuses_what_is_no_utterance(waveform, message):
-    with pytest.raises(ValueError, match=message):
-        universal_mel(waveform)
 
 
 def test_a_prompt_is_mean_and_standard_deviation_over_time():

@@ -19,12 +19,12 @@ TINY |= {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4, "do_
 
 def test_bands_are_librosas_around_the_centres_of_hubert_frames():
     speech = phantom_speech()
-    ours = log_mel(torch.from_numpy(speech)[None])[0].numpy()
+    log_power = log_mel(torch.from_numpy(speech)[None])[0].numpy()
     # librosa pads the window of 800 to the FFT of 1024 on both sides: its frame begins (1024 - 400) / 2 samples earlier
     padded = np.pad(speech, (312, 312 + 160))
     options = {"n_fft": 1024, "win_length": 800, "hop_length": 160, "center": False, "n_mels": BANDS}
     power = librosa.feature.melspectrogram(y=padded, sr=16_000, **options).T
-    np.testing.assert_allclose(ours, np.log(np.maximum(power, 1e-8)), atol=2e-3)
+    np.testing.assert_allclose(log_power, np.log(np.maximum(power, 1e-8)), atol=2e-3)
 
 
 @pytest.mark.parametrize("samples", [400, 401, 719, 720, 16_000, 16_123])
@@ -64,7 +64,7 @@ def test_the_configuration_says_which_model_it_is(tmp_path):
     waveform = torch.randn(8_000)
     loaded = Hubert.from_pretrained(tmp_path).layers(waveform)
     expected = Hubert.from_model(model).layers(waveform)
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(loaded, expected, strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(loaded, expected, strict=True))
 
 
 def test_the_level_of_a_frame_is_not_normalised_away():

@@ -232,7 +232,8 @@ def audio_of(profile: Profile, row: Row) -> dict[str, np.ndarray]:
 
 def test_what_is_added_lies_outside_the_package(rows):
     for registry, name, place in ADDITIONS:
-        module = sys.modules[place.partition(":")[0]] if registry.find(name) else None
+        registry.find(name)
+        module = sys.modules[place.partition(":")[0]]
         assert not Path(module.__file__).is_relative_to(PACKAGE)
 
 
@@ -369,10 +370,8 @@ def both(profile, inline_workers, tmp_path_factory) -> tuple[StudyResults, Study
         Row("negated", IRSpec(linguistic="bands", layer=0, speaker="ecapa", f0=False), "noise", "negated"),
         Row("own", IRSpec(linguistic="bands", layer=0, speaker="mean-bands", f0=False), "noise"),
     )
-    small, folder = (
-        replace(profile, corpora=corpora, recognisers=recognisers, rows=rows),
-        tmp_path_factory.mktemp("run"),
-    )
+    small = replace(profile, corpora=corpora, recognisers=recognisers, rows=rows)
+    folder = tmp_path_factory.mktemp("two runs")
     here, there = (replace(small, work=folder / name / "work", results=folder / name) for name in ("here", "there"))
     inline = Study(here)
     with pytest.MonkeyPatch.context() as patch:
@@ -388,7 +387,7 @@ def test_what_the_main_process_alone_has_registered_reaches_the_workers(both):
     assert there.lines("negated")[["emotion_nearest", "crest_db"]].notna().all(axis=None)
 
 
-@pytest.mark.xfail(strict=True, reason="build_ir asks the registry of its own process whether an embedding is a stream")
+@pytest.mark.xfail(strict=True, reason="representation.ir asks the registry of its own process what is a stream")
 def test_an_embedding_that_the_main_process_alone_has_registered_reaches_the_workers(both):
     here, there = both
     pd.testing.assert_frame_equal(here.lines("own"), there.lines("own"), check_exact=True)

@@ -123,7 +123,7 @@ def test_the_pitch_code_peaks_at_its_semitone_and_is_silent_where_unvoiced():
     torch.testing.assert_close(code[0, STEPS, 2], torch.tensor(1.0))
 
 
-def test_f0_is_heard_through_its_code_alone_where_the_channel_says_nothing():
+def test_f0_reaches_the_mel_through_its_code_alone_where_the_channel_is_not_read():
     torch.manual_seed(0)
     model = AcousticModel(AcousticConfig(3, f0_channel=1, dim=16, blocks=2)).eval()
     torch.nn.init.zeros_(model.embed.weight)

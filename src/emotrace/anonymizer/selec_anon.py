@@ -43,7 +43,7 @@ class SelecAnon:
 
     @classmethod
     def load(cls, models: ModelFolder, selection: Selection) -> SelecAnon:
-        """Raises ModelError where the pool is not there, SelecAnonError for numbers that do not fit."""
+        """Raises ModelError where the pool is not there."""
         return cls(load_pool(models), selection)
 
     def __call__(self, source: Features) -> Replacement:
