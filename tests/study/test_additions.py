@@ -244,6 +244,10 @@ def test_every_added_row_is_a_line_of_the_table(results, rows):
     assert [state.state for state in results.states] == ["done"] * 4
 
 
+def test_another_layer_of_the_studys_rows_leaves_added_ones_alone(profile, rows):
+    assert profile.select(layer=3) == profile.select() == (ORIGINAL, *rows.values())
+
+
 def test_a_representation_is_seen_in_the_study(results, profile, rows):
     lines = results.lines("bands")
     original = results.lines("original").set_index("utterance")
