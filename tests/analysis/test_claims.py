@@ -68,6 +68,7 @@ def test_estimates_are_the_differences_that_were_made(results):
     claim = Claim(
         "X",
         "sad becomes angry",
+        "a_page",
         (
             minus("none-T1", "original", "sad_called_ang", "sad called angry"),
             minus("none-T1", "original", "sad", "recall of sad", -1),

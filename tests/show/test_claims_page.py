@@ -66,12 +66,11 @@ def test_only_what_has_numbers_is_drawn(table):
 
 
 def test_every_claim_links_to_a_section_that_exists():
-    assert sorted(name for claims in claims_page.PAGES.values() for name in claims) == sorted(c.name for c in CLAIMS)
-    for page, claims in claims_page.PAGES.items():
+    for page in {claim.page for claim in CLAIMS}:
         text = (NOTEBOOKS / f"{page}.md").read_text()
         headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^## (.*)$", text, re.MULTILINE)}
         assert claims_page.ANCHOR in headings
-        assert claims_page.link(claims[0]).startswith(f'<a href="{page}.html#')
+        assert claims_page.link(page).startswith(f'<a href="{page}.html#')
 
 
 def test_what_is_recorded_is_opened_and_nothing_else_is_run(monkeypatch):

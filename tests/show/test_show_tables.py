@@ -104,7 +104,7 @@ def test_cells_are_broken_before_the_interval():
 
 
 def test_gates_read_as_met_or_missed(studies, monkeypatch):
-    gates = [Gate("none-T3", "uar", 0.96, True), Gate("none-T3", "uar", 0.96, True, recogniser="ge2e")]
+    gates = [Gate("none-T3", "uar", 0.96, at_least=True)]
     monkeypatch.setattr(tables, "gate_table", lambda study: gate_table(study, gates))
     shown = tables.show_gates(studies).data
     assert list(shown["gate"]) == ["missed, surely", "met, surely"]

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 from shared_training import Mixture, train_all
+from tiny_models import WIDTH
 
 from emotrace.training.loop import LoopConfig, fit
 from emotrace.training.processes import own_part
+from emotrace.weights import ModelFolder
 
 # accelerate's --cpu starts a single process; without a GPU, --multi_gpu starts two that talk by gloo
 LAUNCH = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
@@ -83,6 +85,15 @@ def test_each_process_draws_dropout_of_its_own(seen):
 
 def test_a_value_made_by_the_main_process_is_everybodys(seen):
     assert [each["from main"] for each in seen] == [17, 17]
+
+
+def test_processes_extract_features_together_and_fit_the_units_of_one(one, two):
+    alone, shared = (ModelFolder(folder / "units" / "out") for folder in (one, two))
+    assert shared.tensors("units")["codes"].shape == (4, WIDTH)
+    torch.testing.assert_close(shared.tensors("units"), alone.tensors("units"), rtol=1e-3, atol=1e-3)
+    assert shared.config("units")["penalty"] == pytest.approx(alone.config("units")["penalty"], rel=1e-3)
+    features = [sorted(path.name for path in (run / "units/work/features").glob("*/*")) for run in (one, two)]
+    assert features[0] == features[1] and len(features[0]) == 4
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(seen):

@@ -66,10 +66,18 @@ class Test:
 
 @dataclass(frozen=True)
 class Claim:
-    """One of C1 to C13 with its tests."""
+    """One of C1 to C13.
+
+    Attributes:
+        name: "C1" and so on.
+        text: what the paper claims.
+        page: name of the notebook whose cells show what it is about.
+        tests: all of them have to hold.
+    """
 
     name: str
     text: str
+    page: str
     tests: tuple[Test, ...]
 
     @property
@@ -143,11 +151,14 @@ def _reported(table: pd.DataFrame, term: Term) -> float:
 
 _ORDER = ("ang", "hap", "neu", "sad")  # of the kurtosis medians in none-T1, from high to low
 _STEPS = tuple(zip(_ORDER, _ORDER[1:], strict=False))
+H1, H2 = "h1_vocoder_mode_collapse", "h2_speaker_embeddings"
+H3, H4 = "h3_ir_discretisation", "h4_acoustic_features"
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C1",
         "T6 instead of T12-soft raises UAR",
+        H3,
         (
             minus("ECAPA-anon-T6", "ECAPA-anon-T12-soft", "uar", "anonymised"),
             minus("ECAPA-orig-T6", "ECAPA-orig-T12-soft", "uar", "own speaker"),
@@ -156,6 +167,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C2",
         "Recall spreads more over the emotions than for originals; sad and neutral fail",
+        H3,
         (
             minus("ECAPA-anon-T12-soft", "original", "recall_spread", "spread of recalls"),
             minus("ECAPA-anon-T12-soft", "original", "sad", "recall of sad", -1),
@@ -165,6 +177,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C3",
         "Sad becomes angry under ECAPA-anon-T12-soft, and recall of angry exceeds that of originals",
+        H3,
         (
             minus("ECAPA-anon-T12-soft", "original", "sad_called_ang", "sad recognised as angry"),
             minus("ECAPA-anon-T12-soft", "original", "ang", "recall of angry"),
@@ -173,6 +186,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C4",
         "Anonymising the embedding costs less UAR than the soft encoding",
+        H2,
         (
             minus("ECAPA-anon-T6", "ECAPA-orig-T6", "uar", "anonymising costs, T6", -1),
             minus("ECAPA-anon-T12-soft", "ECAPA-orig-T12-soft", "uar", "anonymising costs, T12-soft", -1),
@@ -185,6 +199,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C5",
         "No speaker embedding at T6 is worse than one",
+        H2,
         (
             minus("none-T6", "ECAPA-orig-T6", "uar", "none - own", -1),
             minus("none-T6", "ECAPA-anon-T6", "uar", "none - anonymised", -1),
@@ -193,6 +208,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C6",
         "GST and ECAPA give similar UAR, GST more balanced",
+        H2,
         (
             minus("GST-orig-T12-soft", "ECAPA-orig-T12-soft", "uar", "UAR", 0, margin=SAME_UAR),
             minus("GST-orig-T12-soft", "ECAPA-orig-T12-soft", "sad", "recall of sad"),
@@ -202,6 +218,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C7",
         "none-T1 keeps most of the UAR: the vocoder is not the main culprit",
+        H1,
         (
             Test(
                 "none-T1 loses less than half of what ECAPA-anon-T12-soft loses",
@@ -212,6 +229,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C8",
         "WER of emotional speech rises for every system, that of read speech hardly",
+        H1,
         tuple(
             Test(
                 f"{row}: emotional WER rises more than read",
@@ -230,11 +248,13 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C9",
         "The upper tail of the centroid goes up after synthesis",
+        H4,
         tuple(minus(row, "original", "centroid_p99", f"{row}: 99th percentile of frames") for row in HUBERT_ROWS),
     ),
     Claim(
         "C10",
         "Kurtosis medians and outliers rise after synthesis, except for none-T1",
+        H4,
         tuple(
             minus(row, "original", name, f"{row}: {what}", -1 if row == "none-T1" else 1)
             for row in HUBERT_ROWS
@@ -244,6 +264,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C11",
         "In none-T1 the kurtosis medians order angry > happy > neutral > sad",
+        H4,
         tuple(
             Test(
                 f"{more} above {less}",
@@ -257,6 +278,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C12",
         "T12-soft lowers the median loudness",
+        H4,
         (
             minus("ECAPA-orig-T12-soft", "original", "loudness_median", "ECAPA-orig-T12-soft", -1),
             minus("ECAPA-anon-T12-soft", "original", "loudness_median", "ECAPA-anon-T12-soft", -1),
@@ -266,6 +288,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "C13",
         "UAR alone is not enough: rows of one UAR differ in their recalls",
+        H3,
         (
             minus("GST-orig-T12-soft", "ECAPA-orig-T12-soft", "uar", "same UAR", 0, margin=SAME_UAR),
             minus("GST-orig-T12-soft", "ECAPA-orig-T12-soft", "sad", "other recall of sad"),

@@ -31,7 +31,6 @@ from emotrace.study.results import Results
 
 EMOTIONS = tuple(emotion.value for emotion in Emotion)
 COLUMNS = ("eer_f", "eer_m", "wer_read", "wer_emotional", *EMOTIONS, "uar")
-ACOUSTIC_COLUMNS = ACOUSTICS
 
 
 class TableError(ValueError):
@@ -85,6 +84,11 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
     if name in ACOUSTICS or _is_registered(name):
         return Metric(lambda results, row: results.lines(row, "emotional").dropna(subset=[name]), Mean(name), 1.0)
     raise TableError(f"unknown metric {name!r}; there are {', '.join((*COLUMNS, *ACOUSTICS))}")
+
+
+def acoustic_columns(results: Results) -> tuple[str, ...]:
+    """The acoustic features that results have, those beside the study's included."""
+    return tuple(name for name in results.utterances if name in ACOUSTICS or _is_registered(name))
 
 
 def _is_registered(name: str) -> bool:

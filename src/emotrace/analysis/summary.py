@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from emotrace.analysis.bootstrap import Draws, Part, SpeakerStatistic, combination
-from emotrace.analysis.contrasts import ACOUSTIC_COLUMNS
+from emotrace.analysis.contrasts import acoustic_columns
 from emotrace.analysis.metrics import MetricError
 from emotrace.analysis.statistics import EqualErrorRate, Mean, Recall, WordErrorRate
 from emotrace.corpus.datadir import Emotion
@@ -36,7 +36,7 @@ class Measured(NamedTuple):
 
 def write_results(folder: Path, results: Results, summary: pd.DataFrame) -> None:
     """Write utterances.parquet, trials.parquet, summary.csv and notes.txt, each atomically."""
-    schema = utterance_schema(Recognisers(ser=results.recognisers))
+    schema = utterance_schema(Recognisers(ser=results.recognisers, acoustics=acoustic_columns(results)))
     write_parquet(folder / "utterances.parquet", results.utterances, schema)
     write_parquet(folder / "trials.parquet", results.trials, TRIALS)
     write_text_atomic(folder / "summary.csv", summary.to_csv(index=False))
@@ -81,8 +81,9 @@ def _pair(found: Measured) -> tuple[str, str]:
 def _measured(results: Results, row: str) -> Iterator[Measured]:
     """Every metric that the results of a version have lines for."""
     own = results.utterances[results.utterances["row"] == row]
-    everything = (*_verification(results, row), *_words(own), *_emotions(own, results.recognisers), *_acoustics(own))
-    return (found for found in everything if not found.lines.empty)
+    everything = (*_verification(results, row), *_words(own), *_emotions(own, results.recognisers))
+    acoustics = (_acoustic(own, name) for name in acoustic_columns(results))
+    return (found for found in (*everything, *acoustics) if not found.lines.empty)
 
 
 def _verification(results: Results, row: str) -> Iterator[Measured]:
@@ -106,9 +107,8 @@ def _emotions(own: pd.DataFrame, recognisers: tuple[str, ...]) -> Iterator[Measu
             yield Measured(f"recall {emotion.value} [%]", recogniser, lines, Recall(column, emotion))
 
 
-def _acoustics(own: pd.DataFrame) -> Iterator[Measured]:
-    for name in ACOUSTIC_COLUMNS:
-        yield Measured(name, "mean", own.dropna(subset=[name]), Mean(name), 1.0)
+def _acoustic(own: pd.DataFrame, name: str) -> Measured:
+    return Measured(name, "mean", own.dropna(subset=[name]), Mean(name), 1.0)
 
 
 def _with_emotion(lines: pd.DataFrame, emotion: Emotion) -> pd.DataFrame:

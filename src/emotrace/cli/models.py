@@ -74,7 +74,7 @@ def train(
     Example: `emotrace train acoustic-none-T6`
     """
     with one_message():
-        from emotrace.cli.workshops import paper_workshop, scale_workshop
+        from emotrace.cli.training_runs import paper_run, scale_run
         from emotrace.training.catalogue import TRAINERS
         from emotrace.training.catalogue import train as train_model
 
@@ -82,6 +82,6 @@ def train(
             raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
         options = {"out": out, "seed": seed, "precision": precision}
         if profile is ProfileName.PAPER:
-            train_model(model, paper_workshop(model, data or (), crop_features=crop_features, **options))
+            train_model(model, paper_run(model, data or (), crop_features=crop_features, **options))
         else:
-            train_model(model, scale_workshop(data or (), **options))
+            train_model(model, scale_run(data or (), **options))

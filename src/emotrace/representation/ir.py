@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from emotrace.representation import STREAMS
 from emotrace.representation.discrete import Codebook
 from emotrace.representation.prosody import doubled, segment_prosody
-from emotrace.representation.spec import IRError, IRSpec, StreamSpec
+from emotrace.representation.spec import NO_STREAM, IRError, IRSpec, StreamSpec
 from emotrace.representation.streams import align
 
 HOP = 160  # samples at 16 kHz in a frame of an IR
@@ -60,7 +59,7 @@ def build_ir(
         linguistic, prosody = codebook.codes[units], segment_prosody(units, prosody, log_mel, register)
     elif spec.is_discrete:
         linguistic = codebook(linguistic)
-    if spec.speaker in STREAMS and speaker is None:
+    if speaker is None and spec.speaker not in NO_STREAM:
         speaker = streams(StreamSpec(spec.speaker))
     return assemble_ir(linguistic, prosody, speaker)
 

@@ -10,6 +10,8 @@ CODEBOOKS = {"kmeans": "units", "vq": "vq"}
 """Name of the model folder with the codes, by the post-processing of an IR."""
 POST = ("none", "soft", *CODEBOOKS)
 SOFT_LAYER = 12
+NO_STREAM = ("none", "one-hot")
+"""What stands for the speaker and is no stream: nothing, or the number of a training speaker."""
 SPECTROGRAMS = ("log-mel", "universal-mel")
 """Streams that are an IR by themselves: the controls, with neither F0 nor speaker."""
 
@@ -56,7 +58,7 @@ class IRSpec:
         for name, value, choices in (
             ("linguistic", self.linguistic, STREAMS),
             ("post", self.post, POST),
-            ("speaker", self.speaker, ("none", "one-hot", *STREAMS)),
+            ("speaker", self.speaker, (*NO_STREAM, *STREAMS)),
         ):
             if value not in choices:
                 raise IRError(f"IR {name} {value!r}: one of {', '.join(choices)}")
@@ -89,7 +91,7 @@ class IRSpec:
         """Every stream that the IR is made of, the speaker's own embedding included."""
         found = [self.content]
         found += [StreamSpec("f0")] * self.f0 + [StreamSpec("log-mel")] * self.segments
-        found += [StreamSpec(self.speaker)] * (self.speaker in STREAMS)
+        found += [StreamSpec(self.speaker)] * (self.speaker not in NO_STREAM)
         return tuple(found)
 
     @property

@@ -1,44 +1,38 @@
 """What the page of the claims shows: the paper's value, that of every profile at hand, and the verdicts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from textwrap import wrap
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from emotrace.analysis.claims import CLAIMS, ROWS_MISSING, overall, reported, test_lines
+from emotrace.analysis.claims import CLAIMS, ROWS_MISSING, Claim, overall, reported, test_lines
 from emotrace.show.tables import interval_texts, number_texts, readable
 from emotrace.study.results import Results
 from emotrace.study.study import StudyResults
 
-PAGES = {
-    "h1_vocoder_mode_collapse": ("C7", "C8"),
-    "h2_speaker_embeddings": ("C4", "C5", "C6"),
-    "h3_ir_discretisation": ("C1", "C2", "C3", "C13"),
-    "h4_acoustic_features": ("C9", "C10", "C11", "C12"),
-}
-"""The notebook whose cells show what a claim is about."""
-ANCHOR = "the-claims"  # of the section on each of those pages
+ANCHOR = "the-claims"  # of the section on the page of each claim
 DRAWN = ("C1", "C2", "C3", "C4", "C5", "C6")  # their tests are all in percentage points
 LABEL = 28  # letters of a line of a label
 STATEMENTS = 'class="statements"'  # narrow first column, wide second one
 
 
-def claims_beside(studies: Mapping[str, Results | None]) -> pd.DataFrame:
+def claims_beside(studies: Mapping[str, Results | None], claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     """One line per profile and test of a claim, by profile.
 
-    Columns profile, claim, text, test, paper (its statement), reported, estimate, low, high, verdict. Where a profile
-    has no numbers, the verdict is "rows missing" or "not measured".
+    Columns profile, claim, text, page, test, paper (its statement), reported, estimate, low, high, verdict. Where a
+    profile has no numbers, the verdict is "rows missing" or "not measured".
     """
+    claims = tuple(claims)
     tests = pd.DataFrame(
-        {"claim": claim.name, "text": claim.text, "test": test.text, "paper": test.statement}
+        {"claim": claim.name, "text": claim.text, "page": claim.page, "test": test.text, "paper": test.statement}
         | {"reported": reported(test)}
-        for claim in CLAIMS
+        for claim in claims
         for test in claim.tests
     )
     parts = []
     for profile, results in studies.items():
-        measured = pd.DataFrame() if results is None else test_lines(results, CLAIMS)
+        measured = pd.DataFrame() if results is None else test_lines(results, claims)
         measured = measured.reindex(columns=["claim", "test", "estimate", "low", "high", "verdict"])
         measured = measured.astype({"claim": str, "test": str, "verdict": object})
         part = tests.merge(measured, on=["claim", "test"], how="left", validate="one_to_one")
@@ -49,8 +43,9 @@ def claims_beside(studies: Mapping[str, Results | None]) -> pd.DataFrame:
 def overview(table: pd.DataFrame) -> Styler:
     """One line per claim: what it says, its verdict in each profile, and the page that shows it."""
     verdicts = table.groupby(["claim", "profile"], sort=False)["verdict"].agg(list).map(_of_claim).unstack(sort=False)
-    shown = table.groupby("claim", sort=False)["text"].first().rename("statement").to_frame().join(verdicts)
-    shown["shown by"] = [link(name) for name in shown.index]
+    claims = table.groupby("claim", sort=False)[["text", "page"]].first()
+    shown = claims["text"].rename("statement").to_frame().join(verdicts)
+    shown["shown by"] = claims["page"].map(link)
     return readable(shown.reset_index()).set_table_attributes(STATEMENTS)
 
 
@@ -71,9 +66,8 @@ def details(table: pd.DataFrame, claim: str | None = None) -> Styler:
     return readable(shown).set_table_attributes(STATEMENTS)
 
 
-def link(claim: str) -> str:
-    """HTML link to the section of the hypothesis that shows a claim; from another page of the same folder."""
-    page = next(page for page, claims in PAGES.items() if claim in claims)
+def link(page: str) -> str:
+    """HTML link to the section on the claims of a page; from another page of the same folder."""
     return f'<a href="{page}.html#{ANCHOR}">{page.partition("_")[0].upper()}</a>'
 
 

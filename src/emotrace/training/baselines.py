@@ -32,7 +32,8 @@ def train_codebook(run: TrainingRun, name: str) -> None:
     book = from_main(lambda: kind.fit(frames, codes, seed=run.seed))
     config = {"kind": kind.__name__, "layer": LAYER.layer}
     if name == "units":
-        config["penalty"] = from_main(lambda: switching_penalty(book.codes, _some_utterances(run)))
+        layers = _some_utterances(run)  # by all processes: they share the extraction
+        config["penalty"] = from_main(lambda: switching_penalty(book.codes, layers))
     purpose, notes = f"discrete units ({codes}) of T{LAYER.layer}", f"Fitted to {len(frames)} frames drawn at random."
     run.save(name, {"codes": book.codes}, config, purpose, notes=notes)
 

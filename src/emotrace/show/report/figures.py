@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from emotrace.analysis.contrasts import ACOUSTIC_COLUMNS, EMOTIONS
+from emotrace.analysis.contrasts import EMOTIONS, acoustic_columns
 from emotrace.analysis.tables import confusion_table
 from emotrace.evaluation import SER
 from emotrace.show.figures import (
@@ -52,7 +52,7 @@ def pictures(results: Results, summary: pd.DataFrame, differences: pd.DataFrame)
         *_confusions(results),
         *_errors(summary),
         *_acoustics(results),
-        *_differences(differences),
+        *_differences(results, differences),
     ]
 
 
@@ -124,8 +124,8 @@ def _acoustics(results: Results) -> Iterator[Picture]:
         yield picture("acoustics", alt, emotion_figure(known, "kurtosis", label="spectral kurtosis", log=True))
 
 
-def _differences(differences: pd.DataFrame) -> Iterator[Picture]:
-    rates = differences[~differences["metric"].isin(ACOUSTIC_COLUMNS)].dropna(subset="estimate")
+def _differences(results: Results, differences: pd.DataFrame) -> Iterator[Picture]:
+    rates = differences[~differences["metric"].isin(acoustic_columns(results))].dropna(subset="estimate")
     if rates.empty:
         return
     panels = [named(of) if of else "words" for of in rates["of"]]
