@@ -9,6 +9,7 @@ workers leave no trace. T samples at 16 kHz, D channels and L frames (100 per se
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -23,7 +24,6 @@ from emotrace.anonymizer.draws import Replacement, Selection
 from emotrace.corpus.audio import load_audio, save_audio
 from emotrace.corpus.datadir import Utterance
 from emotrace.corpus.files import write_text_atomic
-from emotrace.pipeline.effects import EFFECTS
 from emotrace.pipeline.measures import Measurement, measure
 from emotrace.pipeline.rows import Row
 from emotrace.representation import STREAMS
@@ -34,6 +34,8 @@ from emotrace.representation.spec import StreamSpec
 from emotrace.representation.streams import Stream
 from emotrace.vocoder import VOCODERS, Vocoder
 from emotrace.weights import ModelFolder
+
+Effect = Callable[[np.ndarray], np.ndarray]  # waveform (T,) -> waveform (T,)
 
 
 def render(utterance: Utterance, parts: Parts, of_speaker: tuple[Utterance, ...] = ()) -> np.ndarray:
@@ -150,9 +152,9 @@ def write_rendering(output: Path, utterance: Utterance, parts: Parts, of_speaker
     save_audio(output, render(utterance, parts, of_speaker))
 
 
-def write_effect(output: Path, utterance: Utterance, effect: str, audio: Path) -> None:
+def write_effect(output: Path, utterance: Utterance, effect: Effect, audio: Path) -> None:
     """Change a finished audio file of an utterance and write it. Raises what the effect raises."""
-    save_audio(output, EFFECTS.find(effect)(load_audio(audio)))
+    save_audio(output, effect(load_audio(audio)))
 
 
 def write_measurement(output: Path, utterance: Utterance, wanted: Measurement, audio: Path, device: str) -> None:

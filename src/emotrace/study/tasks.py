@@ -6,6 +6,7 @@ from pathlib import Path
 from emotrace.corpus.datadir import Utterance
 from emotrace.engine.keys import Keys
 from emotrace.engine.workers import Task
+from emotrace.pipeline.effects import EFFECTS
 from emotrace.pipeline.measures import Measure, Measurement, Rendering
 from emotrace.pipeline.pipeline import Parts, write_effect, write_measurement, write_rendering
 from emotrace.pipeline.rows import Row
@@ -36,7 +37,9 @@ def _features(keys: Keys, rendering: Rendering) -> Path:
 
 
 def _effect(row: Row, rendering: Rendering, name: str, audio: Path, output: Path) -> Task:
-    return Task(f"{row.name}, {name}", output, write_effect, (rendering.data[name], row.effect, audio), "effect")
+    return Task(
+        f"{row.name}, {name}", output, write_effect, (rendering.data[name], EFFECTS.find(row.effect), audio), "effect"
+    )
 
 
 def _rendering(utterance: Utterance, parts: Parts, output: Path, rendering: Rendering) -> Task:
