@@ -20,10 +20,11 @@ from emotrace.corpus.audio import load_audio, peak_normalise
 from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.paths import ROOT
 from emotrace.pipeline.rows import Row
+from emotrace.representation import SOFT_LAYER
 from emotrace.representation.f0 import yaapt_f0
 from emotrace.representation.features import FeatureCache, Features
 from emotrace.representation.ir import assemble_ir, build_ir
-from emotrace.representation.spec import SOFT_LAYER, StreamSpec
+from emotrace.representation.spec import StreamSpec
 from emotrace.representation.streams import Stream
 from emotrace.vocoder.hifigan import FrozenHifiGan
 

@@ -58,6 +58,10 @@ class ModelFolder:
         folder = self.path(name)
         return hashlib.sha256((folder / WEIGHTS).read_bytes() + (folder / CONFIG).read_bytes()).hexdigest()
 
+    def stamp(self, *names: str) -> tuple[int, ...]:
+        """Times of models' weights: another one where a model was trained again. Raises ModelError."""
+        return tuple((self.path(name) / WEIGHTS).stat().st_mtime_ns for name in names)
+
     def config(self, name: str) -> dict[str, Any]:
         """A model's configuration. Raises ModelError."""
         return json.loads((self.path(name) / CONFIG).read_text())

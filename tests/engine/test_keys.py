@@ -17,6 +17,7 @@ from emotrace.engine.runner import state_of
 from emotrace.evaluation import ASR, ASV, SER
 from emotrace.paths import RESULTS
 from emotrace.pipeline import measures, pipeline
+from emotrace.pipeline.effects import EFFECTS
 from emotrace.pipeline.measures import Measure
 from emotrace.pipeline.pipeline import write_effect, write_measurement
 from emotrace.pipeline.rows import ALL_ROWS, ORIGINAL, select_rows
@@ -35,7 +36,7 @@ ROWS = (*ALL_ROWS, PEAK, QUIETER)
 NAMES = frozenset(row.name for row in ROWS)
 RECORDED = frozenset({"original", "original~peak"})
 """Rows without synthesis."""
-EFFECTS = frozenset({PEAK.name, QUIETER.name})
+EFFECT_ROWS = frozenset({PEAK.name, QUIETER.name})
 ANONYMISED = frozenset({"ECAPA-anon-T6", "ECAPA-anon-T12-soft"})
 """By selec-anon."""
 BASELINES = frozenset({"B3-IR", "B4-IR", "B5-IR"})
@@ -64,7 +65,7 @@ USED_BY = {
     "vocoder two-stage": NAMES - RECORDED - {"official-control", "unified-log-mel"},
     "effect peak": {PEAK.name},
     "effect level-down": {QUIETER.name},
-    "measure words-pocketsphinx": NAMES - EFFECTS,
+    "measure words-pocketsphinx": NAMES - EFFECT_ROWS,
     "measure speaker-ge2e": NAMES,
     "measure emotion-functionals": NAMES,
     "measure acoustics": NAMES,
@@ -352,7 +353,7 @@ def keys(profile, tmp_path) -> RecordingKeys:
 def forgotten() -> None:
     """Models and audio are loaded anew, so that what loads them is seen."""
     caches = (pipeline._stream, pipeline._anonymizer, pipeline._vocoder, pipeline._codebook)
-    for cached in (*caches, measures.recogniser, features._waveform, hubert.load_hubert, universal.load_universal):
+    for cached in (*caches, measures.recogniser, features._waveform, hubert._loaded, universal.load_universal):
         cached.cache_clear()
 
 
@@ -405,6 +406,6 @@ def test_all_that_measures_an_utterance_stands_in_the_key_of_the_measurement(key
 @pytest.mark.parametrize("row", [PEAK, QUIETER], ids=lambda row: row.name)
 def test_all_that_an_effect_does_stands_in_the_key_of_its_audio(keys, profile, tmp_path, row):
     utterance = keys.data(profile.corpora[0].path).utterances[0]
-    ran = executed(lambda: write_effect(tmp_path / "changed.flac", utterance, row.effect, utterance.path))
+    ran = executed(lambda: write_effect(tmp_path / "changed.flac", utterance, EFFECTS.find(row.effect), utterance.path))
     keys.making(row)
     assert sorted(ran - set(reached(*keys.things))) == []

@@ -132,7 +132,7 @@ def test_files_hold_the_rendering_and_the_effect_in_16_bits(parts, data, tmp_pat
     write_rendering(tmp_path / "made.flac", utterance, made, ())
     rendered = load_audio(tmp_path / "made.flac")
     np.testing.assert_allclose(rendered, render(utterance, made), rtol=0, atol=2**-15)
-    write_effect(tmp_path / "changed.flac", utterance, "level-down", tmp_path / "made.flac")
+    write_effect(tmp_path / "changed.flac", utterance, EFFECTS.find("level-down"), tmp_path / "made.flac")
     expected = EFFECTS.find("level-down")(rendered)
     np.testing.assert_allclose(load_audio(tmp_path / "changed.flac"), expected, rtol=0, atol=2**-15)
 

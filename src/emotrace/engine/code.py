@@ -18,9 +18,13 @@ from typing import Any, NamedTuple
 from emotrace.paths import PACKAGE
 
 _IDENTIFIED = frozenset(
-    f"emotrace.{name}" for name in ("corpus.datadir", "corpus.files", "pipeline.rows", "paths", "registry")
+    f"emotrace.{name}"
+    for name in (
+        *("corpus.datadir", "corpus.kaldi", "corpus.files", "paths", "registry"),
+        *("representation.spec", "pipeline.rows", "pipeline.measures:Recognisers"),
+    )
 )
-"""Modules that are not followed: what they hold, data and configurations, stands in every key itself."""
+"""Modules and definitions that are not followed: what they hold, data and choices, stands in every key itself."""
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _DEFINED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -40,7 +44,8 @@ def code_digest(*things: Any, package: Path = PACKAGE) -> str:
     Raises:
         FileNotFoundError: a module that is not there. KeyError: a module without that name.
     """
-    return _digest(tuple(map(_name, things)), _files(things), package, _stamp(package))
+    files = _files(things)
+    return _digest(tuple(map(_name, things)), files, package, _stamp(package, *(path for _, path in files)))
 
 
 def reached(*things: Any, package: Path = PACKAGE) -> list[str]:
@@ -65,10 +70,9 @@ def _files(things: Iterable[Any]) -> tuple[tuple[str, Path], ...]:
     return tuple((thing.__module__, Path(inspect.getfile(thing))) for thing in others)
 
 
-def _stamp(package: Path) -> tuple[int, int]:
-    """Changes whenever a file of the package does: number of files and the latest time."""
-    times = [path.stat().st_mtime_ns for path in package.rglob("*.py")]
-    return len(times), max(times, default=0)
+def _stamp(package: Path, *others: Path) -> int:
+    """Changes whenever a file of the package, or another one, does."""
+    return hash(tuple((str(path), path.stat().st_mtime_ns) for path in sorted((*package.rglob("*.py"), *others))))
 
 
 @lru_cache(maxsize=256)
@@ -132,7 +136,7 @@ class _Source:
 
     def _defined(self, place: _Place) -> Iterator[_Place]:
         """Where a name is defined, through modules that only pass it on; nowhere for names from outside."""
-        if not place.name or place.module in _IDENTIFIED:
+        if not place.name or {place.module, f"{place.module}:{place.name}"} & _IDENTIFIED:
             return
         module = self.module(place.module)
         if place.name in module.definitions:

@@ -30,8 +30,13 @@ from emotrace.representation.spec import CODEBOOKS, StreamSpec
 from emotrace.vocoder import VOCODERS
 from emotrace.weights import ModelFolder
 
-RENDERING = "emotrace.pipeline.pipeline:render"
-TABLES = ("emotrace.pipeline.results:utterance_lines", "emotrace.pipeline.results:trial_lines")
+READING = "emotrace.representation.features:FeatureCache"  # of every stream
+RENDERING, CHANGING, MEASURING = (
+    f"emotrace.pipeline.pipeline:{name}" for name in ("write_rendering", "write_effect", "write_measurement")
+)
+TABLES = tuple(
+    f"emotrace.pipeline.results:{name}" for name in ("utterance_lines", "trial_lines", "joined", "write_parquet")
+)
 Component = dict[str, Any]
 
 
@@ -150,7 +155,7 @@ class Keys:
     def stream(self, spec: StreamSpec, data: Path) -> str:
         """The key of a stream of a data directory."""
         kind = STREAMS.find(spec.name)
-        return self._short([self._component(kind, kind.models), self.data_hash(data)])
+        return self._short([self.code(READING), self._component(kind, kind.models), self.data_hash(data)])
 
     def measurement(self, taken: Measurement) -> str:
         """The key of a measurement, whatever the audio."""
@@ -188,7 +193,7 @@ class Keys:
         return {"weights": found} if found else {}
 
     def _measurement(self, taken: Measurement) -> Component:
-        made = [MEASURES.find(taken.measure), *([taken.backend] if taken.backend else [])]
+        made = [MEASURING, MEASURES.find(taken.measure), *([taken.backend] if taken.backend else [])]
         made += [feature.function for _, feature in taken.features]
         names = {"features": [name for name, _ in taken.features]} if taken.features else {}
         return {"code": self.code(*made)} | names | self._weights(files=_files(taken.backend))
@@ -196,8 +201,8 @@ class Keys:
     def _effect(self, name: str) -> Component:
         effect = EFFECTS.find(name)
         if isinstance(effect, partial):
-            return {"code": self.code(effect.func), "amounts": dict(effect.keywords)}
-        return {"code": self.code(effect)}
+            return {"code": self.code(CHANGING, effect.func), "amounts": dict(effect.keywords)}
+        return {"code": self.code(CHANGING, effect)}
 
     @cached_property
     def _model_hashes(self) -> Mapping[str, str]:

@@ -30,7 +30,7 @@ from emotrace.representation import STREAMS
 from emotrace.representation.discrete import Codebook, load_codebook
 from emotrace.representation.features import FeatureCache, Features
 from emotrace.representation.ir import build_ir
-from emotrace.representation.spec import StreamSpec
+from emotrace.representation.spec import CODEBOOKS, StreamSpec
 from emotrace.representation.streams import Stream
 from emotrace.vocoder import VOCODERS, Vocoder
 from emotrace.weights import ModelFolder
@@ -100,20 +100,24 @@ class Parts:
         """Who replaces the speaker; None where nobody does."""
         if not self.row.anonymizer:
             return None
-        return _anonymizer(dict(self.classes)["anonymizer"], self.models, self.selection)
+        kind = dict(self.classes)["anonymizer"]
+        return _anonymizer(kind, self.models, self.selection, self.models.stamp(*kind.models))
 
     @property
     def codebook(self) -> Codebook | None:
         """The discrete units of the IR, if it has any."""
-        return _codebook(self.models, self.row.ir.post)
+        post = self.row.ir.post
+        return _codebook(self.models, post, self.models.stamp(CODEBOOKS[post])) if post in CODEBOOKS else None
 
     @property
     def vocoder(self) -> Vocoder:
         """What makes a waveform of the IR."""
-        return _vocoder(dict(self.classes)["vocoder"], self.models, self.row.decoder, self.device)
+        kind, decoder = dict(self.classes)["vocoder"], self.row.decoder
+        return _vocoder(kind, self.models, decoder, self.device, self.models.stamp(*kind.models(decoder)))
 
     def _stream(self, spec: StreamSpec) -> Stream:
-        return _stream(dict(self.classes)[f"stream {spec.name}"], self.models, spec.layer, self.device)
+        kind = dict(self.classes)[f"stream {spec.name}"]
+        return _stream(kind, self.models, spec.layer, self.device, self.models.stamp(*kind.models))
 
 
 def needed_streams(row: Row) -> tuple[StreamSpec, ...]:
@@ -128,22 +132,22 @@ def needed_streams(row: Row) -> tuple[StreamSpec, ...]:
 
 
 @lru_cache(maxsize=16)
-def _stream(kind: type[Stream], models: ModelFolder, layer: int | None, device: str) -> Stream:
+def _stream(kind: type[Stream], models: ModelFolder, layer: int | None, device: str, _: tuple[int, ...]) -> Stream:
     return kind.load(models, layer, device)
 
 
 @lru_cache(maxsize=4)
-def _anonymizer(kind: type[Anonymizer], models: ModelFolder, selection: Selection) -> Anonymizer:
+def _anonymizer(kind: type[Anonymizer], models: ModelFolder, selection: Selection, _: tuple[int, ...]) -> Anonymizer:
     return kind.load(models, selection)
 
 
 @lru_cache(maxsize=8)
-def _vocoder(kind: type[Vocoder], models: ModelFolder, decoder: str, device: str) -> Vocoder:
+def _vocoder(kind: type[Vocoder], models: ModelFolder, decoder: str, device: str, _: tuple[int, ...]) -> Vocoder:
     return kind.load(models, decoder, device)
 
 
 @lru_cache(maxsize=4)
-def _codebook(models: ModelFolder, post: str) -> Codebook | None:
+def _codebook(models: ModelFolder, post: str, _: tuple[int, ...]) -> Codebook | None:
     return load_codebook(models, post)
 
 

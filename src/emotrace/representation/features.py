@@ -63,7 +63,7 @@ class FeatureCache:
                 log.warning("%s; computing the stream anew", error)
         try:
             with torch.no_grad():
-                stream = self.load(spec)(_waveform(utterance.path))
+                stream = self.load(spec)(_waveform(utterance.path, _time(utterance.path)))
         except AudioError as error:
             raise AudioError(f"{utterance.path}: {error}") from error
         except ValueError as error:
@@ -96,9 +96,13 @@ class Features:
 
 
 @lru_cache(maxsize=1)
-def _waveform(path: Path) -> Tensor:
-    """The samples that every stream is computed from, (T,), peak 0.95: several streams of an utterance in a row."""
+def _waveform(path: Path, _: int) -> Tensor:
+    """The samples (T,) that every stream is computed from, peak 0.95, as of a time: streams are computed in a row."""
     return torch.from_numpy(peak_normalise(load_audio(path)))
+
+
+def _time(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def write_stream(path: Path, stream: Tensor) -> None:

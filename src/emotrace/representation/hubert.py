@@ -134,9 +134,13 @@ def _up_to(encoder: nn.Module, last: int) -> Iterator[None]:
         encoder.layers = every
 
 
-@lru_cache(maxsize=4)
 def load_hubert(models: ModelFolder, name: str, device: str) -> Hubert:
-    """The HuBERT in the model folder ``name``, once per process. Raises ModelError where it is not there."""
+    """The HuBERT in the model folder ``name``, loaded once per process. Raises ModelError where it is not there."""
+    return _loaded(models, name, device, models.stamp(name))
+
+
+@lru_cache(maxsize=4)
+def _loaded(models: ModelFolder, name: str, device: str, _: tuple[int, ...]) -> Hubert:
     hubert = Hubert.from_pretrained(HubertConfig.from_dict(models.config(name)))
     models.fill(hubert.model, name, {key: value for key, value in models.tensors(name).items() if key != HEAD_KEY})
     return hubert.to(device)

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from emotrace.representation import SOFT_LAYER
 from emotrace.representation.hubert import HEAD_KEY, Hubert, load_hubert
-from emotrace.representation.spec import SOFT_LAYER
 from emotrace.weights import ModelFolder
 
 

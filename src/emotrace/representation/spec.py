@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emotrace.representation import STREAMS
+from emotrace.representation import SOFT_LAYER, STREAMS
 
 CODEBOOKS = {"kmeans": "units", "vq": "vq"}
 """Name of the model folder with the codes, by the post-processing of an IR."""
 POST = ("none", "soft", *CODEBOOKS)
-SOFT_LAYER = 12
 NO_STREAM = ("none", "one-hot")
 """What stands for the speaker and is no stream: nothing, or the number of a training speaker."""
 SPECTROGRAMS = ("log-mel", "universal-mel")

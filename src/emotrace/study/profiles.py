@@ -65,7 +65,7 @@ class Corpus:
     def transcribed(self, data: DataDir, row: Row) -> frozenset[str]:
         """Ids of the utterances of ``row`` whose words are recognised."""
         cells: dict[tuple[str, Emotion | None], list[str]] = defaultdict(list)
-        for utterance in data if Measure.WORDS in self.measures else ():
+        for utterance in data if Measure.WORDS in self.measures_of(row) else ():
             if utterance.text:
                 cells[utterance.speaker, utterance.emotion].append(utterance.id)
         limit = self.per_cell(row)
