@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from emotrace.cli import app
 from emotrace.corpus.datadir import DataDir, write_datadir
 from emotrace.released.checkpoints import CHECKPOINTS
+from emotrace.show.vpc_results import read_vpc_results
 
 COMMANDS = ("import", "fetch", "validate", "plan", "train", "anonymize", "evaluate", "run", "reproduce", "status")
 
@@ -146,7 +147,8 @@ def test_anonymize_takes_any_rate_and_keeps_all_metadata(unseen, anonymised):
 def test_evaluate_measures_everything_the_files_allow(unseen, anonymised, tmp_path, monkeypatch):
     monkeypatch.setattr("emotrace.study.verbs.WORK", tmp_path)
     elsewhere = tmp_path / "elsewhere.html"
-    text = emotrace("evaluate", unseen, anonymised, "--out", tmp_path / "out", "--report", elsewhere, "--jobs", 1)
+    places = ("--out", tmp_path / "out", "--report", elsewhere, "--vpc", tmp_path / "vpc")
+    text = emotrace("evaluate", unseen, anonymised, *places, "--jobs", 1)
     assert "note:" not in text
     assert elsewhere.read_text() == (tmp_path / "out" / "report.html").read_text()
     assert "corpus_anon: what anonymization left" in elsewhere.read_text()
@@ -160,6 +162,11 @@ def test_evaluate_measures_everything_the_files_allow(unseen, anonymised, tmp_pa
         *(("corpus_anon", f"{a}, {g}") for a in ("ignorant", "lazy-informed") for g in ("female", "male")),
     }
     assert len(pd.read_parquet(tmp_path / "out" / "utterances.parquet")) == 32
+    recognised = read_vpc_results(tmp_path / "vpc", "_anon").ser.set_index("ser")
+    uar = summary[summary["metric"] == "UAR [%]"].groupby("version")["estimate"].first()
+    assert recognised["UAR"].to_dict() == pytest.approx(
+        {"original": uar["original"], "anon": uar["corpus_anon"]}, abs=1e-3
+    )
 
 
 def test_evaluate_says_what_it_cannot_measure(unseen, anonymised, tmp_path, monkeypatch):

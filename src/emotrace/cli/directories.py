@@ -52,6 +52,12 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(help="File for a report with figures, beside the recorded rows: one HTML file.")
     ] = None,
+    vpc: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for VoicePrivacy 2024's result files; their suffix is what is new in the copy's name."
+        ),
+    ] = None,
     jobs: JobsOption = None,
     scheduler: SchedulerOption = None,
 ) -> None:
@@ -63,6 +69,7 @@ def evaluate(
         from emotrace.analysis.summary import summary_table, write_results
         from emotrace.corpus.files import write_text_atomic
         from emotrace.show.report.page import render_report
+        from emotrace.show.vpc_results import write_vpc_results
         from emotrace.study.verbs import evaluate as evaluate_directories
 
         options = {"training": train_on, "enrolment": enrolment, "jobs": worker_count(jobs), "scheduler": scheduler}
@@ -70,6 +77,8 @@ def evaluate(
         summary = summary_table(results)
         if out is not None:
             write_results(out, results, summary)
+        if vpc is not None:
+            write_vpc_results(results, vpc, anonymised.resolve().name.removeprefix(original.resolve().name))
         if paths := [path for path in (report, out and out / "report.html") if path is not None]:
             html = render_report(results, summary)
             for path in paths:
