@@ -67,7 +67,7 @@ class FoldRecogniser(Protocol):
     """An emotion recogniser that comes trained, one model per fold, each on the other folds; else as above."""
 
     def posteriors(self, waveform: np.ndarray, fold: str) -> Mapping[Emotion, float]:
-        """Probability of each emotion of a waveform (T,) at 16 kHz, by the model that has not heard ``fold``."""
+        """Probability of each emotion of a waveform (T,) at 16 kHz, by the model that has not learned from ``fold``."""
 
 
 class _SvmRecogniser:

@@ -56,7 +56,7 @@ def write_probe_features(output: Path, utterance: Utterance, models: Path, devic
       where there is none. K: every fifth frame.
     - pooled/R (2 C,): mean and standard deviation over all frames; pooled/ECAPA, pooled/GST (E,): the embedding.
     - mean/F0 over voiced frames, mean/energy (dB re full scale of the peak-normalised utterance, which is the level
-      that the models hear) and mean/spectral tilt over speech frames; (1,) each, NaN where there is no such frame.
+      that the models get) and mean/spectral tilt over speech frames; (1,) each, NaN where there is no such frame.
 
     Raises AudioError or ValueError for audio that cannot be used, FileNotFoundError for a missing model.
     """
