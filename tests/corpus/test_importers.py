@@ -278,6 +278,7 @@ def toy(tmp_path, monkeypatch):
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "toy_importer.py").write_text(TOY_IMPORTER)
     monkeypatch.syspath_prepend(tmp_path / "modules")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setitem(IMPORTERS, "toy", "toy_importer:import_toy")
     (tmp_path / "toys").mkdir()
     for number in range(5):

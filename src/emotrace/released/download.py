@@ -191,7 +191,8 @@ def unpack(archive: Path, target: Path) -> None:
                 with tarfile.open(archive) as file:
                     for info in file.getmembers():
                         _require_harmless(archive, info.name, info.isfile() or info.isdir())
-                    file.extractall(temporary, filter="data")
+                    file.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)  # from 3.11.4
+                    file.extractall(temporary)
         except DAMAGE as error:
             message = f"{archive}: cannot be unpacked ({error}); nothing was kept. If it is damaged, get it again"
             raise CheckpointError(message) from error
