@@ -23,7 +23,6 @@ from emotrace.corpus.audio import AudioError, load_audio
 from emotrace.corpus.datadir import CorpusError, DataDir, Emotion, Trial, Utterance
 from emotrace.corpus.importers.iemocap import import_iemocap
 from emotrace.corpus.importers.libritts import import_libritts
-from emotrace.corpus.importers.vpc import write_vpc_anonymised
 from emotrace.corpus.validate import require_usable_audio
 from emotrace.evaluation.acoustics import AcousticsError, loudness, oracle_mask
 from emotrace.evaluation.asr import AsrError, word_errors
@@ -325,14 +324,6 @@ def test_libritts_without_its_readers(tmp_path):
     before = snapshot(tmp_path)
     with pytest.raises(CorpusError, match="LibriTTS: not a LibriTTS tree: no speakers.tsv; give the folder that holds"):
         import_libritts(tmp_path / "LibriTTS", tmp_path / "out")
-    assert snapshot(tmp_path) == before
-
-
-def test_a_suffix_that_makes_voiceprivacy_count_originals_as_anonymised(tmp_path):
-    data = make_corpus(tmp_path / "data" / "IEMOCAP_test")
-    before = snapshot(tmp_path)
-    with pytest.raises(CorpusError, match="'_test' is part of the original's name.*choose another, like _anon"):
-        write_vpc_anonymised(tmp_path / "data", "IEMOCAP_test", "_test", {u.id: u.path for u in data})
     assert snapshot(tmp_path) == before
 
 

@@ -14,13 +14,13 @@ import soundfile
 from command_line import run, snapshot
 from speech import SHARED, needs_real_speech
 from stand_in import make_corpus, tone
+from vpc_layout import lay_out
 
 from emotrace.corpus.audio import AudioError
 from emotrace.corpus.datadir import CorpusError, DataDir, Emotion, write_datadir
 from emotrace.corpus.importers import IMPORTERS, Imported, import_corpus
 from emotrace.corpus.importers.librispeech import import_librispeech
 from emotrace.corpus.importers.ravdess import import_ravdess
-from emotrace.corpus.importers.vpc import write_vpc
 from emotrace.corpus.validate import validate
 
 
@@ -350,7 +350,7 @@ def test_libri_test_is_joined_by_its_name(tmp_path):
     corpus = make_corpus(tmp_path / "corpus")
     plain = [replace(u, emotion=None, fold=None) for u in corpus if u.id.endswith(("neu", "sad"))]
     joined = write_datadir(tmp_path / "joined", plain, enrolment=corpus.enrolment, trials=corpus.trials)
-    write_vpc(joined, tmp_path / "data", "libri_test")
+    lay_out(joined, tmp_path / "data", "libri_test")
     code, lines = run("import", "libri-test", tmp_path / "data", tmp_path / "again")
     assert (code, lines) == (0, [f"{tmp_path / 'again'}: 8 utterances, 4 speakers"])
     assert DataDir.read(tmp_path / "again").content_hash() == joined.content_hash()

@@ -4,16 +4,11 @@ Layout and names are those of the VoicePrivacy Challenge 2024 (its README, "Step
 Kaldi files and data/DIR<suffix> an anonymised copy of the same, with 16 kHz WAV files in wav/.
 """
 
-import shutil
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from pathlib import Path
 
-from emotrace.corpus.audio import save_audio
 from emotrace.corpus.datadir import CorpusError, DataDir, refuse_asr_suffix, write_datadir
-from emotrace.corpus.files import atomic_folder, write_text_atomic
 from emotrace.corpus.importers import Imported
-from emotrace.corpus.importers.writing import at_16_khz
 
 ENROLMENT, TRIALS = "_enrolls", {"f": "_trials_f", "m": "_trials_m"}
 AUDIO_LIST = "wav.scp"
@@ -80,48 +75,6 @@ def join_vpc(parts: Mapping[str, DataDir], target: str | Path) -> DataDir:
     return write_datadir(target, utterances.values(), enrolment=enrolment, trials=trials)
 
 
-def write_vpc(data: DataDir, folder: str | Path, dataset: str) -> dict[str, Path]:
-    """Write `data` in VoicePrivacy's layout below `folder`: divided when it has trials, otherwise as DATASET.
-
-    Audio stays where it is. Utterances that are neither enrolled nor tried have no place in a divided set. Returns the
-    directories as `vpc_parts` does. Raises CorpusError, before writing, for a trial across genders, an utterance
-    without a place, trials without enrolment, or a directory that is there already.
-    """
-    path = Path(folder) / dataset
-    parts = _divided(data, path) if data.trials else {"all": DataDir(path, data.utterances)}
-    if occupied := [part.path for part in parts.values() if part.path.exists()]:
-        raise CorpusError(f"{occupied[0]}: is there already: remove it or choose another name")
-    for part in parts.values():
-        write_datadir(part.path, part, enrolment=part.enrolment, trials=part.trials)
-    return {name: part.path for name, part in parts.items()}
-
-
-def write_vpc_anonymised(folder: str | Path, dataset: str, suffix: str, audio: Mapping[str, Path]) -> dict[str, Path]:
-    """Write the anonymised copy of every directory of a data set: DIR<suffix> with wav/ and the same metadata files.
-
-    `audio` maps utterance ids to files of any rate; they become 16 kHz WAV. Every file of the original but wav.scp is
-    copied byte for byte; wav.scp names data/DIR<suffix>/wav/ID.wav as VoicePrivacy does, relative to the folder above
-    `folder`. No directory appears before all are written. Raises CorpusError for a suffix that VoicePrivacy mistakes,
-    an utterance without audio, or a copy that is there already; AudioError.
-    """
-    parts = vpc_parts(folder, dataset)
-    lists = {part: DataDir.read(path, require_audio=False) for part, path in parts.items()}
-    copies = {part: _copy(path, suffix) for part, path in parts.items()}
-    missing = [utterance.id for data in lists.values() for utterance in data if utterance.id not in audio]
-    if missing:
-        raise CorpusError(
-            f"{copies['all' if 'all' in copies else 'enrolls']}: no anonymised audio of {len(missing)} "
-            f"utterances, first '{missing[0]}': anonymise all of {dataset}"
-        )
-    if occupied := [path for path in copies.values() if path.exists() and any(path.iterdir())]:
-        raise CorpusError(f"{occupied[0]}: is there already: remove it or choose another suffix")
-    with ExitStack() as stack:
-        for part, path in copies.items():
-            unfinished = stack.enter_context(atomic_folder(path))
-            _write_copy(parts[part], unfinished, lists[part], audio, place=f"{path.absolute().parent.name}/{path.name}")
-    return copies
-
-
 def refuse_vpc_suffix(directory: Path, suffix: str) -> None:
     """Raise CorpusError for a suffix with which VoicePrivacy's evaluation would go wrong without a word.
 
@@ -177,34 +130,3 @@ def _joined(enrolment: DataDir, trials: DataDir, gender: str) -> DataDir:
         )
     ordered = tuple(utterances[key] for key in sorted(utterances))
     return DataDir(trials.path, ordered, tuple(utterance.id for utterance in enrolled), trials.trials)
-
-
-def _divided(data: DataDir, path: Path) -> dict[str, DataDir]:
-    """The directories to be written: the enrolment, and the trials of each gender; `path` is their common beginning."""
-    enrolled, tried = set(data.enrolment), {trial.utterance for trial in data.trials}
-    if not enrolled:
-        raise CorpusError(f"{data.path}: has trials but no enrolment: VoicePrivacy needs an enrolls file")
-    if homeless := [u.id for u in data if u.id not in enrolled | tried]:
-        raise CorpusError(f"{data.path}: utterance '{homeless[0]}' is neither enrolled nor tried: leave it out")
-    genders = {utterance.speaker: utterance.gender for utterance in data}
-    if mixed := [t for t in data.trials if genders[t.speaker] != data[t.utterance].gender]:
-        raise CorpusError(f"{data.path}: trial '{mixed[0].speaker} {mixed[0].utterance}' crosses genders: leave it out")
-
-    def part(end: str, ids: Iterable[str], **lists: tuple) -> DataDir:
-        return DataDir(path.with_name(path.name + end), tuple(data[key] for key in ids), **lists)
-
-    parts = {"enrolls": part(ENROLMENT, data.enrolment, enrolment=data.enrolment)}
-    for gender, end in TRIALS.items():
-        if trials := tuple(trial for trial in data.trials if genders[trial.speaker] == gender):
-            parts[gender] = part(end, (u.id for u in data if u.id in tried and u.gender == gender), trials=trials)
-    return parts
-
-
-def _write_copy(original: Path, folder: Path, data: DataDir, audio: Mapping[str, Path], *, place: str) -> None:
-    """Fill `folder` with the metadata of `original` and the audio; wav.scp says that it lies in `place`."""
-    for name, file in _metadata(original).items():
-        shutil.copyfile(file, folder / name)
-    for utterance in data:
-        save_audio(folder / "wav" / f"{utterance.id}.wav", at_16_khz(Path(audio[utterance.id])))
-    lines = (f"{utterance.id} {place}/wav/{utterance.id}.wav\n" for utterance in data)
-    write_text_atomic(folder / AUDIO_LIST, "".join(lines))
