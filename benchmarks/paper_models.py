@@ -5,13 +5,14 @@ Axes: B batch, D IR channels, L frames (100/s), T samples at 16 kHz, E embedding
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from transformers import HubertConfig
 
-from emotrace.anonymizer.selec_anon import Numbers, Pool, select
+from emotrace.anonymizer.draws import Selection
+from emotrace.anonymizer.selec_anon import Pool, select
 from emotrace.pipeline.rows import Row, select_rows
 from emotrace.representation.ecapa import VOXCELEB_CHANNELS, Ecapa, EcapaEmbedding
 from emotrace.representation.f0 import F0
@@ -41,7 +42,7 @@ class Sizes:
     units: int = 200
     vocoder: HifiGanConfig = SSL_SAS
     pool: int = POOL
-    numbers: Numbers = field(default_factory=Numbers)
+    selection: Selection = Selection(n_farthest=200, n_random=100)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class PaperModels:
     gst: GstEncoder
     generators: dict[str, HifiGan]
     pool: Pool
-    numbers: Numbers
+    selection: Selection
 
     def streams(self) -> dict[StreamSpec, Stream]:
         """All that the rows read of an utterance."""
@@ -73,7 +74,7 @@ class PaperModels:
 
     def pseudo_speaker(self, source: Tensor, gender: str) -> Tensor:
         """selec-anon's embedding (E,) for a source (E,)."""
-        numbers = {"n_farthest": self.numbers.n_farthest, "n_random": self.numbers.n_random}
+        numbers = {"n_farthest": self.selection.n_farthest, "n_random": self.selection.n_random}
         return select(self.pool, source, gender, rng=random.Random(SEED), **numbers).embedding
 
 
@@ -85,17 +86,17 @@ def paper_sizes() -> Sizes:
 def paper_models(sizes: Sizes) -> PaperModels:
     """The models, drawn from a fixed seed."""
     torch.manual_seed(0)
-    hubert = Hubert.from_pretrained(sizes.hubert)
+    hubert = Hubert.from_config(sizes.hubert)
     return PaperModels(
         hubert=hubert,
         hubert_until={n: _cut(hubert, sizes.hubert, n) for n in LAYERS},
-        soft_hubert=Hubert.from_pretrained(sizes.hubert),
+        soft_hubert=Hubert.from_config(sizes.hubert),
         soft_head=SoftHead(sizes.hubert.hidden_size, sizes.units),
         ecapa=Ecapa(sizes.ecapa).eval(),
         gst=GstEncoder().eval(),
         generators={spec.name: _generator(sizes, spec) for spec in dict.fromkeys(row.ir for row in ROWS)},
         pool=_pool(sizes.pool),
-        numbers=sizes.numbers,
+        selection=sizes.selection,
     )
 
 
@@ -106,12 +107,12 @@ def ir_channels(sizes: Sizes, spec: IRSpec) -> int:
 
 
 def _generator(sizes: Sizes, spec: IRSpec) -> HifiGan:
-    return HifiGan(sizes.vocoder.with_inputs(ir_channels(sizes, spec))).eval()
+    return HifiGan(replace(sizes.vocoder, in_channels=ir_channels(sizes, spec))).eval()
 
 
 def _cut(hubert: Hubert, config: HubertConfig, n: int) -> Hubert:
     """The same model without the layers after the n-th."""
-    cut = Hubert.from_pretrained(HubertConfig.from_dict(config.to_dict() | {"num_hidden_layers": n}))
+    cut = Hubert.from_config(HubertConfig.from_dict(config.to_dict() | {"num_hidden_layers": n}))
     state = hubert.state_dict()
     cut.load_state_dict({name: state[name] for name in cut.state_dict()})
     return cut

@@ -6,7 +6,7 @@ Axes: B batch, D IR channels, L frames (100/s), T samples at 16 kHz.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -20,8 +20,8 @@ from emotrace.corpus.datadir import DataDir
 from emotrace.paths import ROOT
 from emotrace.representation.f0 import yaapt_f0
 from emotrace.representation.ir import assemble_ir
-from emotrace.representation.modes import evaluating
 from emotrace.representation.spec import IRSpec
+from emotrace.representation.streams import evaluating
 from emotrace.training.unified import HIFIGAN, SLIM, SMALL
 from emotrace.training.vocoder import UtteranceFeatures, VocoderTraining
 from emotrace.vocoder.hifigan import HifiGan
@@ -120,7 +120,7 @@ def _recipe(phase: Phase, channels: int, waveforms: list[np.ndarray], irs: list[
     if phase.generator == "istft":
         generator = IstftGenerator(IstftConfig(in_channels=channels, dim=SMALL.channels))
     else:
-        generator = HifiGan(paper_sizes().vocoder.with_inputs(channels))
+        generator = HifiGan(replace(paper_sizes().vocoder, in_channels=channels))
     return VocoderTraining(
         generator,
         waveforms,

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from emotrace.anonymizer.draws import Level, Selection
-from emotrace.anonymizer.selec_anon import Numbers, Pool, SelecAnon, SelecAnonError, select
+from emotrace.anonymizer.selec_anon import Pool, SelecAnon, SelecAnonError, select
 from emotrace.corpus.datadir import Utterance
+from emotrace.training.ecapa import pool_of
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 FEW = Selection(n_farthest=4, n_random=2)
@@ -84,7 +85,7 @@ def test_ten_of_ten_is_enough_eleven_is_not(pool, source):
 @pytest.mark.parametrize("numbers", [(4, 5), (4, 0), (0, 0)])
 def test_refuses_impossible_numbers(pool, source, numbers):
     with pytest.raises(SelecAnonError, match="averages"):
-        Numbers(*numbers)
+        select(pool, source, "f", n_farthest=numbers[0], n_random=numbers[1], rng=random.Random(0))
     with pytest.raises(SelecAnonError, match="averages"):
         SelecAnon(pool, Selection("utterance", *numbers)).select(spoken("s", "u"), source)
 
@@ -106,11 +107,11 @@ def test_pool_averages_per_speaker():
         ("b", "m", torch.tensor([4.0, 4.0])),
         ("a", "f", torch.tensor([3.0, 2.0])),
     ]
-    pool = Pool.from_utterances(rows)
+    pool = pool_of(rows)
     assert pool.speakers == ("a", "b") and pool.genders == ("f", "m")
     assert torch.equal(pool.embeddings, torch.tensor([[2.0, 1.0], [4.0, 4.0]]))
     with pytest.raises(SelecAnonError, match="a has two genders"):
-        Pool.from_utterances([*rows, ("a", "m", torch.ones(2))])
+        pool_of([*rows, ("a", "m", torch.ones(2))])
 
 
 @pytest.mark.parametrize(

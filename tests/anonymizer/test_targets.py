@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from emotrace.anonymizer.draws import Level, generator
-from emotrace.anonymizer.styles import Styles
 from emotrace.anonymizer.targets import TargetError, Targets
+from emotrace.training.baselines import gaussian
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_styles_have_mean_and_covariance_of_what_they_were_fitted_to():
     """Of rank two in four dimensions, as embeddings mixed from a few tokens are; the last is the register's."""
     mixing = torch.tensor([[1.0, 0.5, 0.0, 2.0], [0.0, 1.0, -1.0, 0.3]])
     both = torch.randn(400, 2, generator=torch.Generator().manual_seed(0)) @ mixing + 3
-    styles = Styles.fit(both[:, :3], both[:, 3].exp())
+    styles = gaussian(both[:, :3], both[:, 3].exp())
     torch.testing.assert_close(styles.root @ styles.root.T, both.T.cov(), rtol=1e-3, atol=1e-4)
     samples = [styles.sample(random.Random(f"u{number}")) for number in range(4_000)]
     drawn = torch.stack([torch.cat([style.speaker, torch.tensor([style.register]).log()]) for style in samples])
@@ -88,7 +88,7 @@ def test_styles_have_mean_and_covariance_of_what_they_were_fitted_to():
 
 def test_a_style_depends_on_the_generator_alone():
     generator = torch.Generator().manual_seed(0)
-    styles = Styles.fit(torch.randn(20, 5, generator=generator), 100 + 100 * torch.rand(20, generator=generator))
+    styles = gaussian(torch.randn(20, 5, generator=generator), 100 + 100 * torch.rand(20, generator=generator))
     torch.manual_seed(1)
     one, state = styles.sample(random.Random("a")), torch.get_rng_state()
     torch.manual_seed(2)
@@ -110,4 +110,4 @@ def test_a_style_depends_on_the_generator_alone():
 )
 def test_styles_cannot_be_fitted_to_less_than_two_finite_embeddings(embeddings, register, message):
     with pytest.raises(ValueError, match=message):
-        Styles.fit(embeddings, torch.full((len(embeddings),), register))
+        gaussian(embeddings, torch.full((len(embeddings),), register))

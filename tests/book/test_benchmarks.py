@@ -29,11 +29,13 @@ def tiny():
     """The paper's models, narrow."""
     from paper_models import Sizes, paper_models
 
-    from emotrace.anonymizer.selec_anon import Numbers
+    from emotrace.anonymizer.draws import Selection
     from emotrace.vocoder.hifigan import SSL_SAS
 
     vocoder = replace(SSL_SAS, initial_channels=32)
-    sizes = Sizes(HUBERT, (8, 8, 8, 8, 24), units=8, vocoder=vocoder, pool=20, numbers=Numbers(8, 4))
+    sizes = Sizes(
+        HUBERT, (8, 8, 8, 8, 24), units=8, vocoder=vocoder, pool=20, selection=Selection(n_farthest=8, n_random=4)
+    )
     return paper_models(sizes), sizes
 
 

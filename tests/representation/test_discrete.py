@@ -5,8 +5,9 @@ from itertools import pairwise, product
 import pytest
 import torch
 
-from emotrace.representation.discrete import Codebook, KMeansUnits, VectorQuantiser
+from emotrace.representation.discrete import Codebook
 from emotrace.training.baselines import switching_penalty
+from emotrace.training.codebooks import kmeans, moving_averages
 
 
 @pytest.fixture
@@ -25,20 +26,20 @@ def test_a_frame_becomes_its_nearest_code():
     assert torch.equal(book(frames), torch.tensor([[0.0, 0.0], [1.0, 1.0], [1.0, 1.0]]))
 
 
-@pytest.mark.parametrize("kind", [KMeansUnits, VectorQuantiser])
-def test_fit_finds_the_clusters(kind, clusters):
+@pytest.mark.parametrize("learn", [kmeans, moving_averages])
+def test_fit_finds_the_clusters(learn, clusters):
     frames, labels = clusters
-    book = kind.fit(frames, 3, seed=0)
+    book = learn(frames, 3, seed=0)
     ids = book.ids(frames)
     assert len({(int(a), int(b)) for a, b in zip(ids, labels, strict=True)}) == 3
     assert (book(frames) - frames).norm(dim=1).max() < 0.6
 
 
-@pytest.mark.parametrize("kind", [KMeansUnits, VectorQuantiser])
-def test_the_seed_fixes_the_codes(kind, clusters):
+@pytest.mark.parametrize("learn", [kmeans, moving_averages])
+def test_the_seed_fixes_the_codes(learn, clusters):
     frames, _ = clusters
-    assert torch.equal(kind.fit(frames, 7, seed=3).codes, kind.fit(frames, 7, seed=3).codes)
-    assert not torch.equal(kind.fit(frames, 7, seed=3).codes, kind.fit(frames, 7, seed=4).codes)
+    assert torch.equal(learn(frames, 7, seed=3).codes, learn(frames, 7, seed=3).codes)
+    assert not torch.equal(learn(frames, 7, seed=3).codes, learn(frames, 7, seed=4).codes)
 
 
 def test_units_with_a_penalty_are_the_cheapest_of_all_sequences():
@@ -79,30 +80,30 @@ def test_vector_quantiser_training_lowers_the_distortion():
     frames = torch.randn(2_000, 8, generator=torch.Generator().manual_seed(0))
 
     def distortion(steps):
-        return (VectorQuantiser.fit(frames, 48, seed=0, steps=steps)(frames) - frames).square().mean()
+        return (moving_averages(frames, 48, seed=0, steps=steps)(frames) - frames).square().mean()
 
     assert distortion(200) < 0.85 * distortion(0)
 
 
 def test_quantising_twice_changes_nothing(clusters):
-    book = KMeansUnits.fit(clusters[0], 5, seed=0)
+    book = kmeans(clusters[0], 5, seed=0)
     once = book(clusters[0])
     assert torch.equal(book(once), once)
 
 
 def test_codes_travel_in_the_state_dict(clusters):
-    book = KMeansUnits.fit(clusters[0], 5, seed=0)
-    other = KMeansUnits(torch.zeros(5, 2))
+    book = kmeans(clusters[0], 5, seed=0)
+    other = Codebook(torch.zeros(5, 2))
     other.load_state_dict(book.state_dict(), strict=True)
     assert torch.equal(other.ids(clusters[0]), book.ids(clusters[0]))
 
 
-@pytest.mark.parametrize("kind", [KMeansUnits, VectorQuantiser])
-def test_refuses_fewer_frames_than_codes_and_nan(kind):
+@pytest.mark.parametrize("learn", [kmeans, moving_averages])
+def test_refuses_fewer_frames_than_codes_and_nan(learn):
     with pytest.raises(ValueError, match="at least as many frames"):
-        kind.fit(torch.ones(4, 2), 5, seed=0)
+        learn(torch.ones(4, 2), 5, seed=0)
     with pytest.raises(ValueError, match="NaN"):
-        kind.fit(torch.full((9, 2), float("nan")), 5, seed=0)
+        learn(torch.full((9, 2), float("nan")), 5, seed=0)
 
 
 def test_refuses_frames_of_another_model():

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import HubertConfig
 
@@ -31,7 +30,7 @@ def mini_config(*, stable: bool) -> HubertConfig:
 @pytest.fixture(params=[True, False], ids=["pre-norm", "post-norm"])
 def hubert(request):
     torch.manual_seed(0)
-    return Hubert.from_pretrained(mini_config(stable=request.param))
+    return Hubert.from_config(mini_config(stable=request.param))
 
 
 @pytest.fixture
@@ -94,7 +93,7 @@ def soft_vc():
         num_attention_heads=sizes["num_heads"],
         conv_dim=(sizes["conv_dim"],) * 7,
     )
-    hubert = Hubert.from_pretrained(config)
+    hubert = Hubert.from_config(config)
     hubert.model.load_state_dict(transformers_state(fixture["hubert"]))
     return fixture, hubert
 
@@ -152,21 +151,6 @@ def test_masked_frames_change_and_gradients_flow(hubert, waveform):
     mask[0, 5:9] = True
     hubert(waveform[None], mask=mask)[-1].sum().backward()
     assert hubert.model.masked_spec_embed.grad.abs().sum() > 0
-
-
-def test_saved_weights_give_the_same_layers(hubert, waveform, tmp_path):
-    hubert.model.save_pretrained(tmp_path)
-    loaded = Hubert.from_pretrained(tmp_path)
-    torch.testing.assert_close(loaded.layers(waveform)[2], hubert.layers(waveform)[2], rtol=0, atol=1e-6)
-
-
-def test_refuses_weights_that_do_not_fill_the_model(hubert, tmp_path):
-    hubert.model.save_pretrained(tmp_path)
-    weights = load_file(tmp_path / "model.safetensors")
-    del weights["encoder.layers.1.final_layer_norm.bias"]
-    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match="encoder.layers.1.final_layer_norm.bias"):
-        Hubert.from_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize(("samples", "frames"), [(400, 1), (719, 1), (720, 2), (16_000, 49)])

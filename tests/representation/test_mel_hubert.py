@@ -8,10 +8,11 @@ from safetensors.torch import save_file
 from speech import phantom_speech
 from transformers import HubertConfig, HubertModel
 
-from emotrace.representation.hubert import Hubert
+from emotrace.representation.hubert import Hubert, load_hubert
 from emotrace.representation.mel_hubert import BANDS, LogMelFrames, MelHubertModel, log_mel, mel_config, model_class
 from emotrace.training.frame_labels import n_frames
-from emotrace.training.hubert import mini_config
+from emotrace.training.hubert import mini_config, standardise_bands
+from emotrace.weights import CONFIG, WEIGHTS, ModelFolder
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 TINY |= {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4, "do_stable_layer_norm": True}
@@ -43,7 +44,7 @@ def test_a_click_is_in_the_frame_of_its_moment():
 def test_normalisation_makes_the_training_speech_standard():
     speech = torch.from_numpy(phantom_speech())
     front_end = LogMelFrames()
-    front_end.fit_normalisation([speech])
+    standardise_bands(front_end, [speech])
     stacked = front_end(speech[None])[0].reshape(2, BANDS, -1)
     assert stacked.mean((0, 2)).abs().max() < 0.05 and (stacked.std((0, 2)) - 1).abs().max() < 0.05
 
@@ -59,17 +60,18 @@ def test_the_configuration_says_which_model_it_is(tmp_path):
         model_class(HubertConfig(front_end="wavelets"))
     model = MelHubertModel(mel_config(**TINY))
     model.feature_extractor.mean += 1.0
-    model.config.save_pretrained(tmp_path)
-    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    (tmp_path / "hubert").mkdir()
+    (tmp_path / "hubert" / CONFIG).write_text(model.config.to_json_string(use_diff=False))
+    save_file(model.state_dict(), tmp_path / "hubert" / WEIGHTS)
     waveform = torch.randn(8_000)
-    loaded = Hubert.from_pretrained(tmp_path).layers(waveform)
-    expected = Hubert.from_model(model).layers(waveform)
+    loaded = load_hubert(ModelFolder(tmp_path), "hubert", "cpu").layers(waveform)
+    expected = Hubert(model).eval().layers(waveform)
     assert all(torch.equal(one, other) for one, other in zip(loaded, expected, strict=True))
 
 
 def test_the_level_of_a_frame_is_not_normalised_away():
     torch.manual_seed(0)
-    hubert = Hubert.from_model(MelHubertModel(mel_config(**TINY)))
+    hubert = Hubert(MelHubertModel(mel_config(**TINY))).eval()
     speech = torch.from_numpy(phantom_speech())
     loud, soft = hubert.model.feature_extractor(torch.stack([speech, 0.1 * speech])).flatten(1).median(1).values
     assert float(loud - soft) == pytest.approx(np.log(100), rel=0.02)  # ten times the amplitude, in power

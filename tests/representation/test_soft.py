@@ -47,7 +47,7 @@ def test_refuses_features_of_another_model(head, shape):
 
 def test_the_stream_is_the_head_on_the_last_layer():
     torch.manual_seed(0)
-    hubert, head = Hubert.from_pretrained(HUBERT), SoftHead(HUBERT.hidden_size, 10)
+    hubert, head = Hubert.from_config(HUBERT), SoftHead(HUBERT.hidden_size, 10)
     waveform = 0.1 * torch.randn(8_000)
     units = SoftUnits(hubert, head)
     assert (units.dimension, units.rate) == (10, 50.0)

@@ -105,7 +105,7 @@ def tones(count: int = 4, seconds: float = 3.2) -> tuple[np.ndarray, ...]:
 
 
 def test_mfcc_frames_are_huberts_frames():
-    hubert = Hubert.from_pretrained(mini_config(width=32))
+    hubert = Hubert.from_config(mini_config(width=32))
     for samples in (16_000, 16_123, 32_399):
         waveform = np.random.default_rng(0).normal(size=samples).astype(np.float32)
         assert len(mfcc_features(waveform)) == n_frames(samples) == len(hubert.layer(torch.from_numpy(waveform), 1))
@@ -134,7 +134,7 @@ def test_soft_prediction_learns_the_two_tones(tmp_path):
     waveforms = tones()
     labels, _ = cluster([mfcc_features(waveform) for waveform in waveforms], 2, 0)
     torch.manual_seed(0)
-    hubert, head = Hubert.from_pretrained(mini_config(width=32)), SoftHead(32, 2)
+    hubert, head = Hubert.from_config(mini_config(width=32)), SoftHead(32, 2)
     recipe = SoftPrediction(hubert, head, LabelledSpeech(waveforms, labels, 2), batch_size=2, steps=40)
     record = fit(recipe, LoopConfig(steps=40), tmp_path)
     assert record.losses["accuracy"] > 0.8

@@ -3,13 +3,14 @@
 import pytest
 import torch
 
+from emotrace.training.acoustic import aligned_crop, mel_losses
+from emotrace.training.normalisation import normalise_to
 from emotrace.vocoder.acoustic import (
     MEL_RATE,
     PITCHES,
     STEPS,
     AcousticConfig,
     AcousticModel,
-    aligned_crop,
     at_mel_frames,
     pitch_code,
 )
@@ -60,7 +61,7 @@ def test_normalisation_is_that_of_all_frames():
     irs = [100 + 7 * torch.randn(3, length) for length in (20, 300)]
     mels = [torch.randn(80, length) - 5 for length in (17, 258)]
     irs[0][2], irs[1][2] = 4.0, 4.0  # a constant channel
-    model.fit_normalisation(irs, mels)
+    normalise_to(model, ir=irs, mel=mels)
     frames = torch.cat(irs, dim=1)
     torch.testing.assert_close(model.ir_mean, frames.mean(1, keepdim=True), rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(model.ir_std[:2, 0], frames[:2].std(1, correction=0), rtol=1e-4, atol=1e-4)
@@ -70,9 +71,9 @@ def test_normalisation_is_that_of_all_frames():
 
 def test_normalisation_refuses_nan_and_nothing():
     with pytest.raises(ValueError, match="features .* NaN"):
-        small().fit_normalisation([torch.full((5, 4), torch.nan)], [torch.zeros(80, 4)])
+        normalise_to(small(), ir=[torch.full((5, 4), torch.nan)], mel=[torch.zeros(80, 4)])
     with pytest.raises(ValueError, match="no training utterance"):
-        small().fit_normalisation([], [])
+        normalise_to(small(), ir=[], mel=[])
 
 
 def test_wrong_shapes_are_refused():
@@ -88,11 +89,11 @@ def test_a_few_steps_learn_a_linear_map_of_the_ir():
     ir = torch.randn(4, 5, 100).cumsum(2)
     mixing = torch.randn(80, 5)
     mel = at_mel_frames((mixing @ ir), int(MEL_RATE)) + 3
-    model.fit_normalisation(ir, mel)
+    normalise_to(model, ir=ir, mel=mel)
     optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
     losses = []
     for _ in range(60):
-        loss = model.normalised_l1(model(ir, mel.shape[2]), mel)
+        loss = mel_losses(model(ir, mel.shape[2]), mel, model.mel_std)["l1"]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -102,7 +103,7 @@ def test_a_few_steps_learn_a_linear_map_of_the_ir():
 
 def test_saved_and_loaded_models_agree(tmp_path):
     model = small().eval()
-    model.fit_normalisation([torch.randn(5, 30)], [torch.randn(80, 30)])
+    normalise_to(model, ir=[torch.randn(5, 30)], mel=[torch.randn(80, 30)])
     save_model(model, tmp_path)
     ir = torch.randn(1, 5, 40)
     assert torch.equal(load_model(AcousticModel, AcousticConfig, tmp_path)(ir, 34), model(ir, 34))

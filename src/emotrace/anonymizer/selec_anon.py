@@ -6,7 +6,6 @@ Axes: P pool speakers, E embedding.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -88,40 +87,11 @@ class Pool:
         if not torch.isfinite(self.embeddings).all() or not self.embeddings.any(dim=1).all():
             raise SelecAnonError("a pool embedding is zero, NaN or infinite")
 
-    @classmethod
-    def from_utterances(cls, utterances: Iterable[tuple[str, str, Tensor]]) -> Pool:
-        """Average (speaker, gender, embedding (E,)) of utterances per speaker; speakers in order of appearance.
-
-        Raises SelecAnonError for no utterance at all or a speaker of two genders.
-        """
-        genders: dict[str, str] = {}
-        embeddings: dict[str, list[Tensor]] = {}
-        for speaker, gender, embedding in utterances:
-            if genders.setdefault(speaker, gender) != gender:
-                raise SelecAnonError(f"pool speaker {speaker} has two genders")
-            embeddings.setdefault(speaker, []).append(embedding)
-        if not genders:
-            raise SelecAnonError("a pool needs at least one utterance")
-        means = torch.stack([torch.stack(own).mean(0) for own in embeddings.values()])
-        return cls(tuple(genders), tuple(genders.values()), means)
-
 
 def load_pool(models: ModelFolder) -> Pool:
     """Speakers, genders and mean ECAPA embeddings (P, E) of the training speakers and their perturbed copies."""
     config = models.config("pool")
     return Pool(tuple(config["speakers"]), tuple(config["genders"]), models.tensors("pool")["embeddings"].float())
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """How many of the farthest are candidates, and how many of those, drawn at random, are averaged."""
-
-    n_farthest: int = 200
-    n_random: int = 100
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.n_random <= self.n_farthest:
-            raise SelecAnonError(f"selec-anon averages {self.n_random} of {self.n_farthest}: 1 or more, not above")
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,9 +121,10 @@ def select(
     the pool has fewer candidates than `n_farthest` (the original would average zero rows), for an unknown gender, and
     for a source that is zero, not finite or of another size.
     """
-    numbers = Numbers(n_farthest, n_random)
-    candidates = _farthest(pool, source, _wanted(gender, cross_gender), numbers, exclude)
-    drawn = sorted(rng.sample(range(numbers.n_farthest), numbers.n_random))
+    if not 1 <= n_random <= n_farthest:
+        raise SelecAnonError(f"selec-anon averages {n_random} of {n_farthest}: 1 or more, not above")
+    candidates = _farthest(pool, source, _wanted(gender, cross_gender), n_farthest, exclude)
+    drawn = sorted(rng.sample(range(n_farthest), n_random))
     chosen = [candidates[place] for place in drawn]
     embedding = pool.embeddings[chosen].double().mean(0).to(pool.embeddings.dtype)
     return SelecAnonResult(embedding, _names(pool, chosen), _names(pool, candidates))
@@ -165,18 +136,18 @@ def _wanted(gender: str, cross_gender: bool) -> str:
     return OTHER_GENDER[gender] if cross_gender else gender
 
 
-def _farthest(pool: Pool, source: Tensor, gender: str, numbers: Numbers, exclude: str | None) -> list[int]:
+def _farthest(pool: Pool, source: Tensor, gender: str, n_farthest: int, exclude: str | None) -> list[int]:
     """Places in the pool of the `n_farthest` least similar speakers of `gender`, farthest first."""
     _require_source(pool, source)
     people = zip(pool.speakers, pool.genders, strict=True)
     places = [place for place, (name, own) in enumerate(people) if own == gender and name != exclude]
-    if len(places) < numbers.n_farthest:
+    if len(places) < n_farthest:
         raise SelecAnonError(
-            f"selec-anon needs {numbers.n_farthest} candidates of gender {gender}, the pool has {len(places)}: "
+            f"selec-anon needs {n_farthest} candidates of gender {gender}, the pool has {len(places)}: "
             "enlarge the pool or state smaller numbers (n_farthest, n_random)"
         )
     affinity = F.cosine_similarity(pool.embeddings[places].double(), source.double()[None], dim=1)
-    return [places[place] for place in affinity.argsort(stable=True)[: numbers.n_farthest].tolist()]
+    return [places[place] for place in affinity.argsort(stable=True)[:n_farthest].tolist()]
 
 
 def _require_source(pool: Pool, source: Tensor) -> None:

@@ -53,19 +53,6 @@ class Styles:
         if not (torch.isfinite(self.mean).all() and torch.isfinite(self.root).all()):
             raise ValueError("the mean or root of styles is NaN or infinite")
 
-    @classmethod
-    def fit(cls, embeddings: Tensor, registers: Tensor) -> Styles:
-        """Fit to embeddings (N, E) and registers (N,) in Hz. Raises ValueError for fewer than two, and for NaN."""
-        if embeddings.ndim != 2 or len(embeddings) < 2 or len(embeddings) != len(registers):
-            raise ValueError(f"styles need two embeddings (N, E) or more, got shape {tuple(embeddings.shape)}")
-        both = torch.cat([embeddings, registers.log()[:, None]], dim=1).double()
-        if not torch.isfinite(both).all():
-            raise ValueError("styles need finite embeddings, and registers above zero")
-        values, vectors = torch.linalg.eigh(both.T.cov())
-        # not Cholesky's: the embeddings span a part of the space, and there the covariance is singular
-        root = vectors * values.clamp(min=0).sqrt()
-        return cls(both.mean(0).float(), root.float())
-
     def sample(self, rng: random.Random) -> Replacement:
         """A style embedding (E,) and the register that goes with it, a mean F0 in Hz; `rng` is used once."""
         noise = torch.randn(len(self.mean), generator=torch.Generator().manual_seed(rng.getrandbits(63)))

@@ -79,7 +79,7 @@ def _weight_file(path: Path) -> Path:
 
 def _hubert(state: Mapping[str, Tensor], path: Path) -> Hubert:
     model = HubertModel(transformer_config(HubertConfig, state, path))
-    return Hubert.from_model(fill(model, state, path))
+    return Hubert(fill(model, state, path)).eval()
 
 
 def _fairseq_hubert(state: Mapping[str, Tensor], path: Path) -> Hubert:

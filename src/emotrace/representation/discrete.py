@@ -1,12 +1,8 @@
-"""Discrete post-processing of a layer: k-means units and vector quantisation.
-
-Axes: N, L frames, C channels, K codes.
-"""
+"""Discrete post-processing of a layer: the nearest of some codes. Axes: L frames, C channels, K codes."""
 
 from __future__ import annotations
 
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from emotrace.representation.spec import CODEBOOKS
@@ -49,57 +45,6 @@ class Codebook(nn.Module):
         return self.codes[self.ids(features)]
 
 
-class KMeansUnits(Codebook):
-    """Codes at the means of clusters, as HuBERT's discrete units are made."""
-
-    @classmethod
-    def fit(cls, features: Tensor, units: int = 100, *, seed: int) -> KMeansUnits:
-        """Cluster frames (N, C); the same seed gives the same codes. Raises ValueError for fewer frames than units."""
-        _require_enough(features, units)
-        kmeans = KMeans(units, n_init=1, random_state=seed).fit(features.double().numpy())
-        return cls(torch.from_numpy(kmeans.cluster_centers_))
-
-
-class VectorQuantiser(Codebook):
-    """Codes learned by exponential moving averages (van den Oord et al. 2017, appendix A), as VQ bottlenecks train."""
-
-    @classmethod
-    def fit(
-        cls,
-        features: Tensor,
-        codes: int = 48,
-        *,
-        seed: int,
-        steps: int = 200,
-        batch: int = 1_024,
-        decay: float = 0.95,
-    ) -> VectorQuantiser:
-        """Learn codes from frames (N, C) in random batches; a code without frames restarts at a random frame.
-
-        48 codes is the number of VPC's B5. The same seed gives the same codes. Raises ValueError for fewer frames
-        than codes.
-        """
-        _require_enough(features, codes)
-        generator = torch.Generator().manual_seed(seed)
-        features = features.float()
-        quantiser = cls(features[torch.randperm(len(features), generator=generator)[:codes]].clone())
-        counts, sums = torch.ones(codes), quantiser.codes.clone()
-        for _ in range(steps):
-            frames = features[torch.randint(len(features), (batch,), generator=generator)]
-            counts, sums = _moved(counts, sums, frames, quantiser.ids(frames), decay)
-            dead = counts < 1e-2
-            counts[dead] = 1.0
-            sums[dead] = frames[: int(dead.sum())]
-            quantiser.codes.copy_(sums / counts[:, None])
-        return quantiser
-
-
-def _moved(counts: Tensor, sums: Tensor, frames: Tensor, ids: Tensor, decay: float) -> tuple[Tensor, Tensor]:
-    """One step of the moving averages of frames per code (K,) and of their sum (K, C)."""
-    chosen = nn.functional.one_hot(ids, len(counts)).float()
-    return decay * counts + (1 - decay) * chosen.sum(0), decay * sums + (1 - decay) * chosen.T @ frames
-
-
 def _least_costly(costs: Tensor, penalty: float) -> Tensor:
     """The path (L,) through costs (L, K), to which every change adds the penalty, by dynamic programming."""
     best, sources = costs[0], []
@@ -117,13 +62,6 @@ def _least_costly(costs: Tensor, penalty: float) -> Tensor:
 def _require_frames(features: Tensor, channels: int) -> None:
     if features.ndim != 2 or features.shape[1] != channels:
         raise ValueError(f"this codebook takes (L, {channels}), got shape {tuple(features.shape)}")
-
-
-def _require_enough(features: Tensor, codes: int) -> None:
-    if features.ndim != 2 or len(features) < codes:
-        raise ValueError(f"{codes} codes need at least as many frames (N, C), got shape {tuple(features.shape)}")
-    if not torch.isfinite(features).all():
-        raise ValueError("a codebook cannot be fitted to NaN or infinite frames")
 
 
 def load_codebook(models: ModelFolder, post: str) -> Codebook | None:

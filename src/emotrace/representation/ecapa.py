@@ -11,7 +11,7 @@ from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
 from speechbrain.processing.features import InputNormalization
 from torch import Tensor, nn
 
-from emotrace.representation.modes import evaluating
+from emotrace.representation.streams import evaluating
 from emotrace.weights import ModelFolder
 
 N_MELS = 80

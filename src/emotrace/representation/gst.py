@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emotrace.representation.mel import N_MELS, gst_log_mel
-from emotrace.representation.modes import evaluating
+from emotrace.representation.streams import evaluating
 from emotrace.weights import ModelFolder
 
 WINDOW = 256

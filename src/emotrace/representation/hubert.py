@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from transformers import HubertConfig, HubertModel
 
 from emotrace.representation.mel_hubert import model_class
-from emotrace.representation.modes import evaluating
+from emotrace.representation.streams import evaluating
 from emotrace.weights import ModelFolder
 
 HEAD_KEY = "soft_head.W"  # beside the HuBERT of the soft units lies their matrix
@@ -58,24 +57,9 @@ class Hubert(nn.Module):
         self._shown = False
 
     @classmethod
-    def from_model(cls, model: HubertModel) -> Hubert:
-        """Wrap a model and put it in evaluation mode."""
-        return cls(model).eval()
-
-    @classmethod
-    def from_pretrained(cls, source: str | Path | HubertConfig) -> Hubert:
-        """Load a folder in transformers' format (safetensors), or build an untrained model from a HubertConfig.
-
-        Raises ValueError when the weights do not fill the model, OSError when the folder is not readable.
-        """
-        if isinstance(source, HubertConfig):
-            return cls.from_model(model_class(source)(source))
-        loader = model_class(HubertConfig.from_pretrained(source))
-        model, info = loader.from_pretrained(source, use_safetensors=True, output_loading_info=True)
-        lost = sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"])
-        if lost:
-            raise ValueError(f"{source}: weights missing or of another shape: {', '.join(lost)}")
-        return cls.from_model(model)
+    def from_config(cls, config: HubertConfig) -> Hubert:
+        """Untrained, in evaluation mode. Raises ValueError for a front-end that does not exist."""
+        return cls(model_class(config)(config)).eval()
 
     @property
     def n_layers(self) -> int:
@@ -141,6 +125,6 @@ def load_hubert(models: ModelFolder, name: str, device: str) -> Hubert:
 
 @lru_cache(maxsize=4)
 def _loaded(models: ModelFolder, name: str, device: str, _: tuple[int, ...]) -> Hubert:
-    hubert = Hubert.from_pretrained(HubertConfig.from_dict(models.config(name)))
+    hubert = Hubert.from_config(HubertConfig.from_dict(models.config(name)))
     models.fill(hubert.model, name, {key: value for key, value in models.tensors(name).items() if key != HEAD_KEY})
     return hubert.to(device)

@@ -114,7 +114,7 @@ def ssl_sas_mel(waveform: Tensor) -> Tensor:
 
     n_fft 1024, hop 256, 0-8000 Hz. Raises ValueError for fewer than 385 samples or a wrong shape.
     """
-    return _log_mel(waveform, sample_rate=16_000, f_max=8_000.0)
+    return _log_mel(waveform, 16_000)
 
 
 def hifigan_log_mel(waveform: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ def hifigan_log_mel(waveform: Tensor) -> Tensor:
 
     n_fft 1024, hop 256, 0-8000 Hz, clipped at 1e-5. Raises ValueError as `ssl_sas_mel` does.
     """
-    return _log_mel(waveform, sample_rate=22_050, f_max=8_000.0)
+    return _log_mel(waveform, 22_050)
 
 
 def gst_log_mel(waveform: Tensor) -> Tensor:
@@ -137,14 +137,14 @@ def gst_log_mel(waveform: Tensor) -> Tensor:
     return mel.clamp(min=1e-10).log10().transpose(1, 2)
 
 
-def _log_mel(waveform: Tensor, *, sample_rate: int, f_max: float) -> Tensor:
+def _log_mel(waveform: Tensor, sample_rate: int) -> Tensor:
     """HiFi-GAN's definition: no centring, reflect padding of 384 samples, magnitude floored inside the root."""
     padding = (N_FFT - HOP) // 2
     _require_batch(waveform, minimum=padding + 1)
     spectrum = _stft(F.pad(waveform, (padding, padding), mode="reflect"), center=False)
     # The floor inside the root keeps the gradient of the mel loss finite for digital silence.
     magnitude = (torch.view_as_real(spectrum).square().sum(-1) + 1e-9).sqrt()
-    return (_filters(sample_rate, 0.0, f_max).to(magnitude) @ magnitude).clamp(min=1e-5).log()
+    return (_filters(sample_rate, 0.0, 8_000.0).to(magnitude) @ magnitude).clamp(min=1e-5).log()
 
 
 def _stft(waveform: Tensor, *, center: bool) -> Tensor:

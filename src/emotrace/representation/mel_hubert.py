@@ -40,12 +40,6 @@ class LogMelFrames(nn.Module):
             mel = (log_mel(waveform)[:, : STACK * frames] - self.mean) / self.std
         return mel.reshape(len(waveform), frames, STACK * BANDS).transpose(1, 2)
 
-    def fit_normalisation(self, waveforms) -> None:
-        """Set mean and deviation of the bands from training waveforms, (T,) each."""
-        mel = torch.cat([log_mel(waveform[None])[0] for waveform in waveforms])
-        self.mean.copy_(mel.mean(0))
-        self.std.copy_(mel.std(0))
-
 
 class MelHubertModel(HubertModel):
     """A HubertModel whose feature extractor is `LogMelFrames`; configurations come from `mel_config`."""

@@ -1,9 +1,11 @@
 """A stream: what one model reads off a waveform. T samples at 16 kHz, L frames, C channels."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emotrace.representation.spec import IRError
 from emotrace.weights import ModelFolder
@@ -31,6 +33,18 @@ class Stream(Protocol):
 
     def __call__(self, waveform: Tensor) -> Tensor:
         """Waveform (T,) at 16 kHz, peak 0.95 -> (L, C), or (C,) where the rate is 0; on the CPU."""
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; the mode is restored, so that a training loop may embed between two steps."""
+    training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        module.train(training)
 
 
 def align(stream: Tensor, frames: int) -> Tensor:

@@ -12,6 +12,7 @@ Axes: B batch, D IR channels, L frames (100/s) of an utterance and l of a crop, 
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil, floor
 
 import numpy as np
 import torch
@@ -24,8 +25,9 @@ from emotrace.representation.mel import gst_log_mel, universal_mel
 from emotrace.representation.spec import IRSpec
 from emotrace.training.data import TrainingSet, draw_by_length, models_of
 from emotrace.training.loop import Recipe, warm_up_then_decay
+from emotrace.training.normalisation import normalise_to
 from emotrace.training.run import TrainingRun
-from emotrace.vocoder.acoustic import AcousticConfig, AcousticModel, aligned_crop
+from emotrace.vocoder.acoustic import IR_RATE, MEL_RATE, AcousticConfig, AcousticModel
 
 CROP_MEL_FRAMES = 128
 GST = {"tokens": 10, "heads": 4, "dims": 128}
@@ -87,7 +89,7 @@ def new_model(
 ) -> AcousticModel:
     """A fresh model, normalised to the training data; ``extra_channels`` of the IR are learned, not normalised."""
     plain = AcousticModel(AcousticConfig(irs[0].shape[0], f0_channel))
-    plain.fit_normalisation(irs, mels)
+    normalise_to(plain, ir=irs, mel=mels)
     if not extra_channels:
         return plain
     model = AcousticModel(AcousticConfig(irs[0].shape[0] + extra_channels, f0_channel))
@@ -111,6 +113,16 @@ def cut_pair(ir: Tensor, mel: Tensor, rng: np.random.Generator) -> tuple[Tensor,
     first_mel = int(rng.integers(0, max(mel.shape[1] - CROP_MEL_FRAMES, 0) + 1))
     first, count, start = aligned_crop(first_mel, CROP_MEL_FRAMES)
     return _cut(ir, first, count), _cut(mel, first_mel, CROP_MEL_FRAMES), start
+
+
+def aligned_crop(first_mel: int, n_mel: int) -> tuple[int, int, float]:
+    """IR frames that cover mel frames [first_mel, first_mel + n_mel): (first IR frame, their number, `start` in s).
+
+    The number depends on n_mel alone, so that crops stack; near the end of an utterance, pad the IR by repetition.
+    """
+    begin = first_mel / MEL_RATE
+    first = floor(begin * IR_RATE)
+    return first, ceil(n_mel / MEL_RATE * IR_RATE) + 1, begin - first / IR_RATE
 
 
 def _cut(frames: Tensor, first: int, count: int) -> Tensor:

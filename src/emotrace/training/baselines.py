@@ -10,10 +10,11 @@ from torch import Tensor
 
 from emotrace.anonymizer.styles import Styles
 from emotrace.anonymizer.targets import Targets
-from emotrace.representation.discrete import Codebook, KMeansUnits, VectorQuantiser, load_codebook
+from emotrace.representation.discrete import Codebook, load_codebook
 from emotrace.representation.ir import HOP
 from emotrace.representation.prosody import own_register, segment_ids
 from emotrace.representation.spec import StreamSpec
+from emotrace.training.codebooks import kmeans, moving_averages
 from emotrace.training.data import TrainingSet
 from emotrace.training.processes import from_main
 from emotrace.training.run import TrainingRun
@@ -22,15 +23,15 @@ LAYER = StreamSpec("hubert", 12)
 F0, STYLE, PROMPT = StreamSpec("f0"), StreamSpec("gst"), StreamSpec("prompt")
 FRAMES = 50_000  # about as many, drawn at random, are enough for the codes and keep k-means to minutes
 PHONE = 5.0  # frames at 50/s: pocketsphinx's phones and pauses in LibriSpeech are 104 ms long on average
-KINDS = {"units": (KMeansUnits, 100), "vq": (VectorQuantiser, 48)}
+KINDS = {"units": (kmeans, 100), "vq": (moving_averages, 48)}
 
 
 def train_codebook(run: TrainingRun, name: str) -> None:
     """The codes of T12: "units", k-means as HuBERT's own, or "vq", as few as B5 has, by moving averages."""
-    kind, codes = KINDS[name]
+    learn, codes = KINDS[name]
     frames = _some_frames(run)
-    book = from_main(lambda: kind.fit(frames, codes, seed=run.seed))
-    config = {"kind": kind.__name__, "layer": LAYER.layer}
+    book = from_main(lambda: learn(frames, codes, seed=run.seed))
+    config = {"kind": learn.__name__, "layer": LAYER.layer}
     if name == "units":
         layers = _some_utterances(run)  # by all processes: they share the extraction
         config["penalty"] = from_main(lambda: switching_penalty(book.codes, layers))
@@ -83,10 +84,23 @@ def fit_styles(run: TrainingRun) -> None:
         if register > 0:  # not where no frame is voiced
             registers.append(register)
             embeddings.append(features[STYLE])
-    styles = Styles.fit(torch.stack(embeddings), torch.tensor(registers))
+    styles = gaussian(torch.stack(embeddings), torch.tensor(registers))
     tensors, config = {"mean": styles.mean, "root": styles.root}, {"distribution": "Gaussian"}
     purpose = "styles and registers that B3-IR draws from, in place of STTTS's generative network"
     run.save("styles", tensors, config, purpose, notes=f"Fitted to {len(embeddings)} utterances.")
+
+
+def gaussian(embeddings: Tensor, registers: Tensor) -> Styles:
+    """Fit to embeddings (N, E) and registers (N,) in Hz. Raises ValueError for fewer than two, and for NaN."""
+    if embeddings.ndim != 2 or len(embeddings) < 2 or len(embeddings) != len(registers):
+        raise ValueError(f"styles need two embeddings (N, E) or more, got shape {tuple(embeddings.shape)}")
+    both = torch.cat([embeddings, registers.log()[:, None]], dim=1).double()
+    if not torch.isfinite(both).all():
+        raise ValueError("styles need finite embeddings, and registers above zero")
+    values, vectors = torch.linalg.eigh(both.T.cov())
+    # not Cholesky's: the embeddings span a part of the space, and there the covariance is singular
+    root = vectors * values.clamp(min=0).sqrt()
+    return Styles(both.mean(0).float(), root.float())
 
 
 def make_targets(run: TrainingRun) -> None:

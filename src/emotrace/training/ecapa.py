@@ -5,7 +5,7 @@ times the speed (and so the pitch and formants) count as speakers of their own, 
 Axes: B batch, T samples at 16 kHz.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from speechbrain.nnet.losses import AdditiveAngularMargin, LogSoftmaxWrapper
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from emotrace.anonymizer.selec_anon import Pool
+from emotrace.anonymizer.selec_anon import Pool, SelecAnonError
 from emotrace.corpus.audio import load_audio, peak_normalise
 from emotrace.corpus.datadir import DataDir
 from emotrace.representation.ecapa import Ecapa, load_ecapa
@@ -104,7 +104,7 @@ def make_pool(run: TrainingRun) -> None:
     if run.copies:
         pieces = _pieces(perturbed_speakers(run.training_set, POOL_SPEEDS))
         notes = f"Copies at speeds {', '.join(map(str, POOL_SPEEDS))} count as speakers of their own."
-    pool = Pool.from_utterances((name, gender, ecapa.embed(piece)) for name, gender, piece in pieces)
+    pool = pool_of((name, gender, ecapa.embed(piece)) for name, gender, piece in pieces)
     config = {"speakers": list(pool.speakers), "genders": list(pool.genders)}
     purpose = "speakers that selec-anon draws from"
     run.save("pool", {"embeddings": pool.embeddings}, config, purpose, notes=notes, augmented=False)
@@ -123,3 +123,20 @@ def _pieces(speakers: SpeakerSet) -> Iterator[tuple[str, str, Tensor]]:
     for name, gender, waveform in zip(speakers.names, speakers.genders, speakers.waveforms, strict=True):
         for start in range(0, len(waveform) - POOL_PIECE + 1, POOL_PIECE):
             yield name, gender, torch.from_numpy(waveform[start : start + POOL_PIECE])
+
+
+def pool_of(utterances: Iterable[tuple[str, str, Tensor]]) -> Pool:
+    """Average (speaker, gender, embedding (E,)) of utterances per speaker; speakers in order of appearance.
+
+    Raises SelecAnonError for no utterance at all or a speaker of two genders.
+    """
+    genders: dict[str, str] = {}
+    embeddings: dict[str, list[Tensor]] = {}
+    for speaker, gender, embedding in utterances:
+        if genders.setdefault(speaker, gender) != gender:
+            raise SelecAnonError(f"pool speaker {speaker} has two genders")
+        embeddings.setdefault(speaker, []).append(embedding)
+    if not genders:
+        raise SelecAnonError("a pool needs at least one utterance")
+    means = torch.stack([torch.stack(own).mean(0) for own in embeddings.values()])
+    return Pool(tuple(genders), tuple(genders.values()), means)

@@ -7,6 +7,7 @@ before. Axes: B batch, T samples at 16 kHz, L frames (50/s).
 """
 
 import copy
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from transformers import HubertConfig, HubertModel
 from transformers.models.hubert.modeling_hubert import _compute_mask_indices
 
 from emotrace.representation.hubert import HEAD_KEY, Hubert, load_hubert
-from emotrace.representation.mel_hubert import MelHubertModel, mel_config
+from emotrace.representation.mel_hubert import LogMelFrames, MelHubertModel, log_mel, mel_config
 from emotrace.representation.soft import SoftHead
 from emotrace.training.frame_labels import (
     UNITS,
@@ -145,7 +146,7 @@ def train_hubert(run: TrainingRun) -> None:
     waveforms, steps, seed = run.augmented_set.at_least(CROP).waveforms, run.steps, run.seed
     torch.manual_seed(seed)
     model = MelHubertModel(mini_config())
-    model.feature_extractor.fit_normalisation(map(torch.from_numpy, waveforms))
+    standardise_bands(model.feature_extractor, map(torch.from_numpy, waveforms))
 
     def iteration(name: str, speech: LabelledSpeech, steps: int) -> TrainingRecord:
         recipe = MaskedPrediction(model, speech, steps=steps, seed=seed)
@@ -154,7 +155,7 @@ def train_hubert(run: TrainingRun) -> None:
     speech = labelled_by_cluster(waveforms, map(mfcc_features, waveforms), seed)
     records = {"1: MFCC": iteration("hubert-1", speech, steps.hubert)}
     before = f"after-{steps.hubert}"  # the checkpoint is of an iteration that began with these weights
-    speech = labelled_by_cluster(waveforms, unit_features(Hubert.from_model(model), waveforms), seed)
+    speech = labelled_by_cluster(waveforms, unit_features(Hubert(model).eval(), waveforms), seed)
     records["2: T6"] = iteration(f"hubert-2-{before}", speech, steps.hubert_clusters)
     before = f"{before}-{steps.hubert_clusters}"
     speech = from_main(lambda: labelled_by_phone(run.augmented_set, CROP))
@@ -165,6 +166,13 @@ def train_hubert(run: TrainingRun) -> None:
         f"iteration 3 learns from pocketsphinx's forced phone alignment of {len(speech.waveforms)} utterances."
     )
     run.save("hubert", model.state_dict(), model.config.to_dict(), purpose, records, notes=notes)
+
+
+def standardise_bands(front_end: LogMelFrames, waveforms: Iterable[Tensor]) -> None:
+    """Set mean and deviation of the front-end's bands from training waveforms, (T,) each."""
+    mel = torch.cat([log_mel(waveform[None])[0] for waveform in waveforms])
+    front_end.mean.copy_(mel.mean(0))
+    front_end.std.copy_(mel.std(0))
 
 
 def train_soft(run: TrainingRun) -> None:

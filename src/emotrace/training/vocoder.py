@@ -29,6 +29,7 @@ from emotrace.training.discriminators import (
     mel_loss,
 )
 from emotrace.training.loop import Rate, Recipe, TrainingRecord
+from emotrace.training.normalisation import normalise_to
 from emotrace.training.processes import own_slice
 from emotrace.training.run import TrainingRun
 from emotrace.training.unified import SLIM, DiscriminatorConfig, UnifiedConfig
@@ -203,5 +204,5 @@ def _generator(config: UnifiedConfig, features: CropSource, utterances: int) -> 
         return HifiGan(HifiGanConfig(len(features(0, 0)), initial_channels=config.channels))
     irs = features.irs if isinstance(features, UtteranceFeatures) else [features(i, 0) for i in range(utterances)]
     generator = IstftGenerator(IstftConfig(in_channels=irs[0].shape[0], dim=config.channels))
-    generator.fit_normalisation(irs)
+    normalise_to(generator, ir=irs)
     return generator

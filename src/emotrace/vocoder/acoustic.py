@@ -3,14 +3,12 @@
 Axes: B batch, D IR channels, H hidden channels, L IR frames (100/s), M mel frames (22050/256 = 86.13/s).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil, floor
 
 import torch
 from torch import Tensor, nn
 
-from emotrace.vocoder.blocks import ChannelNorm, ConvNext, channel_moments
+from emotrace.vocoder.blocks import ChannelNorm, ConvNext
 
 IR_RATE = 100.0
 MEL_RATE = 22_050 / 256
@@ -70,17 +68,6 @@ class AcousticModel(nn.Module):
             hidden = block(hidden)
         return self.head(hidden) * self.mel_std + self.mel_mean
 
-    def normalised_l1(self, predicted: Tensor, mel: Tensor) -> Tensor:
-        """Training loss: mean absolute error of two (B, 80, M), in standard deviations of each band."""
-        return ((predicted - mel) / self.mel_std).abs().mean()
-
-    def fit_normalisation(self, irs: Iterable[Tensor], mels: Iterable[Tensor]) -> None:
-        """Sets the buffers from training utterances, (D, L) and (80, M) each. Raises ValueError on NaN or none."""
-        for name, arrays in (("ir", irs), ("mel", mels)):
-            mean, std = channel_moments(arrays)
-            getattr(self, f"{name}_mean").copy_(mean)
-            getattr(self, f"{name}_std").copy_(std)
-
 
 def pitch_code(f0: Tensor) -> Tensor:
     """F0 (B, L) in Hz, 0 unvoiced -> (B, 50, L): a bump around its semitone from 50 to 800 Hz, and whether voiced.
@@ -111,13 +98,3 @@ def at_mel_frames(hidden: Tensor, n_frames: int, start: Tensor | float = 0.0) ->
     upper = (lower + 1).clamp(max=length - 1)
     before, after = (hidden.gather(2, index[:, None].expand(batch, dim, n_frames)) for index in (lower, upper))
     return torch.lerp(before, after, weight.to(hidden.dtype))
-
-
-def aligned_crop(first_mel: int, n_mel: int) -> tuple[int, int, float]:
-    """IR frames that cover mel frames [first_mel, first_mel + n_mel): (first IR frame, their number, `start` in s).
-
-    The number depends on n_mel alone, so that crops stack; near the end of an utterance, pad the IR by repetition.
-    """
-    begin = first_mel / MEL_RATE
-    first = floor(begin * IR_RATE)
-    return first, ceil(n_mel / MEL_RATE * IR_RATE) + 1, begin - first / IR_RATE

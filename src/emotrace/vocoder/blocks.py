@@ -3,12 +3,8 @@
 ConvNeXt as in Liu et al. 2022 (section 2), in one dimension as Vocos uses it (Siuzdak 2024).
 """
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
-
-MIN_STD = 1e-3  # a constant channel (an unused soft unit, a padded band) must not be blown up
 
 
 class ConvNext(nn.Module):
@@ -33,23 +29,3 @@ class ChannelNorm(nn.LayerNorm):
     def forward(self, hidden: Tensor) -> Tensor:
         """(B, C, L) -> (B, C, L)."""
         return super().forward(hidden.transpose(1, 2)).transpose(1, 2)
-
-
-def channel_moments(arrays: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation, (C, 1) each, over the frames of all (C, L), summed up one by one in float64.
-
-    Raises ValueError on NaN and when there is no array.
-    """
-    count, total, squares = 0, 0.0, 0.0
-    for array in arrays:
-        frames = torch.as_tensor(array, dtype=torch.float64)
-        count += frames.shape[1]
-        total = total + frames.sum(dim=1, keepdim=True)
-        squares = squares + frames.square().sum(dim=1, keepdim=True)
-    if count == 0:
-        raise ValueError("no training utterance to normalise by")
-    mean = total / count
-    std = (squares / count - mean.square()).clamp(min=0).sqrt()
-    if not torch.isfinite(mean + std).all():
-        raise ValueError("the features of the training utterances have NaN or infinite values")
-    return mean, std.clamp(min=MIN_STD)

@@ -3,7 +3,7 @@
 Axes: B batch, C channels, L frames, T samples. Source: Kong, Kim and Bae 2020 (HiFi-GAN), section 2.2.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 import torch
@@ -40,14 +40,9 @@ class HifiGanConfig:
         """Samples a frame."""
         return prod(self.upsample_rates)
 
-    def with_inputs(self, in_channels: int) -> "HifiGanConfig":
-        """The same generator for an IR of `in_channels` channels."""
-        return replace(self, in_channels=in_channels)
-
 
 # 393 = 200 soft units + F0 + 192 ECAPA dimensions: table II, row ECAPA-T12-soft
 SSL_SAS = HifiGanConfig(in_channels=393)
-SMALL = HifiGanConfig(in_channels=393, initial_channels=128, resblock_kernels=(3, 7))
 UNIVERSAL = HifiGanConfig(in_channels=80, upsample_rates=(8, 8, 2, 2), upsample_kernels=(16, 16, 4, 4))
 
 

@@ -4,14 +4,13 @@ Axes: B batch, C channels, L frames (100/s), F frequency bins, N window samples,
 Source: Siuzdak 2024 (Vocos), section 3: magnitude and phase of every frame come from one linear layer.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import fold
 
-from emotrace.vocoder.blocks import ChannelNorm, ConvNext, channel_moments
+from emotrace.vocoder.blocks import ChannelNorm, ConvNext
 
 MAX_MAGNITUDE = 100.0  # Vocos' safeguard against exploding exponentials
 
@@ -60,12 +59,6 @@ class IstftGenerator(nn.Module):
         log_magnitude, phase = self.head(hidden).float().chunk(2, dim=1)
         spectrum = torch.polar(log_magnitude.exp().clamp(max=MAX_MAGNITUDE), phase)
         return overlap_add(spectrum, self.window, self.config.hop)[:, None]
-
-    def fit_normalisation(self, irs: Iterable[Tensor]) -> None:
-        """Sets the buffers from training IRs, (C, L) each. Raises ValueError on NaN or none."""
-        mean, std = channel_moments(irs)
-        self.ir_mean.copy_(mean)
-        self.ir_std.copy_(std)
 
 
 def overlap_add(spectrum: Tensor, window: Tensor, hop: int) -> Tensor:
