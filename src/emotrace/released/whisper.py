@@ -1,0 +1,222 @@
+"""Whisper base (Radford et al. 2023): speech recognition, and emotion recognition on its encoder.
+
+The weights are Systran's conversion for CTranslate2, which faster-whisper runs; the encoder is read from the same file
+into transformers' layers, which give out every hidden state. Whisper is trained with supervision, on 680,000 hours.
+Axes: T samples at 16 kHz, L frames (50 per second), C = 512 channels, F features, N utterances.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+from torch.nn.functional import gelu
+from transformers import WhisperConfig, WhisperFeatureExtractor
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from emotrace.corpus.audio import SAMPLE_RATE, level_normalise
+from emotrace.corpus.datadir import Emotion
+from emotrace.evaluation.asr import normalise_text
+from emotrace.evaluation.ser import SerError
+from emotrace.released.checkpoints import CHECKPOINTS
+from emotrace.released.download import obtain
+from emotrace.weights import CheckpointError
+
+MODEL = "model.bin"
+TOKENS_A_SECOND = 10  # fast speech has about six words a second, of 1.3 tokens each
+LOOP = 2.4  # compression ratio above which OpenAI's own decoder takes a text for a repetition
+SER_LAYER, SER_COST = 3, 0.01
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Words, and which guard changed them: "" for none, "silence" for no speech, "loop", "length"."""
+
+    text: str
+    guard: str = ""
+
+
+class WhisperAsr:
+    """Whisper base by faster-whisper: beam 5, no sampling, English; guarded against invented text.
+
+    Whisper can invent or repeat text on short or noisy clips. So a text is cut at ten tokens for each second of
+    speech, is dropped where Whisper finds no speech in it, and is decoded again without repeated triples of tokens
+    where it compresses as only a repetition does.
+    """
+
+    def __init__(self, folder: Path):
+        from faster_whisper import WhisperModel
+
+        self._model = WhisperModel(str(folder), "cpu", compute_type="float32", cpu_threads=1)
+
+    @classmethod
+    def make(cls, device: str = "cpu") -> WhisperAsr:
+        """It runs on the CPU, whatever the device. Raises CheckpointError where the weights cannot be had."""
+        return cls(obtain(CHECKPOINTS.find("whisper_base")))
+
+    @staticmethod
+    def files() -> tuple[Path, ...]:
+        """Weights, tokens and configuration."""
+        return tuple(sorted(path for path in obtain(CHECKPOINTS.find("whisper_base")).iterdir() if path.is_file()))
+
+    def transcribe(self, waveform: np.ndarray) -> str:
+        """The words of a waveform (T,) at 16 kHz, whatever its level. Raises AudioError on silence and NaN."""
+        return self.decode(waveform).text
+
+    def decode(self, waveform: np.ndarray) -> Transcript:
+        """The words, and the guard that changed them. Raises AudioError on silence and NaN."""
+        speech = level_normalise(waveform)
+        limit = int(np.ceil(TOKENS_A_SECOND * len(speech) / SAMPLE_RATE)) + 5
+        segments = self._segments(speech, limit)
+        if not segments:
+            return Transcript("", "silence")
+        guard = "length" if sum(len(segment.tokens) for segment in segments) >= limit else ""
+        if max(segment.compression_ratio for segment in segments) > LOOP:
+            segments, guard = self._segments(speech, limit, no_repeat_ngram_size=3), "loop"
+        return Transcript(normalise_text(" ".join(segment.text for segment in segments)), guard)
+
+    def _segments(self, speech: np.ndarray, limit: int, **options: int) -> list:
+        """What faster-whisper finds; segments that it takes for silence are not among them."""
+        options |= {"beam_size": 5, "temperature": 0.0, "max_new_tokens": limit}
+        segments, _ = self._model.transcribe(
+            speech, language="en", condition_on_previous_text=False, without_timestamps=True, **options
+        )
+        return list(segments)
+
+
+class WhisperLogistic:
+    """Logistic regression on mean and deviation over time of a hidden state of Whisper's encoder."""
+
+    label: ClassVar[str] = "Whisper encoder + logistic regression"
+    embedding: ClassVar[str] = ""
+
+    def __init__(self, encoder: WhisperLayers, layer: int = SER_LAYER, cost: float = SER_COST):
+        self._encoder, self._layer, self._cost = encoder, layer, cost
+        self._classifier: Pipeline | None = None
+
+    @classmethod
+    def make(cls, device: str = "cpu") -> WhisperLogistic:
+        """An encoder with its weights, a classifier without. Raises CheckpointError where they cannot be had."""
+        return cls(load_layers(obtain(CHECKPOINTS.find("whisper_base")) / MODEL))
+
+    @staticmethod
+    def files() -> tuple[Path, ...]:
+        """The file that the encoder is read from."""
+        return (obtain(CHECKPOINTS.find("whisper_base")) / MODEL,)
+
+    def features(self, waveform: np.ndarray) -> np.ndarray:
+        """Waveform (T,) at 16 kHz -> (F = 1024,) float32, whatever its level. Raises AudioError on silence and NaN."""
+        states = self._encoder(torch.from_numpy(level_normalise(waveform)), last=self._layer)[self._layer]
+        return torch.cat([states.mean(0), states.std(0, correction=0)]).numpy()
+
+    def fit(self, features: np.ndarray, emotions: Sequence[Emotion]) -> None:
+        """Train afresh on features (N, F) and emotions (N,). Raises SerError on fewer than two emotions."""
+        if len(set(emotions)) < 2:
+            raise SerError(f"training needs two emotions or more, got {sorted(set(emotions))}")
+        regression = LogisticRegression(C=self._cost, class_weight="balanced", max_iter=1000)
+        self._classifier = make_pipeline(StandardScaler(), regression)
+        self._classifier.fit(features, [str(emotion) for emotion in emotions])
+
+    def predict(self, features: np.ndarray) -> list[Emotion]:
+        """Features (N, F) -> emotions (N,). Raises SerError before `fit`."""
+        if self._classifier is None:
+            raise SerError("the recogniser has not been trained")
+        return [Emotion(label) for label in self._classifier.predict(features)]
+
+
+class WhisperLayers:
+    """Whisper's encoder for an utterance of any length: no padding to 30 s, the first positions only."""
+
+    def __init__(self, encoder: WhisperEncoder):
+        self.encoder = encoder.eval()
+        self._mel = WhisperFeatureExtractor(encoder.config.num_mel_bins)
+
+    @torch.inference_mode()
+    def __call__(self, waveform: Tensor, *, last: int | None = None) -> list[Tensor]:
+        """Waveform (T,) -> hidden states [0..last], each (L, C); the last of all is after the final norm."""
+        mel = self._mel(waveform.numpy(), sampling_rate=SAMPLE_RATE, padding=False, return_tensors="pt").input_features
+        hidden = gelu(self.encoder.conv2(gelu(self.encoder.conv1(mel)))).transpose(1, 2)
+        states = [hidden + self.encoder.embed_positions.weight[: hidden.shape[1]]]
+        for layer in self.encoder.layers[:last]:
+            output = layer(states[-1], None)
+            states.append(output[0] if isinstance(output, tuple) else output)
+        if len(states) == len(self.encoder.layers) + 1:
+            states[-1] = self.encoder.layer_norm(states[-1])
+        return [state[0] for state in states]
+
+
+@lru_cache(maxsize=1)
+def load_layers(path: Path) -> WhisperLayers:
+    """The encoder in a CTranslate2 file, float32. Raises CheckpointError for another file."""
+    tensors = {name: torch.from_numpy(array) for name, array in read_ctranslate2(path)}
+    count = len({name.split("/")[1] for name in tensors if name.startswith("encoder/layer_") and "ffn" in name})
+    channels, bands, _ = tensors["encoder/conv1/weight"].shape
+    wide = len(tensors["encoder/layer_0/ffn/linear_0/bias"])
+    sizes = {"d_model": channels, "num_mel_bins": bands, "encoder_layers": count, "encoder_ffn_dim": wide}
+    encoder = WhisperEncoder(WhisperConfig(encoder_attention_heads=int(tensors["encoder/num_heads"]), **sizes))
+    encoder.load_state_dict(dict(_transformers_state(tensors, count)))
+    return WhisperLayers(encoder)
+
+
+def _transformers_state(tensors: dict[str, Tensor], layers: int) -> Iterator[tuple[str, Tensor]]:
+    """Weights of the encoder by transformers' names; CTranslate2 stacks queries, keys and values, scale included."""
+    for ours, theirs in (("conv1", "conv1"), ("conv2", "conv2")):
+        for kind in ("weight", "bias"):
+            yield f"{ours}.{kind}", tensors[f"encoder/{theirs}/{kind}"]
+    yield "embed_positions.weight", tensors["encoder/position_encodings/encodings"]
+    yield from _norm("layer_norm", tensors, "encoder/layer_norm")
+    for n in range(layers):
+        ours, theirs = f"layers.{n}", f"encoder/layer_{n}"
+        yield from _norm(f"{ours}.self_attn_layer_norm", tensors, f"{theirs}/self_attention/layer_norm")
+        yield from _norm(f"{ours}.final_layer_norm", tensors, f"{theirs}/ffn/layer_norm")
+        for kind in ("weight", "bias"):
+            stacked = tensors[f"{theirs}/self_attention/linear_0/{kind}"].chunk(3)
+            for name, part in zip("qkv", stacked, strict=True):
+                if (name, kind) != ("k", "bias"):  # Whisper's keys have no bias
+                    yield f"{ours}.self_attn.{name}_proj.{kind}", part
+            yield f"{ours}.self_attn.out_proj.{kind}", tensors[f"{theirs}/self_attention/linear_1/{kind}"]
+            yield f"{ours}.fc1.{kind}", tensors[f"{theirs}/ffn/linear_0/{kind}"]
+            yield f"{ours}.fc2.{kind}", tensors[f"{theirs}/ffn/linear_1/{kind}"]
+
+
+def _norm(name: str, tensors: dict[str, Tensor], place: str) -> Iterator[tuple[str, Tensor]]:
+    yield f"{name}.weight", tensors[f"{place}/gamma"]
+    yield f"{name}.bias", tensors[f"{place}/beta"]
+
+
+def read_ctranslate2(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and arrays of a CTranslate2 file, version 6; floats as float32.
+
+    Format: CTranslate2, python/ctranslate2/specs/model_spec.py, `ModelSpec._serialize`. Raises CheckpointError.
+    """
+    kinds = (np.float32, np.int8, np.int16, np.int32, np.float16)
+    with path.open("rb") as file:
+        try:
+            if (version := _number(file, "I")) != 6:
+                raise ValueError(f"version {version}, expected 6")
+            _text(file), _number(file, "I")  # the specification's name and revision
+            for _ in range(_number(file, "I")):
+                name, shape = _text(file), [_number(file, "I") for _ in range(_number(file, "B"))]
+                kind, size = kinds[_number(file, "B")], _number(file, "I")
+                array = np.frombuffer(file.read(size), kind).reshape(shape)
+                yield name, array.astype(np.float32) if array.dtype.kind == "f" else array.copy()
+        except (struct.error, ValueError, IndexError) as error:
+            raise CheckpointError(f"{path}: not a model of CTranslate2 ({error})") from error
+
+
+def _number(file: BinaryIO, kind: str) -> int:
+    return struct.unpack(f"<{kind}", file.read(struct.calcsize(f"<{kind}")))[0]
+
+
+def _text(file: BinaryIO) -> str:
+    return file.read(_number(file, "H"))[:-1].decode()
