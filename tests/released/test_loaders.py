@@ -12,6 +12,7 @@ from torchaudio.models import wav2vec2_model
 from torchaudio.models.wav2vec2.utils.import_fairseq import _convert_state_dict
 
 from emotrace.released.checkpoints import CHECKPOINTS
+from emotrace.released.files import read_weights
 from emotrace.released.loaders import (
     ecapa_voxceleb,
     hubert_base,
@@ -20,7 +21,6 @@ from emotrace.released.loaders import (
     style_encoder,
 )
 from emotrace.released.vpc import VpcAsr, VpcAsv, VpcSer
-from emotrace.released.weights import read_weights
 from emotrace.weights import CheckpointError
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"

@@ -2,7 +2,7 @@
 
 import typer
 
-from emotrace.cli import data, directories, models, study
+from emotrace.cli import directories, models, study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,9 +19,9 @@ app = typer.Typer(
     """,
 )
 
-app.command("import")(data.import_corpus)
+app.command("import")(directories.import_corpus)
 app.command()(models.fetch)
-app.command()(data.validate)
+app.command()(directories.validate)
 app.command()(study.plan)
 app.command()(models.train)
 app.command()(directories.anonymize)

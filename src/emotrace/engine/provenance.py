@@ -37,21 +37,22 @@ def circumstances(seconds: float) -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """What else made a result: git commit, library versions, machine. Recorded, but no part of any key."""
+    """What else made a result: git commit, library versions, machine. Recorded, but no part of any key.
+
+    The commit is "-dirty" where the code differs from it; results, which every run changes, do not count.
+    """
+    import torch  # a second, which only a record is worth
+
+    commit = _git("rev-parse", "--short", "HEAD")
+    uncommitted = [line.split()[-1] for line in _git("status", "--porcelain", "src").splitlines()]
     return {
-        "git_commit": _git_commit(),
-        "uncommitted": _uncommitted(),
+        "git_commit": f"{commit}-dirty" if commit and uncommitted else commit or None,
+        "uncommitted": uncommitted,
         "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()} {_instructions()}",
+        "machine": f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "cpu": cpu(),
         "versions": {name: _version(name) for name in VERSIONED},
     }
-
-
-def _instructions() -> str:
-    import torch  # a second, which only a record is worth
-
-    return torch.backends.cpu.get_cpu_capability()
 
 
 def cpu() -> str:
@@ -71,17 +72,6 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _git_commit() -> str | None:
-    """The commit, "-dirty" where the code differs from it; results, which every run changes, do not count."""
-    commit = _git("rev-parse", "--short", "HEAD")
-    return f"{commit}-dirty" if commit and _uncommitted() else commit or None
-
-
-def _uncommitted() -> list[str]:
-    """Files below src that differ from the commit."""
-    return [line.split()[-1] for line in _git("status", "--porcelain", "src").splitlines()]
 
 
 def _git(*arguments: str) -> str:

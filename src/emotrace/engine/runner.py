@@ -138,11 +138,13 @@ def run(
     """
     settled = ("done",) if rerun_stale else ("done", "stale")
     wanted = [work for work in works if state_of(work).state not in settled]
-    if scheduler is not None and not wanted:
-        require_scheduler(scheduler)
+    if scheduler is not None and not wanted:  # a wrong address is an error even where nothing is left to do
+        from emotrace.engine.cluster import connect
+
+        connect(scheduler).close()
+    for work in wanted:
+        work.require()
     if wanted:
-        for work in wanted:
-            work.require()
         with running(folder, jobs, scheduler, kernels) as workers:
             for work in wanted:
                 _run(work, workers)
@@ -161,13 +163,6 @@ def _run(work: Work, workers: Workers) -> None:
     files = {path.name: file_sha256(path) for path in record.tables}
     provenance = {**work.about(), "identity": work.identity(), **circumstances(time.monotonic() - started)}
     write_text_atomic(record.provenance, json.dumps(provenance | {"files": files}, indent=2) + "\n")
-
-
-def require_scheduler(scheduler: str) -> None:
-    """Raise ClusterError where no scheduler answers: a wrong address is an error even where nothing is left to do."""
-    from emotrace.engine.cluster import connect
-
-    connect(scheduler).close()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -115,8 +115,11 @@ class LocalWorkers(Workers):
             self._pool.shutdown(cancel_futures=True)
 
     def _finished(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, BaseException | None]]:
-        with _environment(self._environment):
-            futures = {self._submit(task): task for task in tasks}
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.jobs, context, initializer=_start_worker)
+        with _environment(self._environment):  # of the processes that a submission starts
+            futures = {self._pool.submit(task.function, task.output, *task.arguments): task for task in tasks}
         try:
             for future in as_completed(futures):
                 error = future.exception()
@@ -127,12 +130,6 @@ class LocalWorkers(Workers):
         finally:
             for future in futures:
                 future.cancel()
-
-    def _submit(self, task: Task) -> Future[None]:
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.jobs, context, initializer=_start_worker)
-        return self._pool.submit(task.function, task.output, *task.arguments)
 
 
 @contextmanager

@@ -5,9 +5,9 @@ over a GPU's peak rate and the share of it that such networks reach. Nothing of 
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -36,7 +36,7 @@ class Source:
     Attributes:
         name, use: what it is, and for what.
         page, licence: where it is, and what the user accepts.
-        gigabytes: of the download, as the page states it; None where it does not.
+        gigabytes: of the download, as the page states it; NaN where it does not.
         hours: of speech whose features are kept on disk; 0 where none are.
         folder: below work/corpora; there once it is imported.
         command: that imports it.
@@ -46,7 +46,7 @@ class Source:
     use: str
     page: str
     licence: str
-    gigabytes: float | None
+    gigabytes: float
     hours: float
     folder: str
     command: str
@@ -88,7 +88,7 @@ CORPORA = (
         "WER and emotion",
         "https://sail.usc.edu/iemocap/",
         "by request to USC, research only",
-        None,
+        np.nan,
         7.0,
         "iemocap",
         "emotrace import iemocap IEMOCAP_full_release work/corpora/iemocap",
@@ -114,16 +114,15 @@ def missing_parts(corpora: Path, models: Path, checkpoints: Path | None = None) 
     made["pool"] = ("mean embeddings of LibriTTS train-other-500", "your own: the ECAPA-TDNN")
     for name, (use, origin) in made.items():
         if name not in there:
-            lines.append((name, use, origin, "yours", None, f"emotrace train {name} --profile paper"))
-    table = pd.DataFrame(lines, columns=["part", "for", "from", "licence", "gb", "then"])
-    return table.astype({"gb": float})
+            lines.append((name, use, origin, "yours", np.nan, f"emotrace train {name} --profile paper"))
+    return pd.DataFrame(lines, columns=["part", "for", "from", "licence", "gb", "then"])
 
 
 def disk_gigabytes() -> float:
     """Downloads whose size is published, and the features of the speech that is learned from and rendered."""
     files = {file for name in (*SOURCES.values(), *RECOGNISERS) for file in CHECKPOINTS.find(name).downloads}
-    downloads = sum(source.gigabytes or 0.0 for source in CORPORA) + sum(file.megabytes or 0.0 for file in files) / 1e3
-    return downloads + sum(source.hours for source in CORPORA) * 3600 * FEATURE_BYTES / 1e9
+    sizes = [*(source.gigabytes for source in CORPORA), *(file.megabytes / 1e3 for file in files)]
+    return np.nansum(sizes) + sum(source.hours for source in CORPORA) * 3600 * FEATURE_BYTES / 1e9
 
 
 def describe(root: Path = ROOT) -> str:
@@ -140,14 +139,13 @@ def describe(root: Path = ROOT) -> str:
     return "\n".join(lines) + "\n"
 
 
-def gpu_hours(vocoders: int = len(TRAINED)) -> pd.DataFrame:
-    """Estimated hours to train so many vocoders on one GPU of each class: columns gpu, hours."""
-    operations = vocoders * PAPER.steps * step_operations()
-    hours = {name: operations / (UTILISATION * tflops * 1e12) / 3600 for name, tflops in GPU_TFLOPS.items()}
-    return pd.DataFrame({"gpu": list(hours), "hours": list(hours.values())})
+def gpu_hours() -> pd.DataFrame:
+    """Estimated hours to train the vocoders that were not released on one GPU of each class: columns gpu, hours."""
+    operations = len(TRAINED) * PAPER.steps * step_operations()
+    hours = [(name, operations / (UTILISATION * tflops * 1e12) / 3600) for name, tflops in GPU_TFLOPS.items()]
+    return pd.DataFrame(hours, columns=["gpu", "hours"])
 
 
-@lru_cache(maxsize=1)
 def step_operations() -> float:
     """Floating-point operations of one step of GAN training at the paper's sizes.
 

@@ -1,11 +1,12 @@
 """VoicePrivacy 2024's recognisers: of speakers, words and emotions.
 
 Built from the numbers in their folders; of the code in them (custom_interface.py, the classes that a hyperparams.yaml
-names) nothing is run. T samples at 16 kHz, E embedding dimensions, L frames, C channels.
+names) nothing is run. T samples at 16 kHz, E embedding dimensions, L frames (50/s), C channels.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -15,19 +16,21 @@ from speechbrain.decoders.ctc import filter_ctc_output
 from speechbrain.lobes.models.VanillaNN import VanillaNN
 from speechbrain.nnet.linear import Linear
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
+from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from emotrace.corpus.audio import peak_normalise
 from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation.asr import normalise_text
 from emotrace.released.checkpoints import CHECKPOINTS
-from emotrace.released.loaders import ecapa_voxceleb
-from emotrace.released.speechbrain_files import Hyperparams, Tagged, read_labels
-from emotrace.released.wav2vec2 import Wav2Vec2Encoder, wav2vec2_encoder
-from emotrace.released.weights import fill, read_weights, shape, tensors
+from emotrace.released.files import Hyperparams, Tagged, fill, read_labels, read_state, shape
+from emotrace.released.loaders import ecapa_voxceleb, modern_names, transformer_config
 from emotrace.representation.ecapa import Ecapa
 from emotrace.weights import CheckpointError
 
 HYPERPARAMS = "hyperparams.yaml"
+MINIMUM = 400  # samples in the receptive field of wav2vec 2.0's first frame
+WAV2VEC2 = r"speechbrain\.(lobes\.models|integrations)\.hugging\w+(\.wav2vec2)?\.(HuggingFace)?Wav2Vec2"
 ECAPA = r"speechbrain\.lobes\.models\.ECAPA_TDNN\.ECAPA_TDNN"
 # what speechbrain's class takes by default and no shape of a weight tells
 ECAPA_KERNELS, ECAPA_DILATIONS = [5, 3, 3, 3, 1], [1, 2, 3, 4, 1]
@@ -57,8 +60,7 @@ class VpcAsv(_Recogniser):
     checkpoint = "vpc_asv_orig"
 
     def __init__(self, ecapa: Ecapa, *, device: str = "cpu") -> None:
-        self._ecapa = ecapa.to(device)
-        self._device = device
+        self._ecapa, self._device = ecapa.to(device), device
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "cpu") -> VpcAsv:
@@ -83,17 +85,51 @@ class VpcAsv(_Recogniser):
         return self._ecapa.embed(torch.from_numpy(trimmed).to(self._device)).cpu().numpy()
 
 
+class Wav2Vec2Encoder:
+    """wav2vec 2.0 as speechbrain's recipes use it: standardised waveform, and where the recipe says so, output.
+
+    Both are per utterance, as speechbrain does it for a batch of one. VoicePrivacy recognises words in batches of eight
+    utterances padded with zeros, which there enter the statistics: its results may differ in a few words.
+
+    The file is speechbrain's wav2vec2.ckpt (transformers' names below "model."). Whether the waveform is standardised
+    is "do_normalize" in a preprocessor_config.json beside it; without one it is, as for every wav2vec 2.0 that these
+    recipes name. Raises CheckpointError for a file that is missing, damaged or of another model.
+    """
+
+    def __init__(self, path: Path, hyperparams: Hyperparams, device: str) -> None:
+        self._output_norm = hyperparams.arguments("wav2vec2", of=WAV2VEC2).get("output_norm", False)
+        if not isinstance(self._output_norm, bool):
+            raise CheckpointError(f"{hyperparams.path}: wav2vec2's output_norm is {self._output_norm!r}")
+        preprocessor = path.with_name("preprocessor_config.json")
+        try:
+            options = json.loads(preprocessor.read_text()) if preprocessor.is_file() else {"do_normalize": True}
+            self._standardise = bool(options["do_normalize"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{preprocessor}: no do_normalize in it ({error!r})") from error
+        state = modern_names(read_state(path), "model.")
+        model = Wav2Vec2Model(transformer_config(Wav2Vec2Config, state, path))
+        self._model = fill(model, state, path).to(device)
+
+    def __call__(self, waveform: np.ndarray) -> Tensor:
+        """(T,) -> (1, L, C). Raises ValueError for another shape, fewer than 400 samples, or NaN."""
+        samples = torch.from_numpy(np.asarray(waveform, dtype=np.float32))[None]
+        if samples.ndim != 2 or samples.shape[1] < MINIMUM or not samples.isfinite().all():
+            given = tuple(np.shape(waveform))
+            raise ValueError(f"expected a waveform (T,) without NaN, T at least {MINIMUM}, got shape {given}")
+        samples = samples.to(self._model.device)
+        if self._standardise:
+            samples = layer_norm(samples, samples.shape[1:])
+        output = self._model(samples).last_hidden_state
+        return layer_norm(output, output.shape[1:]) if self._output_norm else output
+
+
 class VpcAsr(_Recogniser):
     """Speech recognition: wav2vec 2.0, a small network, greedy CTC; an `evaluation.asr.SpeechRecogniser`."""
 
     checkpoint = "vpc_asr"
 
-    def __init__(
-        self, encoder: Wav2Vec2Encoder, head: nn.ModuleList, labels: dict[int, str], blank: int, *, device: str = "cpu"
-    ) -> None:
-        self._encoder, self._head = encoder.to(device), head.to(device)
-        self._labels, self._blank = labels, blank
-        self._device = device
+    def __init__(self, encoder: Wav2Vec2Encoder, head: nn.ModuleList, labels: dict[int, str], blank: int) -> None:
+        self._encoder, self._head, self._labels, self._blank = encoder, head, labels, blank
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "cpu") -> VpcAsr:
@@ -105,11 +141,11 @@ class VpcAsr(_Recogniser):
         hyperparams = Hyperparams.read(_beside(path, HYPERPARAMS, folder))
         labels = read_labels(_beside(path, "tokenizer.ckpt", folder))
         blank = hyperparams.values.get("blank_index", 0)
-        head = _ctc_head(path, hyperparams)
+        head = _ctc_head(path, hyperparams).to(device)
         if set(labels) != set(range(head[1].w.out_features)) or blank not in labels:
             raise CheckpointError(f"{path}: {head[1].w.out_features} outputs, but {len(labels)} labels or no blank")
-        encoder = wav2vec2_encoder(_beside(path, "wav2vec2.ckpt", folder), hyperparams)
-        return cls(encoder, head, labels, blank, device=device)
+        encoder = Wav2Vec2Encoder(_beside(path, "wav2vec2.ckpt", folder), hyperparams, device)
+        return cls(encoder, head, labels, blank)
 
     def transcribe(self, waveform: np.ndarray) -> str:
         """The words of a waveform (T,), upper case without punctuation; empty when none was recognised.
@@ -117,7 +153,7 @@ class VpcAsr(_Recogniser):
         Raises ValueError for less than 25 ms, or NaN.
         """
         with torch.inference_mode():
-            scores = self._head[1](self._head[0](self._encoder(_batch(waveform, self._device))))[0]
+            scores = self._head[1](self._head[0](self._encoder(waveform)))[0]
         indices = filter_ctc_output(scores.argmax(dim=1).tolist(), blank_id=self._blank)
         return normalise_text("".join(self._labels[index] for index in indices))
 
@@ -133,8 +169,7 @@ class VpcSer(_Recogniser):
     embedding = ""
 
     def __init__(self, folders: dict[str, Path], *, device: str = "cpu") -> None:
-        self._folders = folders
-        self._device = device
+        self._folders, self._device = folders, device
         self._models: dict[str, _FoldModel] = {}
 
     @classmethod
@@ -169,23 +204,13 @@ class _FoldModel:
         hyperparams = Hyperparams.read(_beside(path, HYPERPARAMS, folder))
         self._emotions = _emotions(_beside(path, "label_encoder.txt", folder.parent))
         self._classifier = _classifier(path, hyperparams, len(self._emotions)).to(device)
-        self._encoder = wav2vec2_encoder(_beside(path, "wav2vec2.ckpt", folder), hyperparams).to(device)
-        self._device = device
+        self._encoder = Wav2Vec2Encoder(_beside(path, "wav2vec2.ckpt", folder), hyperparams, device)
 
     def __call__(self, waveform: np.ndarray) -> dict[Emotion, float]:
         """Waveform (T,) -> probability of each emotion."""
         with torch.inference_mode():
-            pooled = self._encoder(_batch(waveform, self._device)).mean(dim=1)
-            probabilities = self._classifier[0](pooled).softmax(dim=1)[0]
+            probabilities = self._classifier[0](self._encoder(waveform).mean(dim=1)).softmax(dim=1)[0]
         return {emotion: float(probabilities[index]) for index, emotion in self._emotions.items()}
-
-
-def _batch(waveform: np.ndarray, device: str) -> Tensor:
-    """(T,) -> (1, T) float32. Raises ValueError for another shape and for NaN."""
-    waveform = np.asarray(waveform, dtype=np.float32)
-    if waveform.ndim != 1 or not np.isfinite(waveform).all():
-        raise ValueError(f"expected a waveform (T,) without NaN, got shape {waveform.shape}")
-    return torch.from_numpy(waveform)[None].to(device)
 
 
 def _ctc_head(path: Path, hyperparams: Hyperparams) -> nn.ModuleList:
@@ -195,7 +220,7 @@ def _ctc_head(path: Path, hyperparams: Hyperparams) -> nn.ModuleList:
     name = activation.target if isinstance(activation, Tagged) else "torch.nn.LeakyReLU"
     if name not in ACTIVATIONS:
         raise CheckpointError(f"{hyperparams.path}: activation {name} is not one of {', '.join(ACTIVATIONS)}")
-    state = tensors(read_weights(path), path)
+    state = read_state(path)
     neurons, channels = shape(state, "0.linear.w.weight", path)
     blocks = sum(key.startswith("0.linear") and key.endswith("weight") for key in state)
     network = VanillaNN([None, None, channels], ACTIVATIONS[name], blocks, neurons)
@@ -208,7 +233,7 @@ def _classifier(path: Path, hyperparams: Hyperparams, classes: int) -> nn.Module
     pooling = hyperparams.arguments("avg_pool", of=r"speechbrain\.nnet\.pooling\.StatisticsPooling")
     if pooling.get("return_std", True) or not pooling.get("return_mean", True):
         raise CheckpointError(f"{hyperparams.path}: pooling {pooling}; the mean alone is expected")
-    state = tensors(read_weights(path), path)
+    state = read_state(path)
     outputs, channels = shape(state, "0.w.weight", path)
     if outputs != classes:
         raise CheckpointError(f"{path}: {outputs} outputs, but the labels are {classes} emotions")
