@@ -32,10 +32,10 @@ LOADERS = {
     "hubert_base_fairseq": hubert_base,
     "ecapa_voxceleb": ecapa_voxceleb,
     "style_encoder": style_encoder,
-    "vpc_asv_orig": VpcAsv.load,
-    "vpc_asr": VpcAsr.load,
-    "vpc_ser": VpcSer.load,
-    "asr_wav2vec2_librispeech": VpcAsr.load,
+    "vpc_asv_orig": VpcAsv,
+    "vpc_asr": VpcAsr,
+    "vpc_ser": VpcSer,
+    "asr_wav2vec2_librispeech": VpcAsr,
 }
 FILES = [name for name in LOADERS if not name.startswith(("vpc", "asr", "hubert_base"))] + ["hubert_base_fairseq"]
 

@@ -1,18 +1,8 @@
 """The tasks of a run on a dask cluster that the user has already: the same files, and so the same results, as here.
 
 ``--scheduler`` takes an address, tcp://host:8786, or the path of a scheduler file. This machine and the workers share
-the folders of corpora, models and work, and have the same code and libraries; both are checked on every worker.
-
-SLURM, by dask-jobqueue, in a Python that stays open on the login node::
-
-    cluster = SLURMCluster(cores=1, processes=1, memory="6GB", walltime="12:00:00", interface="ib0")
-    cluster.scale(jobs=40)
-    print(cluster.scheduler_address)  # for --scheduler
-
-Kubernetes, by the dask operator, with an image that has emotrace and one ReadWriteMany volume in every pod::
-
-    cluster = KubeCluster(custom_cluster_spec="emotrace.yaml", n_workers=40)
-    print(cluster.scheduler_address)  # for --scheduler, in a pod that mounts the volume as well
+the folders of corpora, models and work, and have the same code and libraries; both are checked on every worker. The
+book's page "Run it" starts clusters on SLURM and Kubernetes.
 """
 
 from __future__ import annotations
@@ -78,15 +68,13 @@ class ClusterWorkers(Workers):
         try:
             self._client.wait_for_workers(1, timeout=self._patience)
         except TimeoutError as error:
-            raise ClusterError(
-                f"--scheduler {scheduler}: no worker in {self._patience:.0f} s; start some: dask worker {scheduler}"
-            ) from error
+            words = f"no worker in {self._patience:.0f} s; start some: dask worker {scheduler}"
+            raise ClusterError(f"--scheduler {scheduler}: {words}") from error
         try:
             self._client.run_on_scheduler(cpu)  # any function of emotrace
         except Exception as error:  # whatever the scheduler's pickle raises
-            raise ClusterError(
-                f"the scheduler cannot load emotrace ({error}); start it where the workers have it"
-            ) from error
+            words = f"the scheduler cannot load emotrace ({error}); start it where the workers have it"
+            raise ClusterError(words) from error
         self._environment.probe.write_text(self._environment.content)
         if unfit := _unfit(self._client.run(mismatches, self._environment, on_error="return")):
             raise ClusterError(unfit)
@@ -120,10 +108,8 @@ class ClusterWorkers(Workers):
                 if self._client.status == "running" and self._client.scheduler_info()["workers"]:
                     seen = time.monotonic()
             if time.monotonic() - seen > self._patience:
-                raise ClusterError(
-                    f"all workers are gone for {self._patience:.0f} s; what is done stays done: start workers and "
-                    "repeat the command"
-                )
+                words = "what is done stays done: start workers and repeat the command"
+                raise ClusterError(f"all workers are gone for {self._patience:.0f} s; {words}")
 
     def _is_there(self, output: Path) -> bool:
         # the worker has seen the file; a network file system may remember its absence here until the folder is listed
@@ -162,10 +148,8 @@ def connect(scheduler: str) -> Client:
     try:
         return Client(**where, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, KeyError) as error:
-        raise ClusterError(
-            f"--scheduler {scheduler}: no dask scheduler answers there ({error}); start one (dask scheduler) or give "
-            "another address"
-        ) from error
+        words = f"no dask scheduler answers there ({error}); start one (dask scheduler) or give another address"
+        raise ClusterError(f"--scheduler {scheduler}: {words}") from error
 
 
 def _unfit(answers: Mapping[str, Any]) -> str:
@@ -195,21 +179,13 @@ def _error(future: Future) -> BaseException | None:
 
 @dataclass(frozen=True)
 class WorkerEnvironment:
-    """What a worker must have in common with the machine that asks.
+    """What a worker must have in common with the machine that asks."""
 
-    Attributes:
-        versions: (name, version) of Python and of every library that computes.
-        code: digest of the package's code.
-        kernels: environment variables that choose kernels; the libraries read them when they are loaded.
-        probe: a file in the folder of the run.
-        content: what is written there.
-    """
-
-    versions: tuple[tuple[str, str | None], ...]
-    code: str
-    kernels: tuple[tuple[str, str], ...]
-    probe: Path
-    content: str
+    versions: tuple[tuple[str, str | None], ...]  # of Python and of every library that computes
+    code: str  # digest of the package
+    kernels: tuple[tuple[str, str], ...]  # environment variables; libraries read them when they are loaded
+    probe: Path  # a file in the folder of the run
+    content: str  # what is written there
 
 
 def own_environment(folder: Path, kernels: str = NATIVE) -> WorkerEnvironment:

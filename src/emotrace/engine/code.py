@@ -44,7 +44,9 @@ def code_digest(*things: Any, package: Path = PACKAGE) -> str:
         FileNotFoundError: a module that is not there. KeyError: a module without that name.
     """
     files = _files(things)
-    return _digest(tuple(map(_name, things)), files, package, _stamp(package, *(path for _, path in files)))
+    paths = sorted((*package.rglob("*.py"), *(path for _, path in files)))
+    stamp = tuple((path, path.stat().st_mtime_ns) for path in paths)  # another one when any of them is edited
+    return _digest(tuple(map(_name, things)), files, package, stamp)
 
 
 def reached(*things: Any, package: Path = PACKAGE) -> list[str]:
@@ -67,11 +69,6 @@ def _files(things: Iterable[Any]) -> tuple[tuple[str, Path], ...]:
     known = (thing for thing in things if not isinstance(thing, str))
     others = (thing for thing in known if thing.__module__.partition(".")[0] != PACKAGE.name)
     return tuple((thing.__module__, Path(inspect.getfile(thing))) for thing in others)
-
-
-def _stamp(package: Path, *others: Path) -> int:
-    """Changes whenever a file of the package, or another one, does."""
-    return hash(tuple((str(path), path.stat().st_mtime_ns) for path in sorted((*package.rglob("*.py"), *others))))
 
 
 @lru_cache(maxsize=256)

@@ -28,12 +28,7 @@ class RunError(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """Tables among the results, and the provenance that declares them valid.
-
-    Attributes:
-        provenance: the JSON file.
-        tables: the files beside it.
-    """
+    """Tables among the results, and the JSON file of provenance beside them that declares them valid."""
 
     provenance: Path
     tables: tuple[Path, ...]
@@ -57,10 +52,7 @@ class Work(Protocol):
         """Where its results lie."""
 
     def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """All that the results depend on, as JSON writes it.
-
-        ``recorded``: an identity to take over what cannot be known here, as the hash of data that are not there.
-        """
+        """All that the results depend on, as JSON writes it; from ``recorded`` what cannot be known without data."""
 
     def require(self) -> None:
         """Raise RunError or ModelError where data or models are missing."""
@@ -83,7 +75,6 @@ class State:
     """Where a work stands.
 
     Attributes:
-        name: of the work.
         state: "done", "stale" (recorded with other code, models, data or configuration), "partial" or "missing".
         reasons: what differs, for a stale one.
         files, total: intermediate files that are there, and all that are needed; 0 of 0 where that cannot be known.
@@ -130,11 +121,9 @@ def run(
         rerun_stale: also run what was recorded with other code, models or data.
 
     Raises:
-        RunError: the data is not there, or another process is at work in the folder.
-        ModelError: a model is not there.
-        TaskError: a task failed; the message names it. What is done stays done.
+        RunError, ModelError: data or a model is not there, or another process is at work in the folder.
+        TaskError: a task failed, and the message names it, or the cluster cannot be used. What is done stays done.
         CodeChangedError: the code was edited meanwhile.
-        ClusterError: the cluster cannot be used.
     """
     settled = ("done",) if rerun_stale else ("done", "stale")
     wanted = [work for work in works if state_of(work).state not in settled]
@@ -156,13 +145,13 @@ def _run(work: Work, workers: Workers) -> None:
     for description, tasks in work.stages():
         workers.run(tasks, f"{work.name}: {description}")
     work.require_unchanged_code()
-    record, writers = work.record, work.tables()
-    record.provenance.unlink(missing_ok=True)
-    for path in record.tables:
-        writers[path](path)
-    files = {path.name: file_sha256(path) for path in record.tables}
+    writers = work.tables()
+    work.record.provenance.unlink(missing_ok=True)
+    for path, write in writers.items():
+        write(path)
+    files = {path.name: file_sha256(path) for path in writers}
     provenance = {**work.about(), "identity": work.identity(), **circumstances(time.monotonic() - started)}
-    write_text_atomic(record.provenance, json.dumps(provenance | {"files": files}, indent=2) + "\n")
+    write_text_atomic(work.record.provenance, json.dumps(provenance | {"files": files}, indent=2) + "\n")
 
 
 @contextmanager

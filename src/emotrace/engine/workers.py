@@ -44,7 +44,6 @@ class Task:
         name: what the user would call it, for error messages, e.g. "none-T6 emotional actor13-...".
         output: the file; that it exists means that the task is done, so ``function`` must write it atomically.
         function: at module level, called as function(output, *arguments); its result depends on the arguments alone.
-        arguments: picklable.
         kind: what it does, for a plan of the time it takes.
     """
 
@@ -68,8 +67,7 @@ class Workers(ABC):
     def run(self, tasks: Sequence[Task], description: str) -> int:
         """Do the tasks whose output does not exist yet and return how many those were.
 
-        Raises:
-            TaskError: at the first task that fails; what is done stays done.
+        Raises TaskError at the first task that fails; what is done stays done.
         """
         missing = [task for task in tasks if not task.output.exists()]
         if not missing:
@@ -104,9 +102,7 @@ class LocalWorkers(Workers):
     """
 
     def __init__(self, jobs: int = DEFAULT_JOBS, kernels: str = NATIVE):
-        if jobs < 1:
-            raise ValueError(f"--jobs must be at least 1, not {jobs}")
-        self.jobs = jobs
+        self._jobs = jobs
         self._environment = dict.fromkeys(THREAD_VARIABLES, "1") | KERNELS[kernels]
         self._pool: ProcessPoolExecutor | None = None
 
@@ -117,7 +113,7 @@ class LocalWorkers(Workers):
     def _finished(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, BaseException | None]]:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.jobs, context, initializer=_start_worker)
+            self._pool = ProcessPoolExecutor(self._jobs, context, initializer=_start_worker)
         with _environment(self._environment):  # of the processes that a submission starts
             futures = {self._pool.submit(task.function, task.output, *task.arguments): task for task in tasks}
         try:
@@ -153,7 +149,5 @@ def _start_worker() -> None:
 
 def _die_with_parent() -> None:
     """Without this, a SIGKILL of the run would leave its workers waiting for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    multiprocessing.parent_process().join()
+    os._exit(1)

@@ -25,7 +25,6 @@ from emotrace.evaluation.asr import normalise_text
 from emotrace.released.checkpoints import CHECKPOINTS
 from emotrace.released.files import Hyperparams, Tagged, fill, read_labels, read_state, shape
 from emotrace.released.loaders import ecapa_voxceleb, modern_names, transformer_config
-from emotrace.representation.ecapa import Ecapa
 from emotrace.weights import CheckpointError
 
 HYPERPARAMS = "hyperparams.yaml"
@@ -38,14 +37,17 @@ ACTIVATIONS = {"torch.nn.LeakyReLU": nn.LeakyReLU, "torch.nn.ReLU": nn.ReLU, "to
 
 
 class _Recogniser:
-    """A recogniser made of a released checkpoint."""
+    """A recogniser made of the folder of a released checkpoint, whose files lie in it or below it.
+
+    Raises CheckpointError when a file is missing, damaged or of another model.
+    """
 
     checkpoint: ClassVar[str]
 
     @classmethod
     def make(cls, device: str = "cpu") -> Self:
-        """From the checkpoint folder. Raises MissingCheckpointError where it is not there, else as `load`."""
-        return cls.load(CHECKPOINTS.find(cls.checkpoint).path(), device=device)
+        """From the checkpoint folder. Raises MissingCheckpointError where it is not there."""
+        return cls(CHECKPOINTS.find(cls.checkpoint).path(), device)
 
     @classmethod
     def files(cls) -> tuple[Path, ...]:
@@ -55,25 +57,20 @@ class _Recogniser:
 
 
 class VpcAsv(_Recogniser):
-    """Speaker verification's encoder, an ECAPA-TDNN; an `evaluation.asv.SpeakerEncoder`."""
+    """Speaker verification's encoder, an ECAPA-TDNN; an `evaluation.asv.SpeakerEncoder`.
+
+    Of embedding_model.ckpt and hyperparams.yaml.
+    """
 
     checkpoint = "vpc_asv_orig"
 
-    def __init__(self, ecapa: Ecapa, *, device: str = "cpu") -> None:
-        self._ecapa, self._device = ecapa.to(device), device
-
-    @classmethod
-    def load(cls, folder: Path, *, device: str = "cpu") -> VpcAsv:
-        """From the folder of asv_orig: embedding_model.ckpt and hyperparams.yaml, in it or below it.
-
-        Raises CheckpointError when a file is missing, damaged or of another model.
-        """
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         path = _checkpoint(folder, "embedding_model.ckpt")
         options = Hyperparams.read(_beside(path, HYPERPARAMS, folder)).arguments("embedding_model", of=ECAPA)
         kernels, dilations = options.get("kernel_sizes", ECAPA_KERNELS), options.get("dilations", ECAPA_DILATIONS)
         if (kernels, dilations) != (ECAPA_KERNELS, ECAPA_DILATIONS):
             raise CheckpointError(f"{folder}: an ECAPA-TDNN with kernels {kernels} and dilations {dilations}")
-        return cls(ecapa_voxceleb(path), device=device)
+        self._ecapa, self._device = ecapa_voxceleb(path).to(device), device
 
     def embed(self, waveform: np.ndarray) -> np.ndarray:
         """Waveform (T,), at least 50 ms -> (E,) float32, not normalised.
@@ -124,28 +121,23 @@ class Wav2Vec2Encoder:
 
 
 class VpcAsr(_Recogniser):
-    """Speech recognition: wav2vec 2.0, a small network, greedy CTC; an `evaluation.asr.SpeechRecogniser`."""
+    """Speech recognition: wav2vec 2.0, a small network, greedy CTC; an `evaluation.asr.SpeechRecogniser`.
+
+    Of wav2vec2.ckpt, asr.ckpt, tokenizer.ckpt and hyperparams.yaml.
+    """
 
     checkpoint = "vpc_asr"
 
-    def __init__(self, encoder: Wav2Vec2Encoder, head: nn.ModuleList, labels: dict[int, str], blank: int) -> None:
-        self._encoder, self._head, self._labels, self._blank = encoder, head, labels, blank
-
-    @classmethod
-    def load(cls, folder: Path, *, device: str = "cpu") -> VpcAsr:
-        """From the folder of asr: wav2vec2.ckpt, asr.ckpt, tokenizer.ckpt and hyperparams.yaml, in it or below it.
-
-        Raises CheckpointError when a file is missing, damaged or of another model.
-        """
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         path = _checkpoint(folder, "asr.ckpt")
         hyperparams = Hyperparams.read(_beside(path, HYPERPARAMS, folder))
-        labels = read_labels(_beside(path, "tokenizer.ckpt", folder))
-        blank = hyperparams.values.get("blank_index", 0)
-        head = _ctc_head(path, hyperparams).to(device)
-        if set(labels) != set(range(head[1].w.out_features)) or blank not in labels:
-            raise CheckpointError(f"{path}: {head[1].w.out_features} outputs, but {len(labels)} labels or no blank")
-        encoder = Wav2Vec2Encoder(_beside(path, "wav2vec2.ckpt", folder), hyperparams, device)
-        return cls(encoder, head, labels, blank)
+        self._labels = read_labels(_beside(path, "tokenizer.ckpt", folder))
+        self._blank = hyperparams.values.get("blank_index", 0)
+        self._head = _ctc_head(path, hyperparams).to(device)
+        outputs = self._head[1].w.out_features
+        if set(self._labels) != set(range(outputs)) or self._blank not in self._labels:
+            raise CheckpointError(f"{path}: {outputs} outputs, but {len(self._labels)} labels or no blank")
+        self._encoder = Wav2Vec2Encoder(_beside(path, "wav2vec2.ckpt", folder), hyperparams, device)
 
     def transcribe(self, waveform: np.ndarray) -> str:
         """The words of a waveform (T,), upper case without punctuation; empty when none was recognised.
@@ -161,27 +153,20 @@ class VpcAsr(_Recogniser):
 class VpcSer(_Recogniser):
     """Emotion recognition, one model a fold: wav2vec 2.0, the mean over time, one linear layer.
 
-    An `evaluation.ser.FoldRecogniser`. A fold's model is loaded at its first use and kept (380 MB each).
+    An `evaluation.ser.FoldRecogniser`, of folders fold_1, fold_2, ... A fold's model is loaded at its first use and
+    kept (380 MB each).
     """
 
     checkpoint = "vpc_ser"
     label = "wav2vec 2.0 of VoicePrivacy 2024"
     embedding = ""
 
-    def __init__(self, folders: dict[str, Path], *, device: str = "cpu") -> None:
-        self._folders, self._device = folders, device
-        self._models: dict[str, _FoldModel] = {}
-
-    @classmethod
-    def load(cls, folder: Path, *, device: str = "cpu") -> VpcSer:
-        """From the folder of ser, which has fold_1, fold_2, ... in it or below it; each is read at its first use.
-
-        Raises CheckpointError when there is no fold.
-        """
-        paths = sorted(path for path in Path(folder).rglob("fold_*") if path.is_dir())
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        paths = sorted(path for path in folder.rglob("fold_*") if path.is_dir())
         if not paths:
             raise CheckpointError(f"{folder}: no folder fold_1, fold_2, ... in it or below it")
-        return cls({path.name.removeprefix("fold_"): path for path in paths}, device=device)
+        self._folders, self._device = {path.name.removeprefix("fold_"): path for path in paths}, device
+        self._models: dict[str, _FoldModel] = {}
 
     def posteriors(self, waveform: np.ndarray, fold: str) -> dict[Emotion, float]:
         """Emotion -> probability for a waveform (T,) of a speaker in test fold ``fold``, e.g. "1"; they add up to 1.
@@ -202,7 +187,11 @@ class _FoldModel:
     def __init__(self, folder: Path, device: str) -> None:
         path = _checkpoint(folder, "model.ckpt")
         hyperparams = Hyperparams.read(_beside(path, HYPERPARAMS, folder))
-        self._emotions = _emotions(_beside(path, "label_encoder.txt", folder.parent))
+        labels = _beside(path, "label_encoder.txt", folder.parent)
+        names = read_labels(labels)
+        if sorted(names.values()) != sorted(Emotion):
+            raise CheckpointError(f"{labels}: labels {sorted(names.values())}, expected {sorted(map(str, Emotion))}")
+        self._emotions = {index: Emotion(name) for index, name in names.items()}
         self._classifier = _classifier(path, hyperparams, len(self._emotions)).to(device)
         self._encoder = Wav2Vec2Encoder(_beside(path, "wav2vec2.ckpt", folder), hyperparams, device)
 
@@ -240,16 +229,9 @@ def _classifier(path: Path, hyperparams: Hyperparams, classes: int) -> nn.Module
     return fill(nn.ModuleList([Linear(outputs, input_size=channels, bias="0.w.bias" in state)]), state, path)
 
 
-def _emotions(path: Path) -> dict[int, Emotion]:
-    labels = read_labels(path)
-    if sorted(labels.values()) != sorted(Emotion):
-        raise CheckpointError(f"{path}: labels {sorted(labels.values())}, expected {sorted(map(str, Emotion))}")
-    return {index: Emotion(label) for index, label in labels.items()}
-
-
 def _checkpoint(folder: Path, name: str) -> Path:
     """The file in ``folder`` or below it; of several, that of the last folder by name (CKPT+DATE), as the challenge."""
-    paths = sorted(path for path in Path(folder).rglob(name) if path.is_file())
+    paths = sorted(path for path in folder.rglob(name) if path.is_file())
     if not paths:
         raise CheckpointError(f"{folder}: no {name} in it or below it")
     return paths[-1]
@@ -257,9 +239,7 @@ def _checkpoint(folder: Path, name: str) -> Path:
 
 def _beside(path: Path, name: str, top: Path) -> Path:
     """The file ``name`` in the folder of ``path``, else in the nearest one above it up to ``top``."""
-    for folder in path.parents:
-        if (folder / name).is_file():
-            return folder / name
-        if folder == Path(top):
-            break
+    for folder in path.relative_to(top).parents:
+        if (top / folder / name).is_file():
+            return top / folder / name
     raise CheckpointError(f"{path.parent / name}: is not there")
