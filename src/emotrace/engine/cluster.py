@@ -47,8 +47,7 @@ class ClusterWorkers(Workers):
         kernels: a name of `workers.KERNELS`, whose environment the workers must have been started in.
         patience: seconds without any worker before giving up.
 
-    Raises:
-        ClusterError: nobody answers, or a worker is unfit; the message says which.
+    Raises ClusterError where nobody answers, or a worker is unfit; the message says which.
     """
 
     def __init__(self, scheduler: str, folder: Path, kernels: str = NATIVE, *, patience: float = PATIENCE):
@@ -123,8 +122,7 @@ class ClusterWorkers(Workers):
 def do(task: Task, wanted: WorkerEnvironment) -> None:
     """On a worker: do one task as a local worker would, with one thread.
 
-    Raises:
-        ClusterError: this worker joined late and is unfit. TaskError: no output. Otherwise what the task raises.
+    Raises ClusterError where this worker joined late and is unfit, TaskError without output, and what the task raises.
     """
     import torch
 
@@ -181,11 +179,11 @@ def _error(future: Future) -> BaseException | None:
 class WorkerEnvironment:
     """What a worker must have in common with the machine that asks."""
 
-    versions: tuple[tuple[str, str | None], ...]  # of Python and of every library that computes
-    code: str  # digest of the package
-    kernels: tuple[tuple[str, str], ...]  # environment variables; libraries read them when they are loaded
-    probe: Path  # a file in the folder of the run
-    content: str  # what is written there
+    versions: tuple[tuple[str, str | None], ...]  #: of Python and of every library that computes
+    code: str  #: digest of the package
+    kernels: tuple[tuple[str, str], ...]  #: environment variables; libraries read them when they are loaded
+    probe: Path  #: a file in the folder of the run
+    content: str  #: what is written there
 
 
 def own_environment(folder: Path, kernels: str = NATIVE) -> WorkerEnvironment:

@@ -42,25 +42,15 @@ Component = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What all rows of a run have in common.
+    """What all rows of a run have in common."""
 
-    Attributes:
-        work: folder of intermediate audio, features and measurements.
-        models: folder of the models.
-        selection: how pseudo-speakers are drawn.
-        seed: 0 is the selection's own draw; another number draws the pseudo-speakers anew.
-        recognisers: who measures.
-        device: where the networks of the rows run.
-        kernels: which of `workers.KERNELS` compute; portable ones give the same numbers on CPUs of other makers.
-    """
-
-    work: Path = WORK
+    work: Path = WORK  #: folder of intermediate audio, features and measurements
     models: Path = MODELS
-    selection: Selection = Selection()
-    seed: int = 0
+    selection: Selection = Selection()  #: how pseudo-speakers are drawn
+    seed: int = 0  #: 0 is the selection's own draw; another number draws the pseudo-speakers anew
     recognisers: Recognisers = Recognisers()
-    device: str = "cpu"
-    kernels: str = NATIVE
+    device: str = "cpu"  #: where the networks of the rows run
+    kernels: str = NATIVE  #: which of `workers.KERNELS` compute; portable ones agree on CPUs of other makers
 
     @property
     def drawn(self) -> Selection:

@@ -90,10 +90,8 @@ def differences(recorded: Mapping[str, Any], expected: Mapping[str, Any]) -> lis
     found = []
     for name in {*recorded, *expected}:
         one, other = recorded.get(name), expected.get(name)
-        if one == other:
-            continue
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             found += [f"{name}: {part}" for part in differences(one, other)]
-        else:
+        elif one != other:
             found.append(name)
     return sorted(found)

@@ -72,19 +72,13 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class State:
-    """Where a work stands.
-
-    Attributes:
-        state: "done", "stale" (recorded with other code, models, data or configuration), "partial" or "missing".
-        reasons: what differs, for a stale one.
-        files, total: intermediate files that are there, and all that are needed; 0 of 0 where that cannot be known.
-    """
+    """Where a work stands."""
 
     name: str
-    state: str
-    reasons: tuple[str, ...] = ()
-    files: int = 0
-    total: int = 0
+    state: str  #: "done", "stale" (recorded with other code, models, data or configuration), "partial" or "missing"
+    reasons: tuple[str, ...] = ()  #: what differs, for a stale one
+    files: int = 0  #: intermediate files that are there
+    total: int = 0  #: all that are needed; 0 where that cannot be known
 
 
 def state_of(work: Work) -> State:

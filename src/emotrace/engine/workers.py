@@ -38,20 +38,13 @@ class TaskError(RuntimeError):
 
 @dataclass(frozen=True)
 class Task:
-    """One file to make.
+    """One file to make: ``function(output, *arguments)``."""
 
-    Attributes:
-        name: what the user would call it, for error messages, e.g. "none-T6 emotional actor13-...".
-        output: the file; that it exists means that the task is done, so ``function`` must write it atomically.
-        function: at module level, called as function(output, *arguments); its result depends on the arguments alone.
-        kind: what it does, for a plan of the time it takes.
-    """
-
-    name: str
-    output: Path
-    function: Callable[..., None]
+    name: str  #: what the user would call it, for error messages, e.g. "none-T6 emotional actor13-..."
+    output: Path  #: that it exists means that the task is done, so ``function`` must write it atomically
+    function: Callable[..., None]  #: at module level; its result depends on the arguments alone
     arguments: tuple[Any, ...] = ()
-    kind: str = ""
+    kind: str = ""  #: what it does, for a plan of the time it takes
 
 
 class Workers(ABC):

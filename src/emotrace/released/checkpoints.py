@@ -42,17 +42,11 @@ class MissingCheckpointError(CheckpointError):
 
 @dataclass(frozen=True)
 class Download:
-    """One published file.
-
-    Attributes:
-        url: where it is.
-        sha256: the published digest, hexadecimal; None where none is published.
-        megabytes: size in 1e6 bytes, rounded as the page gives it; NaN where no page does.
-    """
+    """One published file."""
 
     url: str
-    sha256: str | None = None
-    megabytes: float = math.nan
+    sha256: str | None = None  #: published digest, hexadecimal; None where none is published
+    megabytes: float = math.nan  #: size in 1e6 bytes, rounded as the page gives it; NaN where no page does
 
     @property
     def file(self) -> str:
@@ -66,28 +60,16 @@ class Download:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A model as it was released.
+    """A model as it was released."""
 
-    Attributes:
-        name: key among `CHECKPOINTS`.
-        purpose: what the study uses it for.
-        page: where its publisher describes it.
-        licence: what the user accepts by downloading it.
-        downloads: its files; an archive is the only one of its entry and may be shared by several entries.
-        folder: where it lies below the checkpoint folder: its plain files, or what its archive unpacks to.
-        member: where in `folder` the file lies, a glob; None when the loader takes the folder itself.
-        redistributable: whether the licence allows passing the file on; if not, it is downloaded only for users who
-            have accepted the licence.
-    """
-
-    name: str
-    purpose: str
-    page: str
-    licence: str
-    downloads: tuple[Download, ...]
-    folder: str
-    member: str | None = None
-    redistributable: bool = True
+    name: str  #: key among `CHECKPOINTS`
+    purpose: str  #: what the study uses it for
+    page: str  #: where its publisher describes it
+    licence: str  #: what the user accepts by downloading it
+    downloads: tuple[Download, ...]  #: its files; an archive is the only one, and may be shared by several entries
+    folder: str  #: below the checkpoint folder: of its plain files, or what its archive unpacks to
+    member: str | None = None  #: where in `folder` the file lies, a glob; None when the loader takes the folder itself
+    redistributable: bool = True  #: whether it may be passed on; if not, it is downloaded once the licence is accepted
 
     @property
     def archive(self) -> Download | None:

@@ -26,7 +26,6 @@ from emotrace.weights import CheckpointError
 Module = TypeVar("Module", bound=nn.Module)
 LONGEST = 400  # characters of a message that names keys
 DEPTH = 20  # references to references, lists in lists
-SEPARATOR = " => "
 END = "================"  # of the labels; what follows are options of speechbrain's encoder
 
 
@@ -168,14 +167,12 @@ class Hyperparams:
     def read(cls, path: Path) -> Hyperparams:
         """Read a file. Raises CheckpointError when it is missing or not a YAML mapping."""
         try:
-            values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
-        except OSError as error:
-            raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
-        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+            values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        except (OSError, yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
             raise CheckpointError(f"{path}: not a hyperparams.yaml: {error}") from error
         if not isinstance(values, dict):
             raise CheckpointError(f"{path}: not a hyperparams.yaml: no mapping at its top level")
-        return cls(Path(path), values)
+        return cls(path, values)
 
     def arguments(self, name: str, *, of: str) -> dict[str, Any]:
         """Keyword arguments of the object ``name``, references resolved, which must be a new object of class ``of``.
@@ -215,12 +212,10 @@ def read_labels(path: Path) -> dict[int, str]:
     CheckpointError when the file is missing, damaged, or has an index twice.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-        entries = [line.rsplit(SEPARATOR, 1) for line in lines[: lines.index(END)]]
+        lines = path.read_text(encoding="utf-8").splitlines()
+        entries = [line.rsplit(" => ", 1) for line in lines[: lines.index(END)]]
         pairs = [(int(index), ast.literal_eval(label)) for label, index in entries]
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+    except (OSError, ValueError, SyntaxError, MemoryError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a label file of speechbrain ({error})") from error
     labels = dict(pairs)
     if not labels or len(labels) != len(pairs) or not all(isinstance(label, str) for label in labels.values()):

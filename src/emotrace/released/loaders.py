@@ -92,9 +92,7 @@ def _fairseq_hubert(state: Mapping[str, Tensor], path: Path) -> Hubert:
 
 def _from_fairseq(key: str) -> str:
     for old, new in _FAIRSEQ_NAMES:
-        renamed, times = re.subn(f"^{old}", new, key)
-        if times:
-            return renamed
+        key = re.sub(f"^{old}", new, key)
     return key
 
 
@@ -175,25 +173,24 @@ def ssl_sas_generator(path: Path) -> HifiGan:
     """
     state = read_state(path, "generator")
     state = {key: value for key, value in state.items() if not key.startswith(FRONT_ENDS)}
-    try:
-        generator = HifiGan(_generator_config(state, path))
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not a HiFi-GAN of this family: {error}") from error
-    return fill(generator, state, path)
-
-
-def _generator_config(state: Mapping[str, Tensor], path: Path) -> HifiGanConfig:
     initial, in_channels, _ = shape(state, "conv_pre.weight_v", path)
     upsamplings = count(state, r"ups\.(\d+)\.")
     kernels = tuple(shape(state, f"ups.{n}.weight_v", path)[2] for n in range(upsamplings))
     blocks = count(state, r"resblocks\.(\d+)\.") // max(upsamplings, 1)
-    return HifiGanConfig(
-        in_channels=in_channels,
-        initial_channels=initial,
-        upsample_rates=_upsample_rates(path, kernels),
-        upsample_kernels=kernels,
-        resblock_kernels=tuple(shape(state, f"resblocks.{n}.convs1.0.weight_v", path)[2] for n in range(blocks)),
-    )
+    resblock_kernels = tuple(shape(state, f"resblocks.{n}.convs1.0.weight_v", path)[2] for n in range(blocks))
+    rates = _upsample_rates(path, kernels)
+    try:
+        config = HifiGanConfig(
+            in_channels=in_channels,
+            initial_channels=initial,
+            upsample_rates=rates,
+            upsample_kernels=kernels,
+            resblock_kernels=resblock_kernels,
+        )
+        generator = HifiGan(config)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not a HiFi-GAN of this family: {error}") from error
+    return fill(generator, state, path)
 
 
 def _upsample_rates(path: Path, kernels: tuple[int, ...]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from emotrace.paths import ROOT
+from emotrace.paths import WORK
 from emotrace.released.checkpoints import CHECKPOINTS, RECOGNISERS, SOURCES, VOCODERS, MissingCheckpointError
 from emotrace.study.profiles import paper
 from emotrace.training.discriminators import Discriminators
@@ -31,25 +31,16 @@ TRAINED = tuple(sorted(set(VOCODERS) - set(SOURCES)))
 
 @dataclass(frozen=True)
 class Source:
-    """A corpus that the user has to get.
-
-    Attributes:
-        name, use: what it is, and for what.
-        page, licence: where it is, and what the user accepts.
-        gigabytes: of the download, as the page states it; NaN where it does not.
-        hours: of speech whose features are kept on disk; 0 where none are.
-        folder: below work/corpora; there once it is imported.
-        command: that imports it.
-    """
+    """A corpus that the user has to get."""
 
     name: str
     use: str
     page: str
-    licence: str
-    gigabytes: float
-    hours: float
-    folder: str
-    command: str
+    licence: str  #: what the user accepts
+    gigabytes: float  #: of the download, as the page states it; NaN where it does not
+    hours: float  #: of speech whose features are kept on disk; 0 where none are
+    folder: str  #: below work/corpora; there once it is imported
+    command: str  #: that imports it
 
 
 CORPORA = (
@@ -125,9 +116,9 @@ def disk_gigabytes() -> float:
     return np.nansum(sizes) + sum(source.hours for source in CORPORA) * 3600 * FEATURE_BYTES / 1e9
 
 
-def describe(root: Path = ROOT) -> str:
+def describe() -> str:
     """What is missing, disk and GPU hours, as text for the terminal."""
-    missing = missing_parts(root / "work" / "corpora", paper(root).models)
+    missing = missing_parts(WORK / "corpora", paper().models)
     lines = ["missing, in the order in which to get it:"] if len(missing) else ["nothing is missing"]
     for part in missing.itertuples(index=False):
         size = "" if pd.isna(part.gb) else f" ({part.gb:.1f} GB)"

@@ -204,8 +204,7 @@ class _FoldModel:
 
 def _ctc_head(path: Path, hyperparams: Hyperparams) -> nn.ModuleList:
     """asr.ckpt: speechbrain's VanillaNN (L, C) -> (L, C), and the linear layer of the labels."""
-    options = hyperparams.arguments("enc", of=r"speechbrain\.lobes\.models\.VanillaNN\.VanillaNN")
-    activation = options.get("activation")
+    activation = hyperparams.arguments("enc", of=r"speechbrain\.lobes\.models\.VanillaNN\.VanillaNN").get("activation")
     name = activation.target if isinstance(activation, Tagged) else "torch.nn.LeakyReLU"
     if name not in ACTIVATIONS:
         raise CheckpointError(f"{hyperparams.path}: activation {name} is not one of {', '.join(ACTIVATIONS)}")
