@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emotrace.cli.options import JobsOption, LayerOption, SchedulerOption, SeedOption, one_message
+from emotrace.cli.options import JobsOption, LayerOption, SchedulerOption, SeedOption
 from emotrace.corpus.importers import IMPORTERS
 from emotrace.corpus.importers import import_corpus as import_by_name
 from emotrace.engine.workers import DEFAULT_JOBS
@@ -54,8 +54,7 @@ def import_corpus(
     """
     options = {"labels": labels, "trim": trim, "excited": excited, "check_majority": check_majority}
     given = {name: value for name, value in options.items() if value is not None}
-    with one_message():
-        imported = import_by_name(corpus, source, target, **given)
+    imported = import_by_name(corpus, source, target, **given)
     for data in imported.data:
         typer.echo(f"{data.path}: {len(data)} utterances, {len(data.speakers)} speakers")
     for remark in imported.remarks:
@@ -95,16 +94,15 @@ def anonymize(
 
     Example: `emotrace anonymize corpus corpus_anon --row ECAPA-anon-T12-soft`
     """
-    with one_message():
-        from emotrace.anonymizer.draws import Selection
-        from emotrace.study.profiles import get_profile
-        from emotrace.study.verbs import anonymise
+    from emotrace.anonymizer.draws import Selection
+    from emotrace.study.profiles import get_profile
+    from emotrace.study.verbs import anonymise
 
-        chosen, *others = get_profile("phantom").select([row], layer=layer)
-        if others:
-            raise ValueError(f"--row {row} is a group; choose one of {', '.join(r.name for r in (chosen, *others))}")
-        options = {"seed": seed, "jobs": jobs, "scheduler": scheduler}
-        made = anonymise(source, chosen, target=target, selection=Selection(level=level), **options)
+    chosen, *others = get_profile("phantom").select([row], layer=layer)
+    if others:
+        raise ValueError(f"--row {row} is a group; choose one of {', '.join(r.name for r in (chosen, *others))}")
+    options = {"seed": seed, "jobs": jobs, "scheduler": scheduler}
+    made = anonymise(source, chosen, target=target, selection=Selection(level=level), **options)
     typer.echo(f"{target}: {len(made)} utterances by {chosen.name}")
 
 
@@ -138,24 +136,23 @@ def evaluate(
 
     Example: `emotrace evaluate corpus corpus_anon --out results --report report.html`
     """
-    with one_message():
-        from emotrace.analysis.summary import summary_table, write_results
-        from emotrace.corpus.files import write_text_atomic
-        from emotrace.show.report.page import render_report
-        from emotrace.show.vpc_results import write_vpc_results
-        from emotrace.study.verbs import evaluate as evaluate_directories
+    from emotrace.analysis.summary import summary_table, write_results
+    from emotrace.corpus.files import write_text_atomic
+    from emotrace.show.report.page import render_report
+    from emotrace.show.vpc_results import write_vpc_results
+    from emotrace.study.verbs import evaluate as evaluate_directories
 
-        options = {"training": train_on, "enrolment": enrolment, "jobs": jobs, "scheduler": scheduler}
-        results = evaluate_directories(original, anonymised, **options)
-        summary = summary_table(results)
-        if out is not None:
-            write_results(out, results, summary)
-        if vpc is not None:
-            write_vpc_results(results, vpc, anonymised.resolve().name.removeprefix(original.resolve().name))
-        if paths := [path for path in (report, out and out / "report.html") if path is not None]:
-            html = render_report(results, summary)
-            for path in paths:
-                write_text_atomic(path, html)
+    options = {"training": train_on, "enrolment": enrolment, "jobs": jobs, "scheduler": scheduler}
+    results = evaluate_directories(original, anonymised, **options)
+    summary = summary_table(results)
+    if out is not None:
+        write_results(out, results, summary)
+    if vpc is not None:
+        write_vpc_results(results, vpc, anonymised.resolve().name.removeprefix(original.resolve().name))
+    if paths := [path for path in (report, out and out / "report.html") if path is not None]:
+        html = render_report(results, summary)
+        for path in paths:
+            write_text_atomic(path, html)
     typer.echo(summary.to_string(index=False, float_format=lambda value: f"{value:.2f}", na_rep="-"))
     for note in results.notes:
         typer.echo(f"note: {note}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emotrace.cli.options import ProfileName, SeedOption, one_message
+from emotrace.cli.options import ProfileName, SeedOption
 
 
 def fetch(
@@ -25,24 +25,23 @@ def fetch(
 
     Example: `emotrace fetch paper --accept-licence`
     """
-    with one_message():
-        from emotrace.released.checkpoints import CHECKPOINTS, RECOGNISERS, SOURCES, obtain
-        from emotrace.released.loaders import convert_all
-        from emotrace.study.profiles import paper
+    from emotrace.released.checkpoints import CHECKPOINTS, RECOGNISERS, SOURCES, obtain
+    from emotrace.released.loaders import convert_all
+    from emotrace.study.profiles import paper
 
-        if not names:
-            for entry in CHECKPOINTS.values():
-                typer.echo(f"{entry.name}: {entry.purpose}\n    {entry.page}; licence: {entry.licence}")
-            return
-        everything = (*SOURCES.values(), *RECOGNISERS)
-        wanted = [name for given in names for name in (everything if given == "paper" else [given])]
-        if unknown := sorted(set(wanted) - set(CHECKPOINTS)):
-            raise ValueError(f"no checkpoint {unknown[0]!r}; there are: paper, {', '.join(CHECKPOINTS)}")
-        for name in wanted:
-            typer.echo(f"{name}: {obtain(CHECKPOINTS[name], accept_licence=accept_licence)}")
-        if "paper" in names:
-            converted = convert_all(paper().models, vocoders=dict(map(_pair, vocoder or ())))
-            typer.echo(f"{paper().models}: {', '.join(converted) or 'everything was there'}")
+    if not names:
+        for entry in CHECKPOINTS.values():
+            typer.echo(f"{entry.name}: {entry.purpose}\n    {entry.page}; licence: {entry.licence}")
+        return
+    everything = (*SOURCES.values(), *RECOGNISERS)
+    wanted = [name for given in names for name in (everything if given == "paper" else [given])]
+    if unknown := sorted(set(wanted) - set(CHECKPOINTS)):
+        raise ValueError(f"no checkpoint {unknown[0]!r}; there are: paper, {', '.join(CHECKPOINTS)}")
+    for name in wanted:
+        typer.echo(f"{name}: {obtain(CHECKPOINTS[name], accept_licence=accept_licence)}")
+    if "paper" in names:
+        converted = convert_all(paper().models, vocoders=dict(map(_pair, vocoder or ())))
+        typer.echo(f"{paper().models}: {', '.join(converted) or 'everything was there'}")
 
 
 def _pair(text: str) -> tuple[str, Path]:
@@ -72,13 +71,12 @@ def train(
 
     Example: `emotrace train acoustic-none-T6`
     """
-    with one_message():
-        from emotrace.training.catalogue import TRAINERS
-        from emotrace.training.catalogue import train as train_model
+    from emotrace.training.catalogue import TRAINERS
+    from emotrace.training.catalogue import train as train_model
 
-        if model not in ("all", *TRAINERS):
-            raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
-        train_model(model, _training_run(profile, model, data or [], out, crop_features, seed, precision))
+    if model not in ("all", *TRAINERS):
+        raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
+    train_model(model, _training_run(profile, model, data or [], out, crop_features, seed, precision))
 
 
 def _training_run(

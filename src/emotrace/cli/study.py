@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emotrace.cli.options import JobsOption, LayerOption, ProfileName, SchedulerOption, SeedOption, one_message
+from emotrace.cli.options import JobsOption, LayerOption, ProfileName, SchedulerOption, SeedOption
 from emotrace.engine.workers import DEFAULT_JOBS
 
 ProfileOption = Annotated[
@@ -53,17 +53,16 @@ def plan(
 
     Example: `emotrace plan --profile scale`
     """
-    with one_message():
-        from emotrace.study.plan import corpora_table, make_plan
+    from emotrace.study.plan import corpora_table, make_plan
 
-        if profile is ProfileName.PAPER:
-            from emotrace.released.paper_plan import describe
+    if profile is ProfileName.PAPER:
+        from emotrace.released.paper_plan import describe
 
-            typer.echo(describe())
-        own, chosen = _profile_and_rows(profile, rows, layer, seed, level)
-        made = make_plan(own, chosen)
-        if own.has_data():
-            typer.echo(corpora_table(own).round(1).to_string(index=False) + "\n")
+        typer.echo(describe())
+    own, chosen = _profile_and_rows(profile, rows, layer, seed, level)
+    made = make_plan(own, chosen)
+    if own.has_data():
+        typer.echo(corpora_table(own).round(1).to_string(index=False) + "\n")
     typer.echo(made.rows.round(1).to_string(index=False))
     typer.echo(
         f"\nto do: about {made.core_minutes:.0f} core-minutes, {made.core_minutes / DEFAULT_JOBS:.0f} minutes with "
@@ -89,13 +88,12 @@ def run(
 
     Example: `emotrace run --profile scale --rows original,none-T6`
     """
-    with one_message():
-        from emotrace.study.profiles import get_profile, prepare
-        from emotrace.study.run import run_rows
+    from emotrace.study.profiles import get_profile, prepare
+    from emotrace.study.run import run_rows
 
-        own, chosen = _profile_and_rows(profile, rows, layer, seed, level)
-        prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
-        done = run_rows(own, chosen, jobs=jobs, scheduler=scheduler)
+    own, chosen = _profile_and_rows(profile, rows, layer, seed, level)
+    prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
+    done = run_rows(own, chosen, jobs=jobs, scheduler=scheduler)
     typer.echo(f"{own.results}: ran {', '.join(done) or 'nothing, all rows are there'}")
 
 
@@ -122,21 +120,20 @@ def reproduce(
 
     Example: `emotrace reproduce --profile scale --rows none-T1`
     """
-    with one_message():
-        from emotrace.experiments.reproduction import KEPT, keep_comparisons, recorded_everywhere, together
-        from emotrace.experiments.reproduction import reproduce as reproduce_rows
-        from emotrace.study.profiles import get_profile, prepare
+    from emotrace.experiments.reproduction import KEPT, keep_comparisons, recorded_everywhere, together
+    from emotrace.experiments.reproduction import reproduce as reproduce_rows
+    from emotrace.study.profiles import get_profile, prepare
 
-        plain = get_profile(profile)
-        groups = recorded_everywhere(plain) if every else [_profile_and_rows(profile, rows, layer, seed)]
-        prepare(plain, ravdess=ravdess, librispeech=librispeech)
-        comparisons = []
-        for own, chosen in groups:
-            options = {"jobs": jobs, "scheduler": scheduler, "fresh": fresh and not comparisons}
-            lines = reproduce_rows(own, chosen, **options)
-            for path in [path for path in (own.results / KEPT if keep else None, out) if path]:
-                keep_comparisons(own, chosen, lines, path)
-            comparisons += lines
+    plain = get_profile(profile)
+    groups = recorded_everywhere(plain) if every else [_profile_and_rows(profile, rows, layer, seed)]
+    prepare(plain, ravdess=ravdess, librispeech=librispeech)
+    comparisons = []
+    for own, chosen in groups:
+        options = {"jobs": jobs, "scheduler": scheduler, "fresh": fresh and not comparisons}
+        lines = reproduce_rows(own, chosen, **options)
+        for path in [path for path in (own.results / KEPT if keep else None, out) if path]:
+            keep_comparisons(own, chosen, lines, path)
+        comparisons += lines
     for line in comparisons:
         typer.echo(f"{line.row:22} {line.state:6} {line.text()}")
     if len(comparisons) > 1:
@@ -157,14 +154,13 @@ def probe(
 
     Example: `emotrace probe --profile scale`
     """
-    with one_message():
-        from emotrace.experiments.probing import read_probing, run_probing
-        from emotrace.study.profiles import get_profile, prepare
+    from emotrace.experiments.probing import read_probing, run_probing
+    from emotrace.study.profiles import get_profile, prepare
 
-        own = replace(get_profile(profile), seed=seed)
-        prepare(own, ravdess=ravdess, librispeech=librispeech)
-        done = run_probing(own, jobs=jobs, scheduler=scheduler)
-        table = read_probing(own)
+    own = replace(get_profile(profile), seed=seed)
+    prepare(own, ravdess=ravdess, librispeech=librispeech)
+    done = run_probing(own, jobs=jobs, scheduler=scheduler)
+    table = read_probing(own)
     typer.echo(f"{own.results}: {'recorded' if done else 'recorded already'}; the best of each probe:")
     best = table.loc[table.groupby(["probe", "target"], sort=False)["estimate"].idxmax()]
     shown = best[["target", "probe", "representation", "score", "estimate", "low", "high", "baseline"]]
@@ -182,15 +178,14 @@ def learning_curve(
 
     Example: `emotrace learning-curve --profile scale`
     """
-    with one_message():
-        from emotrace.experiments.learning_curve import learning_curve as read_curve
-        from emotrace.experiments.learning_curve import run_learning_curve
-        from emotrace.study.profiles import get_profile, prepare
+    from emotrace.experiments.learning_curve import learning_curve as read_curve
+    from emotrace.experiments.learning_curve import run_learning_curve
+    from emotrace.study.profiles import get_profile, prepare
 
-        own = get_profile(profile)
-        prepare(own, ravdess=ravdess, librispeech=librispeech)
-        done = run_learning_curve(own, jobs=jobs, scheduler=scheduler)
-        table = read_curve(own)
+    own = get_profile(profile)
+    prepare(own, ravdess=ravdess, librispeech=librispeech)
+    done = run_learning_curve(own, jobs=jobs, scheduler=scheduler)
+    table = read_curve(own)
     typer.echo(
         f"{own.results}: {'recorded' if done else 'recorded already'}; uar [%], and kept of the recordings' UAR:"
     )
@@ -208,14 +203,13 @@ def status(
 
     Example: `emotrace status --profile scale`
     """
-    with one_message():
-        from emotrace.engine.runner import state_of
-        from emotrace.study.run import works
+    from emotrace.engine.runner import state_of
+    from emotrace.study.run import works
 
-        own, chosen = _profile_and_rows(profile, rows, layer, seed, level)
-        found = works(own, chosen)
-        states = [state_of(work) for work in found]
-        lacking = found[0].keys.missing_models(chosen)
+    own, chosen = _profile_and_rows(profile, rows, layer, seed, level)
+    found = works(own, chosen)
+    states = [state_of(work) for work in found]
+    lacking = found[0].keys.missing_models(chosen)
     for state in states:
         detail = f"{state.files} of {state.total} files" if state.state == "partial" else ""
         detail = f"differs: {', '.join(state.reasons)}" if state.reasons else detail

@@ -208,11 +208,8 @@ def _imports(node: ast.AST, package: Path) -> dict[str, _Place]:
     found = {}
     for inner in ast.walk(node):
         if isinstance(inner, ast.Import):
-            found |= {
-                alias.asname or alias.name: _Place(alias.name, "")
-                for alias in inner.names
-                if _path(alias.name, package) and alias.asname
-            }
+            named = [alias for alias in inner.names if alias.asname and _path(alias.name, package)]
+            found |= {alias.asname: _Place(alias.name, "") for alias in named}
         elif isinstance(inner, ast.ImportFrom) and not inner.level and _path(inner.module, package):
             for alias in inner.names:
                 submodule = f"{inner.module}.{alias.name}"

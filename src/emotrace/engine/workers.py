@@ -4,14 +4,14 @@ import multiprocessing
 import os
 import sys
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tqdm import tqdm
 
@@ -47,15 +47,8 @@ class Task:
     kind: str = ""  #: what it does, for a plan of the time it takes
 
 
-class Workers(ABC):
+class Workers(AbstractContextManager):
     """Whoever does the tasks: processes of this machine (`LocalWorkers`) or of a cluster (`cluster.ClusterWorkers`)."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    @abstractmethod
-    def __exit__(self, *_: object) -> None:
-        """Let go of the workers."""
 
     def run(self, tasks: Sequence[Task], description: str) -> int:
         """Do the tasks whose output does not exist yet and return how many those were.

@@ -89,10 +89,8 @@ CORPORA = (
 
 def missing_parts(corpora: Path, models: Path, checkpoints: Path | None = None) -> pd.DataFrame:
     """One line per corpus, checkpoint and model that is not in these folders: part, for, from, licence, gb, then."""
-    lines = []
-    for source in CORPORA:
-        if not (corpora / source.folder / "wav.scp").is_file():
-            lines.append((source.name, source.use, source.page, source.licence, source.gigabytes, source.command))
+    absent = [source for source in CORPORA if not (corpora / source.folder / "wav.scp").is_file()]
+    lines = [(one.name, one.use, one.page, one.licence, one.gigabytes, one.command) for one in absent]
     there = ModelFolder(models).names()
     for name in (*(source for model, source in SOURCES.items() if model not in there), *RECOGNISERS):
         checkpoint = CHECKPOINTS.find(name)
