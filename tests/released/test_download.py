@@ -279,35 +279,30 @@ def test_every_file_of_an_unpacked_folder_is_enforced(server, tmp_path):
 
 @MAKERS
 @pytest.mark.parametrize("name", ["../out", "a/../../out", "/out", "..\\out", "C:\\out", "C:out"])
-def test_no_member_lands_outside_the_new_folder(tmp_path, suffix, make, name):
+def test_a_member_that_leaves_its_folder_is_refused(tmp_path, suffix, make, name):
     archive = make(tmp_path / f"evil{suffix}", {"good": b"x", name: b"out"})
-    if suffix == ".tar.gz" and ".." in name.split("/"):
-        with pytest.raises(CheckpointError, match="cannot be unpacked .*outside the destination.*; nothing was kept"):
-            unpack(archive, tmp_path / "inner" / "target")
-        assert files(tmp_path) == [f"evil{suffix}"]
-    else:
+    with pytest.raises(CheckpointError, match="refused, nothing unpacked: member .* leaves its folder"):
         unpack(archive, tmp_path / "inner" / "target")
-        assert len(files(tmp_path / "inner" / "target")) == 2 and len(files(tmp_path)) == 3
+    assert files(tmp_path) == [f"evil{suffix}"]
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
-def test_links_to_elsewhere_and_devices_in_a_tar_are_refused(tmp_path, kind):
+def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
     info = tarfile.TarInfo("link")
     info.type, info.linkname = kind, "/etc/passwd"
     archive = make_tar(tmp_path / "evil.tar.gz", {"good": b"x", info: b""})
-    with pytest.raises(
-        CheckpointError, match="cannot be unpacked .*'link' is a (link to an absolute path|special file)"
-    ):
+    with pytest.raises(CheckpointError, match="'link' is a link or a device"):
         unpack(archive, tmp_path / "target")
     assert files(tmp_path) == ["evil.tar.gz"]
 
 
-def test_a_link_in_a_zip_becomes_a_plain_file(tmp_path):
+def test_a_link_in_a_zip_is_refused(tmp_path):
     info = zipfile.ZipInfo("link")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
-    unpack(make_zip(tmp_path / "evil.zip", {"good": b"x", info: b"/etc/passwd"}), tmp_path / "target")
-    link = tmp_path / "target" / "link"
-    assert not link.is_symlink() and link.read_bytes() == b"/etc/passwd"
+    archive = make_zip(tmp_path / "evil.zip", {"good": b"x", info: b"/etc/passwd"})
+    with pytest.raises(CheckpointError, match="'link' is a link or a device"):
+        unpack(archive, tmp_path / "target")
+    assert files(tmp_path) == ["evil.zip"]
 
 
 @MAKERS

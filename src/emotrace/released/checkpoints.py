@@ -11,13 +11,14 @@ import json
 import logging
 import math
 import os
+import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pooch
 import requests
@@ -340,20 +341,37 @@ def check(folder: Path, files: Mapping[Path, str | None], *, source: str) -> Non
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Unpack a zip or tar into the new folder ``target``: wholly, or not at all, and nothing outside of it.
+    """Unpack a zip or tar into the new folder ``target``: wholly, or not at all.
 
-    tarfile's data filter refuses devices, and links and paths that leave the folder; zipfile leads such paths into it
-    and makes no links. Raises CheckpointError for what is refused, and for a damaged or encrypted archive,
-    FileExistsError when ``target`` holds something.
+    Raises CheckpointError for an absolute path, a path with "..", a link or a device, and for a damaged or encrypted
+    archive; FileExistsError when ``target`` holds something.
     """
     with atomic_folder(target) as temporary:
         try:
             if archive.suffix == ".zip":
                 with zipfile.ZipFile(archive) as file:
+                    for info in file.infolist():
+                        kind = stat.S_IFMT(info.external_attr >> 16)
+                        _require_harmless(archive, info.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
                     file.extractall(temporary)
             else:
                 with tarfile.open(archive) as file:
-                    file.extractall(temporary, filter="data")
+                    for info in file.getmembers():
+                        _require_harmless(archive, info.name, info.isfile() or info.isdir())
+                    file.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)  # from 3.11.4
+                    file.extractall(temporary)
         except DAMAGE as error:
             message = f"{archive}: cannot be unpacked ({error}); nothing was kept. If it is damaged, get it again"
             raise CheckpointError(message) from error
+
+
+def _require_harmless(archive: Path, member: str, plain: bool) -> None:
+    """Raises CheckpointError unless a member is a plain file or folder inside the archive's own folder.
+
+    Backslashes and drive letters count as on Windows, wherever this runs.
+    """
+    place = PureWindowsPath(member)
+    leaves = bool(place.anchor) or ".." in place.parts
+    if leaves or not plain:
+        reason = "a path that leaves its folder" if leaves else "a link or a device"
+        raise CheckpointError(f"{archive}: refused, nothing unpacked: member '{member}' is {reason}")
