@@ -12,8 +12,16 @@ from emotrace.representation.soft import SoftHead
 from emotrace.training.acoustic import CROP_MEL_FRAMES, AcousticTraining, cut_pair
 from emotrace.training.data import TrainingSet, change_speed
 from emotrace.training.ecapa import SpeakerClassification, SpeakerSet
-from emotrace.training.frame_labels import LabelledSpeech, aligned_crops, cluster, mfcc_features, n_frames
-from emotrace.training.hubert import MaskedPrediction, SoftPrediction, mini_config
+from emotrace.training.hubert import (
+    LabelledSpeech,
+    MaskedPrediction,
+    SoftPrediction,
+    aligned_crops,
+    cluster,
+    mfcc_features,
+    mini_config,
+    n_frames,
+)
 from emotrace.training.loop import LoopConfig, Recipe, fit
 
 

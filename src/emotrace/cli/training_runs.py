@@ -7,7 +7,7 @@ from emotrace.engine.runner import RunError
 from emotrace.paths import MODELS, ROOT
 from emotrace.released.paper_plan import CORPORA
 from emotrace.study.profiles import import_corpora, paper
-from emotrace.training.processes import from_main
+from emotrace.training.loop import from_main
 from emotrace.training.run import Steps, TrainingRun
 from emotrace.training.unified import ORIGINAL, PAPER
 
