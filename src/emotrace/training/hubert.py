@@ -92,7 +92,7 @@ def aligned_crops(speech: LabelledSpeech, rng: np.random.Generator, batch: int, 
 
 def labelled_by_cluster(waveforms: Sequence[np.ndarray], features: Iterable[np.ndarray], seed: int) -> LabelledSpeech:
     """Waveforms with clusters (100) of their ``features`` (L, C), which the main process computes for all."""
-    return LabelledSpeech(waveforms, from_main(lambda: cluster(list(features), UNITS, seed)[0]), UNITS)
+    return LabelledSpeech(waveforms, from_main(lambda: cluster(list(features), UNITS, seed)), UNITS)
 
 
 def mfcc_features(waveform: np.ndarray) -> np.ndarray:
@@ -109,14 +109,13 @@ def unit_features(hubert: Hubert, waveforms: Sequence[np.ndarray]) -> Iterator[n
     return (hubert.layer(torch.from_numpy(waveform), UNIT_LAYER).numpy() for waveform in waveforms)
 
 
-def cluster(features: Sequence[np.ndarray], clusters: int, seed: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    """k-means over all frames of all utterances (L, C), standardised: labels (L,) of each, and the centres (K, C)."""
+def cluster(features: Sequence[np.ndarray], clusters: int, seed: int) -> tuple[np.ndarray, ...]:
+    """k-means over all frames of all utterances (L, C), standardised: labels (L,) of each."""
     frames = np.concatenate(features)
     mean, std = frames.mean(0), frames.std(0) + 1e-6
     kmeans = MiniBatchKMeans(clusters, random_state=seed, batch_size=8192, n_init=3, max_iter=50)
     kmeans.fit((frames - mean) / std)
-    labels = tuple(kmeans.predict((feature - mean) / std).astype(np.int64) for feature in features)
-    return labels, kmeans.cluster_centers_ * std + mean
+    return tuple(kmeans.predict((feature - mean) / std).astype(np.int64) for feature in features)
 
 
 def labelled_by_phone(data: TrainingSet, samples: int) -> LabelledSpeech:

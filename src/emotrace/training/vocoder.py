@@ -94,7 +94,6 @@ class Discriminators(nn.Module):
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
-        self.config = config
         self.periods = nn.ModuleList(PeriodDiscriminator(period, config.period_channels) for period in PERIODS)
         # as in the original, the discriminator of the raw waveform is spectrally normalised, the others are not
         self.scales = nn.ModuleList(ScaleDiscriminator(config, spectral=scale == 0) for scale in range(SCALES))

@@ -91,7 +91,12 @@ def _recordings(source: Path) -> list[Recording]:
 
     Raises CorpusError for a name that no RAVDESS speech recording has, and for one that occurs twice.
     """
-    files = _zip_files(source) if source.is_file() else _folder_files(source)
+    if source.is_file():
+        files = _zip_files(source)
+    elif source.is_dir():
+        files = ((file.relative_to(source).as_posix(), file.read_bytes) for file in files_below(source))
+    else:
+        raise CorpusError(f"{source}: no such folder or zip file")
     recordings = [_parse(source, path, read) for name, read in files if is_audio(path := PurePosixPath(name))]
     for name, count in Counter(recording.utterance.path.stem for recording in recordings).items():
         if count > 1:
@@ -121,13 +126,6 @@ def _parse(source: Path, path: PurePosixPath, read: Callable[[], bytes]) -> Reco
         fold=None if actor < FIRST_TEST_ACTOR else str((actor - FIRST_TEST_ACTOR) // 2 % FOLDS + 1),
     )
     return Recording(utterance, emotion, read)
-
-
-def _folder_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    if not source.is_dir():
-        raise CorpusError(f"{source}: no such folder or zip file")
-    for file in files_below(source):
-        yield file.relative_to(source).as_posix(), file.read_bytes
 
 
 def _zip_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
