@@ -252,7 +252,7 @@ def _trials(tables: Tables) -> Iterator[Problem]:
         if utterance not in utt2spk.cells:
             yield enrolls.problem(line, f"enrolment names unknown utterance '{utterance}'")
     speakers = {speaker for _, speaker, _ in utt2spk}
-    enrolled = {utt2spk.get(utterance) for utterance in enrolls.cells}
+    enrolled = {utt2spk.get(utterance) for utterance, _, _ in enrolls}
     for key, label, line in trials:
         speaker, utterance = key.split()
         owner = utt2spk.get(utterance)
