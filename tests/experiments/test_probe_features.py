@@ -21,7 +21,7 @@ from emotrace.experiments.probe_features import (
     write_probe_features,
 )
 from emotrace.experiments.probe_plan import TARGETS, Material, Probe, read_lines
-from emotrace.training.frame_labels import align
+from emotrace.training.hubert import align
 
 RATE = 16_000
 

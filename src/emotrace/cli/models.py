@@ -91,7 +91,7 @@ def _training_run(
     from emotrace.paths import MODELS, ROOT, WORK
     from emotrace.released.paper_plan import CORPORA
     from emotrace.study.profiles import import_corpora, paper
-    from emotrace.training.processes import from_main
+    from emotrace.training.loop import from_main
     from emotrace.training.run import Steps, TrainingRun
     from emotrace.training.unified import ORIGINAL, PAPER
 

@@ -22,7 +22,7 @@ from emotrace.corpus.files import atomic_file
 from emotrace.engine.workers import Task
 from emotrace.representation import STREAMS
 from emotrace.representation.hubert import load_hubert
-from emotrace.training.frame_labels import ALIGNER_RATE, align
+from emotrace.training.hubert import ALIGNER_RATE, align
 from emotrace.weights import ModelFolder
 
 FRAME, HOP = 400, 320

@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from emotrace.paths import WORK
 from emotrace.released.checkpoints import CHECKPOINTS, RECOGNISERS, SOURCES, VOCODERS, MissingCheckpointError
 from emotrace.study.profiles import paper
-from emotrace.training.discriminators import Discriminators
 from emotrace.training.unified import PAPER
+from emotrace.training.vocoder import Discriminators
 from emotrace.vocoder.hifigan import SSL_SAS, HifiGan
 from emotrace.weights import ModelFolder
 
