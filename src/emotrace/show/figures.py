@@ -151,6 +151,7 @@ def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bo
     frame = frame.dropna(subset=[column])
     figure, panels = stacked(frame, lambda part: HEAD + LINE * part["row"].nunique(), sharex=True)
     for title, part, axes in panels:
+        axes.tick_params(labelbottom=True)
         rows = list(dict.fromkeys(part["row"]))
         sns.violinplot(
             part, x=column, y="row", hue="row", order=rows, hue_order=rows, palette=[row_colour(row) for row in rows],
@@ -159,7 +160,6 @@ def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bo
         )  # fmt: skip
         axes.axvline(part.loc[part["row"] == rows[0], column].median(), color="black", linestyle=":", linewidth=1)
         axes.set(title=title, xlabel=label, ylabel="")
-        axes.tick_params(labelbottom=True)
     if log:
         _log_ticks(figure.axes)
     return figure

@@ -51,12 +51,12 @@ def readable(table: pd.DataFrame) -> Styler:
     return broken.style.hide()
 
 
-def table2_display(table: pd.DataFrame, *, digits: int = 1) -> pd.DataFrame:
+def table2_display(table: pd.DataFrame) -> pd.DataFrame:
     """`analysis.tables.table2` for reading: cells are "estimate [low, high]" in percent, or the paper's number."""
     shown = table[["row", "source", "attacker"]].copy()
     for name in COLUMNS:
         ends = table.reindex(columns=[name, f"{name}_low", f"{name}_high"]).astype(float)
-        shown[f"{heading(name)} [%]"] = [interval_text(*cell, f".{digits}f") for cell in ends.itertuples(index=False)]
+        shown[f"{heading(name)} [%]"] = [interval_text(*cell) for cell in ends.itertuples(index=False)]
     return shown
 
 

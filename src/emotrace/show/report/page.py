@@ -6,7 +6,6 @@ Nothing is loaded from elsewhere: pictures, style and script are inside. All num
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -119,30 +118,20 @@ def _confusion_tables(results: Results) -> Iterator[tuple[str, pd.DataFrame]]:
             yield f"{row}, {named(recogniser)}: counts of utterances", counts.reset_index()
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The recorded rows beside the evaluation.
+def compare_with_recorded(results: Results, summary: pd.DataFrame) -> dict[str, Any] | None:
+    """The recorded rows of profile scale beside the evaluation; None where none are recorded. Nothing is run.
 
-    Attributes:
-        table: one line per version and row, as table II for reading.
-        remarks: where corpus, recognisers or code differ, or that they are the same.
-        picture: recalls and UAR of all.
+    Returns table (one line per version and row, as table II for reading), remarks (where corpus, recognisers or code
+    differ, or that they are the same) and picture (recalls and UAR of all, or None).
     """
-
-    table: pd.DataFrame
-    remarks: list[str]
-    picture: Picture | None
-
-
-def compare_with_recorded(results: Results, summary: pd.DataFrame) -> Comparison | None:
-    """The recorded rows of profile scale beside the evaluation; None where none are recorded. Nothing is run."""
     study = recorded_study(RECORDED, n_bootstrap=results.n_bootstrap)
     if study is None:
         return None
     try:
         recorded = table2(study)
     except (TableError, KeyError) as error:
-        return Comparison(pd.DataFrame(), [f"The recorded rows cannot be read: {error}"], None)
+        message = f"The recorded rows cannot be read: {error}"
+        return {"table": pd.DataFrame(), "remarks": [message], "picture": None}
     recorded = recorded[recorded["source"].str.startswith("measured")]
     evaluated = _lines_of_table2(results, summary)
     table = table2_display(pd.concat([evaluated, recorded], ignore_index=True))
@@ -154,7 +143,7 @@ def compare_with_recorded(results: Results, summary: pd.DataFrame) -> Comparison
     identities = [work.record.read()["identity"] for work in study.works]
     stale = [state.name for state in study.states if state.state != "done"]
     sentences = remarks(results.identity, identities, study.profile.recognisers, stale)
-    return Comparison(table, sentences, _recalls_beside(results, summary, recorded))
+    return {"table": table, "remarks": sentences, "picture": _recalls_beside(results, summary, recorded)}
 
 
 def remarks(
