@@ -18,7 +18,7 @@ from tiny_study import make_tiny, tiny_profile
 from emotrace.analysis.claims import CLAIMS, CONTRADICTED, ROWS_MISSING, Claim, minus, verdicts
 from emotrace.analysis.contrasts import metric_interval
 from emotrace.analysis.summary import summary_table
-from emotrace.analysis.tables import confusion_table, recalls_table, seed_spread
+from emotrace.analysis.tables import confusion_table, seed_spread
 from emotrace.anonymizer import ANONYMIZERS
 from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir
@@ -35,7 +35,7 @@ from emotrace.representation.features import Features
 from emotrace.representation.spec import IRSpec
 from emotrace.show.claims_page import claims_beside, overview
 from emotrace.show.figures import interval_figure
-from emotrace.show.pages import metrics_table, recalls_beside
+from emotrace.show.pages import CLASSES, metrics_table, recalls_beside
 from emotrace.study import Study
 from emotrace.study.profiles import ALL_MEASURES, Profile
 from emotrace.study.results import label_of
@@ -238,9 +238,9 @@ def test_what_is_added_lies_outside_the_package(rows):
 
 
 def test_every_added_row_is_a_line_of_the_table(results, rows):
-    table = recalls_table(results).set_index("row")
-    assert list(table.index) == ["original", "bands", "ECAPA-negated-T6", "noise-log-mel"]
-    assert table.notna().all(axis=None) and table["uar"].between(0, 100).all()
+    table = metrics_table(results, CLASSES).set_index(["metric", "line"])
+    assert list(table.loc["uar"].index) == ["original", "bands", "ECAPA-negated-T6", "noise-log-mel"]
+    assert table.notna().all(axis=None) and table.loc["uar", "estimate"].between(0, 100).all()
     assert [state.state for state in results.states] == ["done"] * 4
 
 
@@ -304,9 +304,9 @@ def test_a_recogniser_is_seen_as_a_column_and_in_every_table(results, profile, r
     assert label_of("nearest") == "nearest mean"
     columns = ["emotion_nearest", "emotion_nearest_seed1", "emotion_nearest_seed2"]
     assert results.utterances[columns].notna().all(axis=None)
-    table = recalls_table(results, "nearest").set_index("row")
+    table = metrics_table(results, ["uar"], "nearest").set_index("line")
     uar = {row: 100 * _accuracy(results.lines(row)) for row in results.rows}
-    assert table["uar"].to_dict() == pytest.approx(uar), "every speaker says as much with each emotion"
+    assert table["estimate"].to_dict() == pytest.approx(uar), "every speaker says as much with each emotion"
     assert confusion_table(results, "original", "nearest").to_numpy().sum() == 16
     assert list(seed_spread(results)["recogniser"].unique()) == ["egemaps", "ge2e", "nearest"]
     summary = summary_table(results).set_index(["version", "metric", "of"])["estimate"]

@@ -7,7 +7,6 @@ speakers' speech. What is recorded has one line per row, recogniser, draw of spe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,10 +48,7 @@ def curve_profile(profile: Profile) -> Profile:
             f"profile {profile.name}: its recognisers of emotion learn from the corpus itself, fold by fold, or come "
             "trained; a learning curve takes a set of other speakers, as profile scale has"
         )
-    wanted = frozenset({Measure.EMOTION, Measure.SPEAKER})
-    corpora = (corpus for corpus in profile.corpora if Measure.EMOTION in corpus.measures)
-    corpora = tuple(replace(corpus, measures=corpus.measures & wanted) for corpus in corpora)
-    return replace(profile, corpora=corpora, rows=select_rows(ROWS), groups={})
+    return profile.of_emotion(select_rows(ROWS), frozenset({Measure.EMOTION, Measure.SPEAKER}))
 
 
 def speaker_draws(data: DataDir) -> list[tuple[frozenset[str], ...]]:

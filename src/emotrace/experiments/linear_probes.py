@@ -142,7 +142,7 @@ def between_speakers(train: Sequence[Utterance], test: Sequence[Utterance]) -> F
     """One fold: learn from ``train``, test on ``test``. Raises ProbeError when a speaker is in both or one is empty."""
     if shared := sorted({u.speaker for u in train} & {u.speaker for u in test}):
         raise ProbeError(f"speakers {shared} are in training and in test")
-    return _folds([(train, test)])
+    return folds_of([(train, test)])
 
 
 def leave_one_fold_out(utterances: Sequence[Utterance]) -> Folds:
@@ -169,10 +169,10 @@ def leave_texts_out(utterances: Sequence[Utterance]) -> Folds:
         ([u for u in utterances if texts[u.text] != group], [u for u in utterances if texts[u.text] == group])
         for group in sorted(set(texts.values()))
     ]
-    return _folds(pairs)
+    return folds_of(pairs)
 
 
-def _folds(pairs: Sequence[tuple[Sequence[Utterance], Sequence[Utterance]]]) -> Folds:
+def folds_of(pairs: Sequence[tuple[Sequence[Utterance], Sequence[Utterance]]]) -> Folds:
     if not all(train and test for train, test in pairs):
         raise ProbeError("a probe needs utterances to learn from and others to be tested on")
     return tuple((frozenset(u.id for u in train), frozenset(u.id for u in test)) for train, test in pairs)

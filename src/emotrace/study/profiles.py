@@ -6,7 +6,7 @@ the official corpora and models, and a GPU.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emotrace.anonymizer.draws import Selection
@@ -109,6 +109,12 @@ class Profile(Setting):
 
     def _group(self, name: str) -> list[str]:
         return [row.name for row in self.groups[name]] if name in self.groups else [name]
+
+    def of_emotion(self, rows: tuple[Row, ...], measures: frozenset[Measure]) -> "Profile":
+        """An experiment on the emotional corpora: other rows, and of what is measured only ``measures``."""
+        emotional = [corpus for corpus in self.corpora if Measure.EMOTION in corpus.measures]
+        corpora = tuple(replace(corpus, measures=corpus.measures & measures) for corpus in emotional)
+        return replace(self, corpora=corpora, rows=rows, groups={})
 
     def has_data(self) -> bool:
         """Whether every data directory is there."""
