@@ -19,7 +19,6 @@ from emotrace.analysis.bootstrap import Part, combination, ratio
 from emotrace.analysis.statistics import Recall
 from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.engine.code import digest
-from emotrace.engine.keys import Keys
 from emotrace.engine.runner import Record, RunError, Stages, run
 from emotrace.engine.workers import DEFAULT_JOBS, Task
 from emotrace.evaluation import SER
@@ -27,7 +26,7 @@ from emotrace.pipeline.measures import Measure, Measurement, Rendering, recognis
 from emotrace.pipeline.results import labelled, vectors_of, write_parquet
 from emotrace.pipeline.rows import select_rows
 from emotrace.study.profiles import Profile
-from emotrace.study.run import RowWork
+from emotrace.study.run import works
 
 ROWS = ("original", "official-control", "log-mel")
 DRAWS = 8  # of speakers, for each number of them
@@ -75,13 +74,9 @@ class CurveWork:
     name = "learning curve"
 
     def __init__(self, profile: Profile):
-        self.profile = curve_profile(profile)
-        self.keys = Keys(self.profile)
-        self.rows = [RowWork(self.profile, row, self.keys) for row in self.profile.rows]
-
-    @property
-    def record(self) -> Record:
-        return curve_record(self.profile)
+        self.profile, self.record = curve_profile(profile), curve_record(profile)
+        self.rows = works(self.profile, self.profile.rows)
+        self.keys = self.rows[0].keys
 
     def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
         known = (recorded or {}).get("rows", {})
@@ -177,12 +172,11 @@ def learning_curve(profile: Profile, *, n_bootstrap: int = 1000, seed: int = 0) 
     """
     points, options, lines = _points(profile), {"n": n_bootstrap, "seed": seed}, []
     for (row, name, speakers), frame in points.items():
-        point = {"row": row, "recogniser": name, "speakers": speakers}
-        lines.append(point | {"metric": "uar"} | combination([Part(100.0, frame, RECALL)], **options)._asdict())
+        uar, point = Part(100.0, frame, RECALL), {"row": row, "recogniser": name, "speakers": speakers}
+        lines.append({**point, "metric": "uar", **combination([uar], **options)._asdict()})
         if row != ROWS[0]:
-            original = points[ROWS[0], name, speakers]
-            kept = ratio(Part(1.0, frame, RECALL), Part(1.0, original, RECALL), **options)
-            lines.append(point | {"metric": "kept"} | kept._asdict())
+            original = Part(100.0, points[ROWS[0], name, speakers], RECALL)
+            lines.append({**point, "metric": "kept", **ratio(uar, original, **options)._asdict()})
     return pd.DataFrame(lines)
 
 
