@@ -73,7 +73,6 @@ class RecallSpread:
     predicted: str
 
     def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
-        """Its value (N,) for every draw, from what `Recall` reads."""
         recalls = [Recall(self.predicted, emotion).weighted(frame, draws) for emotion in Emotion]
         return np.std(recalls, axis=0)
 

@@ -43,13 +43,8 @@ def predict(
 ) -> np.ndarray:
     """Fit the probe that belongs to ``score`` and return its predictions (M,) for ``test`` (M, C).
 
-    Args:
-        score: R2 fits `regress`, the others `classify`, for UAR with classes of equal prior.
-        train, targets: features (N, C) and targets (N,): numbers, or labels as strings.
-        groups: whose line each is (N,); decides only how the regression's penalty is chosen.
-
-    Raises:
-        ProbeError: as `regress` and `classify`.
+    R2 fits `regress`, the others `classify`, for UAR with classes of equal prior; errors as theirs. ``train`` (N, C),
+    ``targets`` (N,): numbers, or labels as strings. ``groups`` (N,): whose line each is, to choose the penalty.
     """
     if score is Score.R2:
         return regress(train, targets, groups, test)
@@ -173,6 +168,7 @@ def leave_texts_out(utterances: Sequence[Utterance]) -> Folds:
 
 
 def folds_of(pairs: Sequence[tuple[Sequence[Utterance], Sequence[Utterance]]]) -> Folds:
+    """The ids of training and test utterances. Raises ProbeError where one of the two is empty."""
     if not all(train and test for train, test in pairs):
         raise ProbeError("a probe needs utterances to learn from and others to be tested on")
     return tuple((frozenset(u.id for u in train), frozenset(u.id for u in test)) for train, test in pairs)

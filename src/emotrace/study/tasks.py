@@ -30,7 +30,7 @@ def anonymising(keys: Keys, row: Row, rendering: Rendering, path: Path) -> list[
     enrolling, features = setting.drawn.invocation("enrolment"), setting.work / "features" / rendering.corpus
     for selection, audio in ((setting.drawn, rendering.audio), (enrolling, rendering.enrolment)):
         parts = Parts.of(row, keys.models, selection, features, keys.streams(row, path), setting.device)
-        together = row.anonymizer and selection.level == "speaker"  # the anonymizer reads all of a speaker's speech
+        together = row.anonymizer and selection.level == "speaker"  # one voice for a speaker
         for name, output in audio.items():
             own = tuple(each for each in data if each.speaker == data[name].speaker) if together else ()
             given = (data[name], parts, own)

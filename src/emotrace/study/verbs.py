@@ -95,8 +95,7 @@ def evaluate(
         training: originals of other speakers for the emotion recognisers; without it, leave-one-fold-out.
         enrolment: another anonymised copy, made in a separate invocation, that the lazy-informed attacker enrols with;
             without it, the enrolment utterances of ``version`` serve.
-        jobs, scheduler: processes of this machine, or the dask cluster behind an address or a scheduler file.
-        work: folder of intermediate files.
+        jobs, scheduler, work: as of `anonymise`.
 
     Raises:
         CorpusError: not data directories, their utterances differ, or audio is unreadable, silent or below 0.4 s.
