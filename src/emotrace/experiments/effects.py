@@ -21,13 +21,13 @@ def effect_pairs(results: Results) -> list[tuple[str, str, str]]:
     Raises:
         TableError: there is none, or the row that an effect was applied to is not among the results.
     """
-    changed = [row for row in all_rows() if row.effect and row.name in results.rows]
+    with_effect = {row.name: row for row in all_rows() if row.effect}
+    changed = [with_effect[name] for name in results.rows if name in with_effect]
     if missing := sorted({row.before.name for row in changed} - set(results.rows)):
         raise TableError(f"the study needs {', '.join(missing)} to compare the effects with")
     if not changed:
         raise TableError("no row of the study has an effect: choose rows by their group, e.g. effects")
-    order = {name: place for place, name in enumerate(results.rows)}
-    return [(row.before.name, row.effect, row.name) for row in sorted(changed, key=lambda row: order[row.name])]
+    return [(row.before.name, row.effect, row.name) for row in changed]
 
 
 def manipulation_table(results: Results) -> pd.DataFrame:

@@ -37,19 +37,6 @@ LINES = pa.schema({**dict.fromkeys(_KEYS, pa.string()), "speakers": pa.int32(), 
 Points = dict[tuple[str, str, int], pd.DataFrame]  # predictions by row, recogniser, speakers learned from
 
 
-def curve_profile(profile: Profile) -> Profile:
-    """The emotional corpora of a profile, and of its rows those of the curve; places are the profile's own.
-
-    Raises RunError where the recognisers do not learn from other speakers than those of the corpus.
-    """
-    if profile.ser_training is None:
-        raise RunError(
-            f"profile {profile.name}: its recognisers of emotion learn from the corpus itself, fold by fold, or come "
-            "trained; a learning curve takes a set of other speakers, as profile scale has"
-        )
-    return profile.of_emotion(select_rows(ROWS), frozenset({Measure.EMOTION, Measure.SPEAKER}))
-
-
 def speaker_draws(data: DataDir) -> list[tuple[frozenset[str], ...]]:
     """For 2, 4, 6, ... speakers, as many women as men, DRAWS sets of them; the set of all of them once.
 
@@ -69,12 +56,21 @@ def _draw(genders: Sequence[Sequence[str]], n: int, number: int) -> frozenset[st
 
 
 class CurveWork:
-    """The learning curve of a profile, as the engine runs and records it."""
+    """The learning curve of a profile, as the engine runs and records it.
+
+    Raises RunError where the recognisers do not learn from other speakers than those of the corpus.
+    """
 
     name = "learning curve"
 
     def __init__(self, profile: Profile):
-        self.profile, self.record = curve_profile(profile), curve_record(profile)
+        if profile.ser_training is None:
+            raise RunError(
+                f"profile {profile.name}: its recognisers of emotion learn from the corpus itself, fold by fold, or "
+                "come trained; a learning curve takes a set of other speakers, as profile scale has"
+            )
+        self.record = curve_record(profile)
+        self.profile = profile.of_emotion(select_rows(ROWS), frozenset({Measure.EMOTION, Measure.SPEAKER}))
         self.rows = works(self.profile, self.profile.rows)
         self.keys = self.rows[0].keys
 

@@ -7,7 +7,7 @@ import pandas as pd
 from emotrace.analysis.bootstrap import Interval
 from emotrace.analysis.contrasts import EMOTIONS, Contrast, metric_interval
 from emotrace.pipeline.rows import VARIANT_MARK
-from emotrace.study.groups import SECOND_SEED, SNAPSHOTS, UNIFIED_ROWS
+from emotrace.study.groups import SECOND_SEED, SNAPSHOTS
 from emotrace.study.results import Results
 
 OF_EMOTION = ("uar", *EMOTIONS, "recall_spread", "neu_called_ang")
@@ -69,11 +69,10 @@ def adversarial_change(
     Raises:
         TableError: an unknown metric.
     """
-    before = {snapshot.of: snapshot.row.name for snapshot in SNAPSHOTS if snapshot.before_discriminators}
     lines = []
-    for row, snapshot in ((row.name, before[row.name]) for row in UNIFIED_ROWS):
-        for name in metrics if {row, snapshot} <= set(results.rows) else ():
-            contrast = Contrast.of(name, {row: 1, snapshot: -1})
-            change = contrast.interval(results.same_words([row, snapshot]), recogniser)
-            lines.append({"row": row, "metric": name, **change._asdict()})
+    for snapshot in (snapshot for snapshot in SNAPSHOTS if snapshot.before_discriminators):
+        end, before = pair = snapshot.of, snapshot.row.name
+        for name in metrics if set(pair) <= set(results.rows) else ():
+            change = Contrast.of(name, {end: 1, before: -1}).interval(results.same_words(pair), recogniser)
+            lines.append({"row": end, "metric": name, **change._asdict()})
     return pd.DataFrame(lines, columns=["row", "metric", *Interval._fields])
