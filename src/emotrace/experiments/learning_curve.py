@@ -154,8 +154,7 @@ def run_learning_curve(profile: Profile, *, jobs: int = DEFAULT_JOBS, scheduler:
 
     Killed, it resumes. Errors as of `engine.runner.run`; RunError where the recognisers learn from no other speakers.
     """
-    options = {"jobs": jobs, "scheduler": scheduler, "kernels": profile.kernels}
-    return bool(run([CurveWork(profile)], profile.work, **options))
+    return bool(run([CurveWork(profile)], profile.work, jobs=jobs, scheduler=scheduler, kernels=profile.kernels))
 
 
 def learning_curve(profile: Profile, *, n_bootstrap: int = 1000, seed: int = 0) -> pd.DataFrame:

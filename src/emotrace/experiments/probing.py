@@ -195,14 +195,9 @@ def _tested(lines: Lines, train: frozenset[str], test: frozenset[str], score: Sc
 
 
 class ProbingWork:
-    """The probes of one profile, as the engine runs and records them.
+    """The probes of one profile, whose seed is that of the intervals, as the engine runs and records them.
 
-    Args:
-        profile: whose models are probed; its seed is that of the intervals.
-        n_bootstrap: draws behind every interval.
-
-    Raises:
-        RunError: the profile has no emotional corpus.
+    Raises RunError where the profile has no emotional corpus.
     """
 
     name = "probing"
@@ -322,8 +317,8 @@ def run_probing(
 
     Killed, it resumes; no result depends on the workers or on the order. Errors as of `engine.runner.run`.
     """
-    options = {"jobs": jobs, "scheduler": scheduler, "kernels": profile.kernels}
-    return bool(run([ProbingWork(profile, n_bootstrap)], profile.work, **options))
+    work = ProbingWork(profile, n_bootstrap)
+    return bool(run([work], profile.work, jobs=jobs, scheduler=scheduler, kernels=profile.kernels))
 
 
 def read_probing(profile: Profile) -> pd.DataFrame:

@@ -50,14 +50,13 @@ class RowWork:
         if recorded is None:
             self._require_data()
         known = recorded or {}
-        corpora = {corpus.name: self._rules(corpus, known) for corpus in self.corpora}
         measures = frozenset().union(*(corpus.measures_of(self.row) for corpus in self.corpora))
         components = self.keys.making(self.row) | self.keys.measuring(measures)
         return {
             "row": self.row.configuration(),
             "components": _with_known_weights(components, known.get("components", {})),
             "selection": self.keys.selection(self.row),
-            "corpora": corpora,
+            "corpora": {corpus.name: self._rules(corpus, known) for corpus in self.corpora},
             "ser_training": self._training_hash(known),
             "device": self.profile.device,
             "kernels": self.profile.kernels,
@@ -107,18 +106,15 @@ class RowWork:
     def stages(self) -> Stages:
         from emotrace.study.tasks import LEARNED, anonymising, measuring
 
-        row, recognisers = self.row, self.profile.recognisers
+        recognisers = self.profile.recognisers
         originals = [self.rendering(corpus, ORIGINAL) for corpus in self.corpora]
         originals += [self.training] if self.training else []
         learned = [task for original in originals for task in measuring(original, recognisers, LEARNED)]
-        synthesis = [
-            (
-                f"synthesis of {version.name}",
-                anonymising(self.keys, version, self.rendering(corpus, version), corpus.path),
-            )
-            for version in ((row.before, row) if row.effect else (row,))
-            for corpus in self.corpora
-        ]
+        synthesis = []
+        for version in (self.row.before, self.row) if self.row.effect else (self.row,):
+            for corpus in self.corpora:
+                tasks = anonymising(self.keys, version, self.rendering(corpus, version), corpus.path)
+                synthesis.append((f"synthesis of {version.name}", tasks))
         measured = [task for corpus in self.corpora for task in measuring(self.rendering(corpus), recognisers)]
         return [("originals", learned), *synthesis, ("measurement", measured)]
 
@@ -158,16 +154,10 @@ def works(profile: Profile, rows: Sequence[Row]) -> list[RowWork]:
 
 
 def run_rows(
-    profile: Profile,
-    rows: Sequence[Row],
-    *,
-    jobs: int = DEFAULT_JOBS,
-    scheduler: str | None = None,
-    rerun_stale: bool = True,
+    profile: Profile, rows: Sequence[Row], *, jobs: int = DEFAULT_JOBS, scheduler: str | None = None
 ) -> list[str]:
     """Run the rows that are not done and return their names; arguments and errors as of `engine.runner.run`."""
-    options = {"jobs": jobs, "scheduler": scheduler, "kernels": profile.kernels, "rerun_stale": rerun_stale}
-    return run(works(profile, rows), profile.work, **options)
+    return run(works(profile, rows), profile.work, jobs=jobs, scheduler=scheduler, kernels=profile.kernels)
 
 
 def row_states(profile: Profile, rows: Sequence[Row]) -> list[State]:
