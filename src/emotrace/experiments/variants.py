@@ -71,8 +71,9 @@ def adversarial_change(
     """
     lines = []
     for snapshot in (snapshot for snapshot in SNAPSHOTS if snapshot.before_discriminators):
-        end, before = pair = snapshot.of, snapshot.row.name
-        for name in metrics if set(pair) <= set(results.rows) else ():
-            change = Contrast.of(name, {end: 1, before: -1}).interval(results.same_words(pair), recogniser)
+        end, before = snapshot.of, snapshot.row.name
+        for name in metrics if {end, before} <= set(results.rows) else ():
+            same = results.same_words([end, before])
+            change = Contrast.of(name, {end: 1, before: -1}).interval(same, recogniser)
             lines.append({"row": end, "metric": name, **change._asdict()})
     return pd.DataFrame(lines, columns=["row", "metric", *Interval._fields])
