@@ -25,6 +25,9 @@ class Interval(NamedTuple):
     high: float
 
 
+UNDEFINED = Interval(np.nan, np.nan, np.nan)
+
+
 @dataclass(frozen=True)
 class Draws:
     """The names (S,) of the speakers, sorted, and how often each is in every draw: weights (N, S), integers.

@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from emotrace.analysis.bootstrap import Interval
+from emotrace.analysis.bootstrap import UNDEFINED, Interval
 from emotrace.analysis.contrasts import COLUMNS, EMOTIONS, Contrast, TableError
 from emotrace.analysis.metrics import MetricError
 from emotrace.paths import REPORTED
@@ -107,7 +107,7 @@ def test_lines(results: Results, claims: Iterable[Claim]) -> pd.DataFrame:
                 interval = test.contrast.interval(results)
                 verdict = test.verdict(interval)
             except (TableError, MetricError):
-                interval, verdict = Interval(np.nan, np.nan, np.nan), NOT_MEASURED
+                interval, verdict = UNDEFINED, NOT_MEASURED
             line = {"claim": claim.name, "test": test.text, **interval._asdict(), "verdict": verdict}
             lines.append(line | {"paper": test.statement, "reported": reported(test)})
     return pd.DataFrame(lines, columns=["claim", "test", *Interval._fields, "verdict", "paper", "reported"])

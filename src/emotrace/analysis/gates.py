@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from emotrace.analysis.bootstrap import Interval
+from emotrace.analysis.bootstrap import UNDEFINED, Interval
 from emotrace.analysis.contrasts import TableError, interval_of, metric_interval, metric_ratio
 from emotrace.analysis.metrics import MetricError
 from emotrace.analysis.statistics import Quantile
@@ -76,7 +76,7 @@ def _line(results: Results, gate: Gate, recogniser: str) -> dict[str, object]:
     try:
         value = measured(results, gate, recogniser)
     except MetricError:
-        value = Interval(np.nan, np.nan, np.nan)
+        value = UNDEFINED
     met = None if np.isnan(value.estimate) else gate.met(value.estimate)
     return {
         "row": gate.row,

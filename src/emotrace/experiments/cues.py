@@ -3,13 +3,12 @@
 In each isolation set the emotion lives in one family of cues. A cue that a row keeps varies as much as the truth does.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from emotrace.analysis.bootstrap import Interval, Part, ratio
+from emotrace.analysis.bootstrap import UNDEFINED, Interval, Part, ratio
 from emotrace.analysis.statistics import Mean
 from emotrace.study.study import StudyResults
 
@@ -62,7 +61,7 @@ def cue_retention(results: StudyResults) -> pd.DataFrame:
 def _slope(results: StudyResults, cue: Cue, measured: pd.DataFrame) -> Interval:
     """Least-squares slope of a measured cue on its truth: sum(x y) / sum(x x), both centred per speaker."""
     if measured["speaker"].nunique() < 2:
-        return Interval(math.nan, math.nan, math.nan)
+        return UNDEFINED
     folder = next(corpus.path for corpus in results.profile.corpora if corpus.name == cue.corpus)
     truth = measured["utterance"].map(pd.read_csv(folder / "truth.csv").set_index("utterance")[cue.truth])
     x = np.log2(truth) if cue.truth_log2 else truth / cue.factor
