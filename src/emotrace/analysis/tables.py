@@ -71,9 +71,10 @@ def confusion_table(results: Results, row: str, recogniser: str | None = None) -
 
 
 def attackers_table(results: Results) -> pd.DataFrame:
-    """EER in percent of every attacker: columns row, attacker, gender, trials, estimate, low, high."""
+    """EER in percent of every attacker: columns row, attacker, gender, estimate, low, high, trials."""
     return pd.DataFrame(
-        {"row": row, "attacker": attacker, "gender": gender, "trials": len(trials)}
+        {"row": row, "attacker": attacker, "gender": gender}
         | interval_of(results, trials, EqualErrorRate())._asdict()
+        | {"trials": len(trials)}
         for (row, attacker, gender), trials in results.trials.groupby(["row", "attacker", "gender"], sort=False)
     )
