@@ -15,7 +15,6 @@ from emotrace.engine.runner import RunError
 from emotrace.experiments.effects import (
     CALLED_ANGRY,
     effect_changes,
-    effect_confusions,
     effect_pairs,
     manipulation_table,
     relabelled,
@@ -61,12 +60,6 @@ def test_the_manipulation_is_measured_beside_what_was_wanted(results):
     assert table.loc[("kurtosis-up", "loudness"), ["wanted", "median"]].tolist() == [0.0, -1.0]
     assert table.loc[("ripple", "centroid"), ["wanted", "median", "q25", "q75"]].tolist() == [1.0] * 4
     assert wanted("level-down", "loudness") == -LEVEL_DB and np.isnan(wanted("peak", "loudness"))
-
-
-def test_confusions_before_and_after(results):
-    confusions = effect_confusions(results, "original", "functionals")
-    assert list(confusions) == ["before", "kurtosis-up", "ripple"]
-    assert confusions["before"].at["sad", "ang"] == 0 and confusions["kurtosis-up"].at["sad", "ang"] == 8
 
 
 def test_an_effect_without_its_row_is_refused(results):
