@@ -15,17 +15,17 @@ from emotrace.analysis.claims import (
     UNDECIDED,
     Claim,
     Test,
+    claim_tests,
     minus,
     overall,
     reported,
-    test_lines,
     verdicts,
 )
 from emotrace.analysis.contrasts import Contrast, metric
 from emotrace.pipeline.rows import select_rows
 from emotrace.study.results import Results
 
-test_lines.__test__ = False
+claim_tests.__test__ = False
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_estimates_are_the_differences_that_were_made(results):
             minus("none-T1", "original", "uar", "the same UAR", 0, margin=3.0),
         ),
     )
-    lines = test_lines(results, [claim]).set_index("test")
+    lines = claim_tests(results, [claim]).set_index("test")
     assert lines["estimate"].tolist() == pytest.approx([80, -80, -20])
     assert lines["verdict"].tolist() == [REPRODUCED, REPRODUCED, CONTRADICTED]
     assert verdicts(results, [claim])["verdict"].tolist() == [CONTRADICTED]

@@ -3,13 +3,13 @@
 import pytest
 from evaluated import evaluation
 
-from emotrace.show.report.page import write_report
+from emotrace.show.report.page import render_report
 
 
 @pytest.fixture(scope="module")
 def report(browser, tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(path, evaluation(notes=("no WER: there is no text file",)))
+    path.write_text(render_report(evaluation(notes=("no WER: there is no text file",))))
     return path.as_uri()
 
 

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from emotrace.cli import app
 from emotrace.corpus.datadir import DataDir, write_datadir
 from emotrace.released.checkpoints import CHECKPOINTS
-from emotrace.show.vpc_results import read_vpc_results
 
 COMMANDS = ("import", "fetch", "validate", "plan", "train", "anonymize", "evaluate", "run", "reproduce", "status")
 
@@ -162,7 +161,7 @@ def test_evaluate_measures_everything_the_files_allow(unseen, anonymised, tmp_pa
         *(("corpus_anon", f"{a}, {g}") for a in ("ignorant", "lazy-informed") for g in ("female", "male")),
     }
     assert len(pd.read_parquet(tmp_path / "out" / "utterances.parquet")) == 32
-    recognised = read_vpc_results(tmp_path / "vpc", "_anon").ser.set_index("ser")
+    recognised = pd.read_csv(tmp_path / "vpc/ser/results_anon.csv", header=[0, 1]).droplevel(1, axis=1).set_index("ser")
     uar = summary[summary["metric"] == "UAR [%]"].groupby("version")["estimate"].first()
     assert recognised["UAR"].to_dict() == pytest.approx(
         {"original": uar["original"], "anon": uar["corpus_anon"]}, abs=1e-3

@@ -58,12 +58,6 @@ def test_the_parts_are_joined(corpus, folder, tmp_path):
     assert again.content_hash() == corpus.content_hash()
 
 
-def test_an_undivided_set_is_one_directory(tmp_path):
-    emotional = make_corpus(tmp_path / "corpus")
-    plain = write_datadir(tmp_path / "data" / "IEMOCAP_test", emotional)
-    assert read_vpc(tmp_path / "data", "IEMOCAP_test")["all"].content_hash() == plain.content_hash()
-
-
 @pytest.mark.parametrize(
     ("suffix", "reason"),
     [
@@ -81,32 +75,8 @@ def test_suffixes_that_voiceprivacy_mistakes_are_refused(suffix, reason):
         refuse_vpc_suffix(Path("data", NAMES["f"]), suffix)
 
 
-def test_an_anonymised_copy_is_read_by_its_suffix(folder):
-    for name in NAMES.values():
-        shutil.copytree(folder / name, folder / f"{name}_anon")
-    read = read_vpc(folder, SET, suffix="_anon")
-    assert read["m"].path.name == f"{NAMES['m']}_anon" and read["m"].trials == read_vpc(folder, SET)["m"].trials
-
-
 def test_a_plain_suffix_is_taken():
     refuse_vpc_suffix(Path("data/libri_test_trials_f"), "_none-T6")
-
-
-def test_a_changed_list_in_the_copy_is_refused_because_it_would_have_no_effect(folder):
-    copies = {part: folder / f"{name}_anon" for part, name in NAMES.items()}
-    for part, name in NAMES.items():
-        shutil.copytree(folder / name, copies[part])
-    trials = copies["f"] / "trials"
-    trials.write_text("".join(trials.read_text().splitlines(keepends=True)[:-1]))
-    with pytest.raises(CorpusError, match=r"trials_f_anon/trials: differs from .*, which VoicePrivacy uses"):
-        read_vpc(folder, SET, suffix="_anon")
-    trials.unlink()
-    with pytest.raises(CorpusError, match=r"trials_f_anon/trials: is missing: copy it from"):
-        read_vpc(folder, SET, suffix="_anon")
-    shutil.rmtree(copies["m"])
-    shutil.copy(folder / NAMES["f"] / "trials", trials)
-    with pytest.raises(CorpusError, match="needs a copy of every directory"):
-        read_vpc(folder, SET, suffix="_anon")
 
 
 @pytest.mark.parametrize(

@@ -339,5 +339,5 @@ def test_audio_that_moved_away_is_named_when_it_is_used(folder, tmp_path):
 def test_labels_know_what_the_table_says(folder):
     labels = read_labels(folder / "labels.csv")
     assert labels.known == ("emotion", "text") and labels.unused == ()
-    assert [label.line for label in labels.lines] == list(range(2, 18))
+    assert list(labels.lines) == list(range(2, 18))
     assert DataDir.read(imported(folder, folder.parent / "data")[0].path).enrolment != ()

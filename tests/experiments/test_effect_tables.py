@@ -15,7 +15,6 @@ from emotrace.engine.runner import RunError
 from emotrace.experiments.effects import (
     CALLED_ANGRY,
     effect_changes,
-    effect_confusions,
     effect_pairs,
     manipulation_table,
     relabelled,
@@ -24,7 +23,7 @@ from emotrace.experiments.effects import (
 from emotrace.experiments.level import RECOGNISERS, level_profile, level_rows
 from emotrace.pipeline.effects import KURTOSIS_FACTOR, LEVEL_DB
 from emotrace.pipeline.measures import Measure
-from emotrace.show import experiment_figures
+from emotrace.show.figures import change_figure
 from emotrace.study.profiles import Profile, phantom, scale
 from emotrace.study.results import Results
 
@@ -63,12 +62,6 @@ def test_the_manipulation_is_measured_beside_what_was_wanted(results):
     assert wanted("level-down", "loudness") == -LEVEL_DB and np.isnan(wanted("peak", "loudness"))
 
 
-def test_confusions_before_and_after(results):
-    confusions = effect_confusions(results, "original", "functionals")
-    assert list(confusions) == ["before", "kurtosis-up", "ripple"]
-    assert confusions["before"].at["sad", "ang"] == 0 and confusions["kurtosis-up"].at["sad", "ang"] == 8
-
-
 def test_an_effect_without_its_row_is_refused(results):
     with pytest.raises(TableError, match="needs original"):
         effect_pairs(replace(results, rows=("original~ripple",)))
@@ -78,7 +71,7 @@ def test_an_effect_without_its_row_is_refused(results):
 
 def test_the_figure_marks_what_excludes_zero(results):
     frame = effect_changes(results, "functionals").rename(columns={"effect": "line"}).assign(panel="original")
-    drawing = experiment_figures.change_figure(frame)
+    drawing = change_figure(frame)
     axes = drawing.axes[0]
     assert [text.get_text() for text in axes.texts][:6] == ["-20*", "-20*", "+0", "+0", "-10*", "+13*"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["kurtosis-up", "ripple"]
@@ -87,7 +80,7 @@ def test_the_figure_marks_what_excludes_zero(results):
     faces = axes.collections[0].get_facecolors()
     assert colors.to_hex(faces[0]) != colors.to_hex(faces[2])
     with pytest.raises(ValueError, match="nothing to draw"):
-        experiment_figures.change_figure(frame.iloc[:0])
+        change_figure(frame.iloc[:0])
 
 
 @pytest.mark.parametrize("profile", [scale(), phantom()], ids=lambda profile: profile.name)

@@ -20,8 +20,8 @@ from emotrace.experiments.probe_features import (
     speech_frames,
     write_probe_features,
 )
-from emotrace.experiments.probe_plan import TARGETS, Material, Probe, read_lines
-from emotrace.training.frame_labels import align
+from emotrace.experiments.probing import TARGETS, Material, Probe, read_lines
+from emotrace.training.hubert import align
 
 RATE = 16_000
 

@@ -16,16 +16,19 @@ from tiny_probing import DRAWS, make_probed_corpus, run_labels
 
 from emotrace.corpus.datadir import DataDir, write_datadir
 from emotrace.engine.provenance import CodeChangedError
-from emotrace.engine.runner import RunError
+from emotrace.engine.runner import RunError, State, state_of
 from emotrace.experiments.probe_features import EMBEDDINGS, REPRESENTATIONS
-from emotrace.experiments.probe_plan import TARGETS, Material, Probe, Split, probe_task
 from emotrace.experiments.probing import (
+    TARGETS,
+    Material,
+    Probe,
     ProbingWork,
+    Split,
     probing_beside,
     probing_record,
-    probing_state,
     read_probing,
     run_probing,
+    write_line,
 )
 from emotrace.study.profiles import ALL_MEASURES, Corpus, Profile
 from emotrace.weights import ModelError
@@ -47,6 +50,10 @@ def finished(shared, tmp_path_factory) -> Profile:
     return run_labels(shared, tmp_path_factory.mktemp("finished"))
 
 
+def probing_state(profile: Profile, n_bootstrap: int = DRAWS) -> State:
+    return state_of(ProbingWork(profile, n_bootstrap))
+
+
 def test_a_killed_run_ends_with_the_same_bytes(shared, finished, tmp_path):
     command = [sys.executable, str(FIXTURES / "tiny_probing.py"), str(shared), str(tmp_path)]
     path = os.pathsep.join([str(FIXTURES.parents[1] / "src"), str(FIXTURES)])
@@ -59,7 +66,7 @@ def test_a_killed_run_ends_with_the_same_bytes(shared, finished, tmp_path):
     resumed = run_labels(shared, tmp_path)
     assert probing_record(resumed).tables[0].read_bytes() == probing_record(finished).tables[0].read_bytes()
     assert left and all(path.stat().st_mtime_ns == made for path, made in left.items())
-    assert probing_state(resumed, n_bootstrap=DRAWS).state == "done"
+    assert probing_state(resumed).state == "done"
 
 
 def _wait_for_files(folder: Path, count: int, process: subprocess.Popen) -> None:
@@ -89,9 +96,9 @@ def test_nothing_is_probed_twice(finished):
 
 
 def test_probing_is_stale_for_the_reason_that_changed(shared, finished, tmp_path, monkeypatch):
-    assert probing_state(finished, n_bootstrap=DRAWS).state == "done"
-    assert probing_state(finished, n_bootstrap=DRAWS + 1).reasons == ("n_bootstrap",)
-    assert probing_state(replace(finished, seed=1), n_bootstrap=DRAWS).reasons == ("seed",)
+    assert probing_state(finished).state == "done"
+    assert probing_state(finished, DRAWS + 1).reasons == ("n_bootstrap",)
+    assert probing_state(replace(finished, seed=1)).reasons == ("seed",)
     (tmp_path / "models").mkdir()
     for model in (shared / "models").iterdir():
         (tmp_path / "models" / model.name).symlink_to(model)
@@ -99,15 +106,15 @@ def test_probing_is_stale_for_the_reason_that_changed(shared, finished, tmp_path
     shutil.copytree(shared / "models" / "gst", tmp_path / "models" / "gst")
     (tmp_path / "models" / "gst" / "config.json").write_text("{}")
     other = replace(finished, models=tmp_path / "models")
-    assert probing_state(other, n_bootstrap=DRAWS).reasons == ("models: gst",)
+    assert probing_state(other).reasons == ("models: gst",)
     fewer = write_datadir(tmp_path / "fewer", DataDir.read(shared / "corpus").utterances[:-1])
-    assert probing_state(_with_corpus(finished, fewer.path), n_bootstrap=DRAWS).reasons == ("data: emotional",)
+    assert probing_state(_with_corpus(finished, fewer.path)).reasons == ("data: emotional",)
     work = ProbingWork(finished, DRAWS)
     work.identity()
     work.require_unchanged_code()
     monkeypatch.setattr("emotrace.engine.keys.code_digest", lambda *_: "other")
     reasons = ("components: features", "components: probes")
-    assert probing_state(finished, n_bootstrap=DRAWS).reasons == reasons
+    assert probing_state(finished).reasons == reasons
     with pytest.raises(CodeChangedError, match="the code changed"):
         work.require_unchanged_code()
 
@@ -118,7 +125,7 @@ def _with_corpus(profile: Profile, path: Path) -> Profile:
 
 def test_what_is_recorded_is_judged_without_the_data(finished, tmp_path):
     gone = _with_corpus(finished, tmp_path / "gone")
-    assert probing_state(gone, n_bootstrap=DRAWS).state == "done"
+    assert probing_state(gone).state == "done"
     empty = replace(gone, results=tmp_path / "none")
     assert probing_state(empty).state == "missing"
     with pytest.raises(RunError, match="no data to probe"):
@@ -156,9 +163,8 @@ def test_regressions_of_a_real_run_stand_on_both_sides(finished, tmp_path):
     """Made-up tones: the mean F0 of an utterance is in its mean log-mel, as two other speakers show."""
     target = next(target for target in TARGETS if (target.name, target.probe) == ("F0", Probe.MEAN))
     material = _materials(ProbingWork(finished))[Split.SPEAKERS]
-    task = probe_task("log-mel", target, material, tmp_path, 0, DRAWS)
-    task.function(task.output, *task.arguments)
-    line = json.loads(task.output.read_text())
+    write_line(tmp_path / "line.json", "log-mel", target, material, 0, DRAWS)
+    line = json.loads((tmp_path / "line.json").read_text())
     assert line["baseline"] == 0 and line["estimate"] > line["baseline"] and line["score"] == "R2"
 
 

@@ -11,9 +11,8 @@ from threading import Thread
 
 import pytest
 
-from emotrace.released import download
-from emotrace.released.checkpoints import Checkpoint, Download, MissingCheckpointError
-from emotrace.released.download import LOCK, Lock, obtain, unpack
+from emotrace.released import checkpoints
+from emotrace.released.checkpoints import LOCK, Checkpoint, Download, MissingCheckpointError, check, obtain, unpack
 from emotrace.weights import CheckpointError
 
 CONTENT = bytes(range(256)) * 4_000  # about 1 MB
@@ -75,7 +74,7 @@ def server():
 def entry(url, *, file="model.bin", sha256=None, **changes):
     options = {"name": "model", "purpose": "a model", "page": "https://page", "licence": "Test-1.0"}
     options |= {"folder": "model", "member": file} | changes
-    return Checkpoint(downloads=(Download(file, url, sha256),), **options)
+    return Checkpoint(downloads=(Download(url.replace("model.bin", file), sha256),), **options)
 
 
 def files(folder):
@@ -87,7 +86,7 @@ def test_a_file_is_downloaded_once_and_checked(server, tmp_path, sha256):
     checkpoint = entry(server.url, sha256=sha256)
     path = obtain(checkpoint, tmp_path)
     assert path == tmp_path / "model/model.bin" and path.read_bytes() == CONTENT
-    assert Lock(tmp_path).read() == {"model/model.bin": DIGEST}
+    assert json.loads((tmp_path / LOCK).read_text()) == {"model/model.bin": DIGEST}
     assert files(tmp_path) == ["checkpoints.lock.json", "model/model.bin"]
     obtain(checkpoint, tmp_path)
     assert len(server.requests) == 1
@@ -99,7 +98,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(server, tmp_path):
         obtain(checkpoint, tmp_path)
     assert files(tmp_path) == ["model/model.bin.part", "model/model.bin.part.tag"]
     kept, server.limit = (tmp_path / "model/model.bin.part").stat().st_size, None
-    assert 300_000 - download.CHUNK < kept <= 300_000
+    assert 300_000 - checkpoints.CHUNK < kept <= 300_000
     assert obtain(checkpoint, tmp_path).read_bytes() == CONTENT
     assert server.requests == [None, f"bytes={kept}-"]
     assert server.sent == 300_000 + len(CONTENT) - kept
@@ -200,27 +199,26 @@ def file(tmp_path):
 
 
 def test_the_first_sight_is_recorded_and_enforced_afterwards(file, tmp_path):
-    lock = Lock(tmp_path)
-    lock.check({file: None}, source="https://x")
+    check(tmp_path, {file: None}, source="https://x")
     assert json.loads((tmp_path / LOCK).read_text()) == {"model/weights.bin": hashlib.sha256(b"released").hexdigest()}
-    lock.check({file: None}, source="https://x")
+    check(tmp_path, {file: None}, source="https://x")
     file.write_bytes(b"replaced")
     with pytest.raises(CheckpointError, match="weights.bin: another or damaged file.*records.*https://x"):
-        lock.check({file: None}, source="https://x")
+        check(tmp_path, {file: None}, source="https://x")
 
 
 def test_a_published_digest_is_enforced_from_the_start(file, tmp_path):
-    Lock(tmp_path).check({file: hashlib.sha256(b"released").hexdigest()}, source="https://x")
+    check(tmp_path, {file: hashlib.sha256(b"released").hexdigest()}, source="https://x")
     wrong = hashlib.sha256(b"another").hexdigest()
     with pytest.raises(CheckpointError, match=f"publisher states {wrong}"):
-        Lock(tmp_path).check({file: wrong}, source="https://x")
+        check(tmp_path, {file: wrong}, source="https://x")
 
 
 def test_nothing_is_recorded_when_one_file_of_several_is_wrong(file, tmp_path):
     other = file.with_name("other.bin")
     other.write_bytes(b"x")
     with pytest.raises(CheckpointError):
-        Lock(tmp_path).check({file: None, other: "0" * 64}, source="https://x")
+        check(tmp_path, {file: None, other: "0" * 64}, source="https://x")
     assert not (tmp_path / LOCK).exists()
 
 
@@ -228,7 +226,7 @@ def test_nothing_is_recorded_when_one_file_of_several_is_wrong(file, tmp_path):
 def test_a_damaged_lock_file_is_not_taken_for_an_empty_one(file, tmp_path, content):
     (tmp_path / LOCK).write_text(content)
     with pytest.raises(CheckpointError, match="delete it to trust anew"):
-        Lock(tmp_path).check({file: None}, source="https://x")
+        check(tmp_path, {file: None}, source="https://x")
 
 
 # ---- archives -------------------------------------------------------------------------------------------------------
@@ -260,7 +258,7 @@ def test_an_archive_is_downloaded_unpacked_and_its_files_recorded(server, tmp_pa
     checkpoint = entry(server.url, file=f"model{suffix}", member="**/a.ckpt")
     path = obtain(checkpoint, root)
     assert path == root / "model/exp/model/a.ckpt" and path.read_bytes() == b"weights"
-    assert set(Lock(root).read()) == {f"model{suffix}", "model/exp/model/a.ckpt"}
+    assert set(json.loads((root / LOCK).read_text())) == {f"model{suffix}", "model/exp/model/a.ckpt"}
     assert obtain(checkpoint, root) == path and len(server.requests) == 1
     path.write_bytes(b"replaced")
     with pytest.raises(CheckpointError, match="a.ckpt: another or damaged file"):
@@ -324,5 +322,5 @@ def test_a_damaged_archive_leaves_nothing(tmp_path, suffix, make, damage):
 
 
 def test_no_time_out_is_left_to_chance():
-    connect, read = download.TIMEOUT
+    connect, read = checkpoints.TIMEOUT
     assert 0 < connect <= 60 and 0 < read <= 120

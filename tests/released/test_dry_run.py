@@ -11,8 +11,7 @@ from stand_ins import SMALL, write_generator
 
 from emotrace.corpus.datadir import Emotion
 from emotrace.released.checkpoints import CHECKPOINTS, SOURCES, VOCODERS, MissingCheckpointError
-from emotrace.released.convert import channels, convert, convert_all
-from emotrace.released.loaders import hubert_base, ssl_sas_generator
+from emotrace.released.loaders import channels, convert, convert_all, hubert_base, ssl_sas_generator
 from emotrace.released.paper_plan import missing_parts
 from emotrace.representation.hubert import load_hubert
 from emotrace.study.profiles import Profile

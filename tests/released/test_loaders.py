@@ -12,6 +12,7 @@ from torchaudio.models import wav2vec2_model
 from torchaudio.models.wav2vec2.utils.import_fairseq import _convert_state_dict
 
 from emotrace.released.checkpoints import CHECKPOINTS
+from emotrace.released.files import read_weights
 from emotrace.released.loaders import (
     ecapa_voxceleb,
     hubert_base,
@@ -20,7 +21,6 @@ from emotrace.released.loaders import (
     style_encoder,
 )
 from emotrace.released.vpc import VpcAsr, VpcAsv, VpcSer
-from emotrace.released.weights import read_weights
 from emotrace.weights import CheckpointError
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
@@ -32,10 +32,10 @@ LOADERS = {
     "hubert_base_fairseq": hubert_base,
     "ecapa_voxceleb": ecapa_voxceleb,
     "style_encoder": style_encoder,
-    "vpc_asv_orig": VpcAsv.load,
-    "vpc_asr": VpcAsr.load,
-    "vpc_ser": VpcSer.load,
-    "asr_wav2vec2_librispeech": VpcAsr.load,
+    "vpc_asv_orig": VpcAsv,
+    "vpc_asr": VpcAsr,
+    "vpc_ser": VpcSer,
+    "asr_wav2vec2_librispeech": VpcAsr,
 }
 FILES = [name for name in LOADERS if not name.startswith(("vpc", "asr", "hubert_base"))] + ["hubert_base_fairseq"]
 

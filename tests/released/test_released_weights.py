@@ -8,6 +8,7 @@ import pytest
 import torch
 from stand_ins import SMALL, ecapa
 
+from emotrace.released.files import read_weights
 from emotrace.released.loaders import (
     ecapa_voxceleb,
     hubert_base,
@@ -15,7 +16,6 @@ from emotrace.released.loaders import (
     ssl_sas_soft_predictor,
     style_encoder,
 )
-from emotrace.released.weights import read_weights
 from emotrace.weights import CheckpointError
 
 LOADERS = (ssl_sas_generator, ssl_sas_soft_predictor, hubert_base, ecapa_voxceleb, style_encoder)

@@ -5,7 +5,7 @@ from speechbrain.dataio.encoder import CTCTextEncoder
 from stand_ins import SMALL
 from stand_ins.speechbrain_folders import write_asr
 
-from emotrace.released.speechbrain_files import Hyperparams, Tagged, read_labels
+from emotrace.released.files import Hyperparams, Tagged, read_labels
 from emotrace.weights import CheckpointError
 
 

@@ -72,13 +72,13 @@ def test_ecapa_is_speechbrains_classifier_by_its_own_interface(released, wavefor
     loud = pyloudnorm.normalize.loudness(speech, meter.integrated_loudness(speech), -30.0)
     normalised = np.trim_zeros(loud / np.abs(loud).max()).astype(np.float32)
     expected = theirs.encode_batch(torch.from_numpy(normalised)[None]).squeeze()
-    ours = VpcAsv.load(released["vpc_asv_orig"]).embed(speech)
+    ours = VpcAsv(released["vpc_asv_orig"]).embed(speech)
     assert ours.dtype == np.float32 and ours.std() > 0.01
     np.testing.assert_allclose(ours, expected.numpy(), rtol=0, atol=1e-4)
 
 
 def test_silence_and_nan_have_no_speaker(released):
-    encoder = VpcAsv.load(released["vpc_asv_orig"])
+    encoder = VpcAsv(released["vpc_asv_orig"])
     with pytest.raises(AudioError, match="silence"):
         encoder.embed(np.zeros(16_000, dtype=np.float32))
     with pytest.raises(AudioError, match="NaN"):
@@ -92,7 +92,7 @@ def test_another_ecapa_by_its_hyperparameters_is_refused(released, tmp_path):
     path = tmp_path / "asv/asv_orig/hyperparams.yaml"
     path.write_text(path.read_text().replace("dilations: [1, 2, 3, 4, 1]", "dilations: [1, 2, 3, 5, 1]"))
     with pytest.raises(CheckpointError, match=r"dilations \[1, 2, 3, 5, 1\]"):
-        VpcAsv.load(tmp_path / "asv")
+        VpcAsv(tmp_path / "asv")
 
 
 # ---- as a profile names them ----------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_words_are_those_of_speechbrains_modules(released, waveform, tmp_path, m
     tokenizer = CTCTextEncoder()
     tokenizer.load(folder / "tokenizer.ckpt")
     encoder = LengthsCapableSequential(wav2vec2=wav2vec2, enc=enc, ctc_lin=ctc)
-    recogniser = VpcAsr.load(released["vpc_asr"])
+    recogniser = VpcAsr(released["vpc_asr"])
     transcripts = set()
     for level in (0.01, 1.0):
         for shift in (0, 1000, 3000):
@@ -178,7 +178,7 @@ def test_words_are_those_of_speechbrains_modules(released, waveform, tmp_path, m
 @torch.no_grad()
 def test_emotions_are_those_of_speechbrains_modules(released, waveform, tmp_path, monkeypatch):
     monkeypatch.setattr(Wav2Vec2, "_from_pretrained", _untrained, raising=True)
-    recogniser = VpcSer.load(released["vpc_ser"])
+    recogniser = VpcSer(released["vpc_ser"])
     for fold in ("1", "4"):
         (folder,) = (released["vpc_ser"] / "ser" / f"fold_{fold}").iterdir()
         lobe = speechbrains_wav2vec2(folder / "wav2vec2.ckpt", tmp_path / fold, large=False)
@@ -202,22 +202,22 @@ def _untrained(self, source, **options):
 
 
 def test_the_level_of_the_waveform_does_not_matter(released, waveform):
-    recogniser = VpcSer.load(released["vpc_ser"])
+    recogniser = VpcSer(released["vpc_ser"])
     loud, soft = (recogniser.posteriors(gain * waveform, "2") for gain in (1.0, 0.1))
     assert loud == pytest.approx(soft, abs=1e-3)
 
 
 def test_an_unknown_fold_lists_the_known_ones(released, waveform):
     with pytest.raises(CheckpointError, match="fold '6'; there are 1, 2, 3, 4, 5"):
-        VpcSer.load(released["vpc_ser"]).posteriors(waveform, "6")
+        VpcSer(released["vpc_ser"]).posteriors(waveform, "6")
 
 
 @pytest.mark.parametrize("waveform", [np.full(8000, np.nan, np.float32), np.zeros((2, 800)), np.ones(399)])
 def test_waveforms_without_words_or_emotion_are_refused(released, waveform):
     with pytest.raises(ValueError, match=r"\(T,\)|400"):
-        VpcAsr.load(released["vpc_asr"]).transcribe(waveform)
+        VpcAsr(released["vpc_asr"]).transcribe(waveform)
     with pytest.raises(ValueError, match=r"\(T,\)|400"):
-        VpcSer.load(released["vpc_ser"]).posteriors(waveform, "1")
+        VpcSer(released["vpc_ser"]).posteriors(waveform, "1")
 
 
 @pytest.mark.parametrize(
@@ -239,14 +239,14 @@ def test_a_damaged_emotion_model_is_one_clear_error(released, waveform, tmp_path
     (path,) = tmp_path.rglob(file)
     path.write_text(content)
     with pytest.raises(CheckpointError, match=f"{file}.*{message}"):
-        VpcSer.load(tmp_path).posteriors(waveform, "3")
+        VpcSer(tmp_path).posteriors(waveform, "3")
 
 
 def test_the_tokenizer_has_to_cover_the_outputs(released, tmp_path):
     shutil.copytree(released["vpc_asr"], tmp_path / "asr")
     write_labels(tmp_path / "asr/asr/tokenizer.ckpt", ("<blank>", "A", "B"), {})
     with pytest.raises(CheckpointError, match="31 outputs, but 3 labels"):
-        VpcAsr.load(tmp_path / "asr")
+        VpcAsr(tmp_path / "asr")
 
 
 def test_the_newest_checkpoint_folder_counts(released, tmp_path):
@@ -255,7 +255,7 @@ def test_the_newest_checkpoint_folder_counts(released, tmp_path):
         folder = tmp_path / "fold_1" / f"CKPT+2024-01-{day}"
         shutil.copytree(source, folder)
         write_labels(folder / "label_encoder.txt", labels, {"starting_index": 0})
-    first, newest = (VpcSer.load(path) for path in (released["vpc_ser"], tmp_path))
+    first, newest = (VpcSer(path) for path in (released["vpc_ser"], tmp_path))
     waveform = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
     pairs = dict(zip(map(Emotion, EMOTIONS), map(Emotion, EMOTIONS[::-1]), strict=True))
     expected = {pairs[emotion]: value for emotion, value in first.posteriors(waveform, "1").items()}

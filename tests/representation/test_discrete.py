@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from emotrace.representation.discrete import Codebook
-from emotrace.training.baselines import switching_penalty
-from emotrace.training.codebooks import kmeans, moving_averages
+from emotrace.training.baselines import kmeans, moving_averages, switching_penalty
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from transformers import HubertConfig, HubertModel
 
 from emotrace.representation.hubert import Hubert, load_hubert
 from emotrace.representation.mel_hubert import BANDS, LogMelFrames, MelHubertModel, log_mel, mel_config, model_class
-from emotrace.training.frame_labels import n_frames
-from emotrace.training.hubert import mini_config, standardise_bands
+from emotrace.training.hubert import mini_config, n_frames, standardise_bands
 from emotrace.weights import CONFIG, WEIGHTS, ModelFolder
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}

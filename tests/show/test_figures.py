@@ -1,3 +1,5 @@
+"""The figures: what is drawn stands where the frame says, and nothing rests on colour alone."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -106,3 +108,56 @@ def test_emotions_are_told_apart_without_hue():
     grey = sorted(float(weights @ np.array(colors.to_rgb(figures.EMOTION_COLOURS[name]))) for name in EMOTIONS)
     assert min(np.diff(grey)) > 0.03
     assert len({figures.EMOTION_MARKERS[name] for name in EMOTIONS}) == len(EMOTIONS)
+
+
+@pytest.fixture
+def probes() -> pd.DataFrame:
+    names = ["T0", "T1", "soft units", "ECAPA"]
+    lines = [
+        {"panel": panel, "representation": name, "target": target, "estimate": 0.1 * k, "low": 0.0, "high": 0.5}
+        for panel, targets in (("frame by frame", ("F0", "phone")), ("utterance", ("emotion",)))
+        for target in targets
+        for k, name in enumerate(names)
+        if (panel, name) != ("frame by frame", "ECAPA")
+    ]
+    table = pd.DataFrame(lines).assign(baseline=0.25, score="R2")
+    return table.assign(representation=pd.Categorical(table["representation"], [*names, "GST"], ordered=True))
+
+
+def test_probes_stand_over_their_representation_and_only_layers_are_joined(probes):
+    axes = figures.layer_figure(probes).axes
+    assert [panel.get_title() for panel in axes] == ["frame by frame", "utterance"]
+    assert {panel.get_ylabel() for panel in axes} == {"R²"}
+    assert [label.get_text() for label in axes[-1].get_xticklabels()] == ["T0", "T1", "soft units", "ECAPA"]
+    drawn = {points.get_label(): points.get_offsets() for points in axes[0].collections}
+    assert set(drawn) >= {"F0", "phone"}
+    assert np.round(drawn["F0"][:, 0]).tolist() == [0, 1, 2] and drawn["F0"][:, 1].tolist() == [0.0, 0.1, 0.2]
+    joined = [list(line.get_ydata()) for line in axes[0].lines if len(line.get_xdata()) == 2]
+    assert joined.count([0.0, 0.1]) == 2 and joined.count([0.25, 0.25]) == 2
+    with pytest.raises(ValueError, match="not a number"):
+        figures.layer_figure(probes.assign(estimate=np.nan))
+
+
+def test_the_trend_of_a_training_has_a_line_for_each_emotion_and_marks_where_the_recipe_changes():
+    steps = [300, 1000, 2900]
+    lines = [
+        {"panel": panel, "line": name, "step": step, "estimate": 50 + step / 100 + place, "low": 40, "high": 90}
+        for panel in ("none-T1", "log-mel")
+        for place, name in enumerate(("uar", "sad"))
+        for step in steps
+    ]
+    figure = figures.trend_figure(pd.DataFrame(lines), label="recall [%]", change=2400)
+    assert [panel.get_title() for panel in figure.axes] == ["none-T1", "log-mel"]
+    *drawn, mark = figure.axes[0].lines
+    assert [line.get_label() for line in drawn] == ["UAR", "sad"]
+    assert [line.get_color() for line in drawn] == [figures.EMOTION_COLOURS[name] for name in ("uar", "sad")]
+    assert list(drawn[1].get_ydata()) == [54.0, 61.0, 80.0] and list(mark.get_xdata()) == [2400, 2400]
+    assert max(abs(drawn[0].get_xdata() - steps)) < 30 and drawn[0].get_xdata()[0] < drawn[1].get_xdata()[0]
+
+    rows = pd.DataFrame(lines).replace({"line": {"uar": "original", "sad": "log-mel"}})
+    rows["line"] = pd.Categorical(rows["line"], ["original", "log-mel"])
+    alone = figures.trend_figure(rows[rows["line"] == "log-mel"], label="UAR [%]").axes[0].lines
+    both = figures.trend_figure(rows, label="UAR [%]").axes[0].lines
+    assert [line.get_label() for line in alone] == ["log-mel"] and alone[0].get_marker() == both[1].get_marker()
+    with pytest.raises(ValueError, match="nothing to draw"):
+        figures.trend_figure(pd.DataFrame(lines)[:0], label="recall [%]")

@@ -135,7 +135,7 @@ def test_pictures_of_an_utterance_have_the_same_axes(phantom):
     one, two = clip_figure("original", recording, limits), clip_figure("none-T1", louder, limits, recording)
     axes = [[(panel.get_xlim(), panel.get_ylim(), panel.get_position().bounds) for panel in f.axes] for f in (one, two)]
     assert axes[0] == axes[1] and len(axes[0]) == 5
-    assert limits.loudness[1] - common_limits([recording]).loudness[1] >= 15  # 8 x is 18 dB
+    assert limits["loudness"][1] - common_limits([recording])["loudness"][1] >= 15  # 8 x is 18 dB
     assert len(two.axes[1].lines) == len(one.axes[1].lines) + 1  # the recording behind
 
 

@@ -10,8 +10,7 @@ from html_page import Page
 
 from emotrace.analysis.summary import difference_table, summary_table
 from emotrace.pipeline.measures import Recognisers
-from emotrace.show.report.comparison import RECORDED_SPEECH, remarks
-from emotrace.show.report.page import facts, number, render_report, write_report
+from emotrace.show.report.page import RECORDED_SPEECH, facts, number, remarks, render_report
 from emotrace.study.results import Results
 
 RECORDED = {
@@ -137,12 +136,11 @@ def test_stale_rows_and_unknown_origins_are_said():
     assert "not known" in remarks({}, [RECORDED], Recognisers())[0]
 
 
-def test_the_recorded_rows_stand_beside_and_are_left_alone(html, tmp_path, found):
+def test_the_recorded_rows_stand_beside_and_are_left_alone(found):
     from emotrace.study.profiles import get_profile
 
     results = get_profile("scale").results
     before = {path: path.stat().st_mtime_ns for path in results.rglob("*") if path.is_file()}
-    write_report(tmp_path / "report.html", found)
+    page = render_report(found)
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*") if path.is_file()} == before
-    page = (tmp_path / "report.html").read_text()
     assert page.count("measured: this evaluation") >= 2 and "measured: scale" in page and RECORDED_SPEECH in page

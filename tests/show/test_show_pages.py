@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from frames import results, utterance_lines
 
-from emotrace.analysis.contrasts import TableError
+from emotrace.analysis.contrasts import metric_interval
+from emotrace.engine.runner import RunError
 from emotrace.show import pages
 from emotrace.study.results import Results, label_of
 
@@ -25,31 +26,28 @@ def studies() -> dict[str, Results]:
     return {TITLE: results(lines, source="phantom", n_bootstrap=50)}
 
 
-def test_recalls_stand_beside_the_papers(studies):
-    table = pages.recalls_beside(studies, "functionals").set_index(["line", "emotion"])
-    assert table.at[("original", "sad"), "estimate"] == 100
-    assert table.at[("ECAPA-anon-T12-soft", "sad"), "estimate"] == 80
-    assert table.at[("ECAPA-anon-T12-soft", "uar"), "estimate"] == 95
-    assert table.at[("ECAPA-anon-T12-soft", "sad"), "reported"] == 3.42
-    assert pd.isna(table.at[("none-T3", "sad"), "reported"])
+def test_numbers_of_the_paper_have_a_place_only_for_its_own_rows_and_columns():
+    assert pages.reported_value("ECAPA-anon-T12-soft", "sad") == 3.42
+    assert pd.isna(pages.reported_value("none-T3", "sad")) and pd.isna(pages.reported_value("original", "kurtosis"))
 
 
-def test_every_recogniser_by_default(studies):
-    def labels(table: pd.DataFrame) -> set[str]:
-        return {panel.split("\n")[1] for panel in table["panel"]}
+def test_every_recogniser_of_every_study_is_gathered(studies):
+    def recalls(results: Results, name: str, recogniser: str) -> pd.DataFrame:
+        lines = [{"line": row} | metric_interval(results, row, name, recogniser)._asdict() for row in results.rows]
+        return pd.DataFrame(lines)
 
-    assert labels(pages.recalls_beside(studies)) == {"functionals + SVM", "GE2E + SVM"}
     lines = studies[TITLE].utterances
     third = replace(
         studies[TITLE],
         utterances=lines.assign(emotion_egemaps=lines["emotion_ge2e"]),
         recognisers=("functionals", "ge2e", "egemaps"),
     )
-    table = pages.recalls_beside(studies | {"third": third})
-    assert labels(table) == set(map(label_of, third.recognisers))
-    assert set(table.loc[table["recogniser"] == "eGeMAPS + SVM", "panel"]) == {"third\neGeMAPS + SVM"}
-    with pytest.raises(TableError, match="no study has the recogniser 'egemaps'; there are: functionals, ge2e"):
-        pages.recalls_beside(studies, "egemaps")
+    table = pages.by_recogniser(studies | {"third": third}, recalls, "sad").set_index(["panel", "recogniser", "line"])
+    assert set(table.loc[TITLE].index.get_level_values(0)) == {"functionals + SVM", "GE2E + SVM"}
+    assert set(table.loc["third"].index.get_level_values(0)) == set(map(label_of, third.recognisers))
+    assert table.at[("third", "functionals + SVM", "ECAPA-anon-T12-soft"), "estimate"] == 80
+    assert table.at[("third", "eGeMAPS + SVM", "ECAPA-anon-T12-soft"), "estimate"] == 100
+    assert set(table["speech"]) == {"phantom"}
 
 
 def test_speech_of_people_comes_first(monkeypatch):
@@ -61,10 +59,16 @@ def test_speech_of_people_comes_first(monkeypatch):
 
 def test_what_is_recorded_is_opened_and_nothing_else_is_run(monkeypatch):
     monkeypatch.setattr("emotrace.study.study.run_rows", lambda *_, **__: pytest.fail("a row was run"))
-    opened = pages.open_recorded(20)
-    assert set(opened) == {"scale", "phantom"}
-    for profile, study in opened.items():
+    for profile in pages.SPEECH:
+        study = pages.recorded_study(profile, n_bootstrap=20)
         assert study is None or (study.source == profile and study.rows and study.n_bootstrap == 20)
+
+
+def test_an_experiment_that_is_not_recorded_says_how_to_record_it(tmp_path, monkeypatch):
+    empty = replace(pages.get_profile("scale"), results=tmp_path)
+    monkeypatch.setattr(pages, "get_profile", lambda _: empty)
+    with pytest.raises(RunError, match="emotrace run --rows seeds --profile scale"):
+        pages.open_experiment("seeds", 50)
 
 
 def test_nothing_is_opened_where_nothing_or_too_little_is_recorded(tmp_path):
@@ -76,13 +80,6 @@ def test_nothing_is_opened_where_nothing_or_too_little_is_recorded(tmp_path):
     (tmp_path / "original").symlink_to(pages.get_profile("scale").results / "original")
     assert pages.recorded_study(empty).rows == ("original",)
     assert pages.recorded_study(empty, complete=True) is None
-
-
-def test_shares_called_another_emotion(studies):
-    angry = pages.gather(studies, pages.metrics_table, ["sad_called_ang"]).set_index("line")["estimate"]
-    assert angry.to_dict() == {"original": 0, "ECAPA-anon-T12-soft": 20, "none-T3": 0}
-    others = pages.gather(studies, pages.metrics_table, ["other_called_ang"]).set_index("line")["estimate"]
-    assert others["ECAPA-anon-T12-soft"] == pytest.approx(20 / 3)
 
 
 def test_differences_and_their_direction(studies):

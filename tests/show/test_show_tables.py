@@ -1,13 +1,11 @@
 """The readable tables, on studies made by hand whose numbers can be counted."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from frames import results, trial_lines, utterance_lines
 
-from emotrace.analysis.gates import Gate, gate_table
 from emotrace.analysis.tables import table2
 from emotrace.paths import REPORTED
 from emotrace.show import tables
@@ -86,38 +84,6 @@ def test_order_of_the_medians(studies):
     assert set(table["kurtosis"]) == {"ang > hap > neu > sad"}
 
 
-def test_medians_stand_beside_the_utterances_that_have_none(studies):
-    lines = utterances_beside(studies)
-    lines["speech_frames"] = [0] + [7] * (len(lines) - 1)
-    lines["f0_voiced"] = [0, 0] + [5] * (len(lines) - 2)
-    table = tables.medians_beside(lines, ["kurtosis"]).data
-    assert table["utterances"].astype(int).sum() == len(lines)
-    assert table["without speech"].tolist() == ["1"] + ["0"] * (len(table) - 1)
-    assert table["without F0"].tolist() == ["2"] + ["0"] * (len(table) - 1)
-    first = lines[(lines["row"] == table.at[0, "row"]) & (lines["panel"] == table.at[0, "speech"])]
-    assert table.at[0, "kurtosis"] == f"{first['kurtosis'].median():.1f}"
-
-
 def test_cells_are_broken_before_the_interval():
     shown = tables.readable(pd.DataFrame({"sad [%]": ["50.0 [40.0, 60.0]", "3.42"]})).data
     assert list(shown["sad [%]"]) == ["50.0<br><small>[40.0, 60.0]</small>", "3.42"]
-
-
-def test_gates_read_as_met_or_missed(studies, monkeypatch):
-    gates = [Gate("none-T3", "uar", 0.96, at_least=True)]
-    monkeypatch.setattr(tables, "gate_table", lambda study: gate_table(study, gates))
-    shown = tables.show_gates(studies).data
-    assert list(shown["gate"]) == ["missed, surely", "met, surely"]
-    assert [cell.split(" x original")[0] for cell in shown["measured"]] == ["0.95", "1.00"]
-    assert shown["of"][0].endswith("functionals + SVM</small>") and set(shown["speech"]) == {"phantom"}
-
-
-def test_seeds_that_a_recogniser_does_not_have_leave_their_cells_empty(studies):
-    [(title, study)] = studies.items()
-    lines = study.utterances
-    seeds = {f"emotion_functionals_seed{seed}": lines["emotion"] for seed in (1, 2)}
-    seeds |= {f"emotion_ge2e_seed{seed}": None for seed in (1, 2)}
-    table = tables.recogniser_seeds({title: replace(study, utterances=lines.assign(**seeds))}).data
-    cells = table.set_index(["row", "recogniser"])[["seed0", "seed1", "sd"]]
-    assert cells.loc[("none-T3", "functionals + SVM")].tolist() == ["95.0", "100.0", "2.9"]
-    assert cells.loc[("none-T3", "GE2E + SVM")].tolist() == ["100.0", "", ""]

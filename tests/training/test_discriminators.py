@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from emotrace.training.discriminators import PERIODS, Discriminators, PeriodDiscriminator
 from emotrace.training.unified import HIFIGAN, SLIM
+from emotrace.training.vocoder import PERIODS, Discriminators, PeriodDiscriminator
 
 
 def size(module):

@@ -13,8 +13,7 @@ import torch
 from shared_training import Mixture, train_all
 from tiny_models import WIDTH
 
-from emotrace.training.loop import LoopConfig, fit
-from emotrace.training.processes import own_part
+from emotrace.training.loop import LoopConfig, fit, own_part
 from emotrace.weights import ModelFolder
 
 # accelerate's --cpu starts a single process; without a GPU, --multi_gpu starts two that talk by gloo

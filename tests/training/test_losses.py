@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from emotrace.representation.mel import ssl_sas_mel
-from emotrace.training.discriminators import (
+from emotrace.training.vocoder import (
     adversarial_loss,
     discriminator_loss,
     feature_loss,

@@ -8,7 +8,7 @@ import pytest
 from speech import phantom, phantom_speech
 
 from emotrace.training.data import TrainingSet
-from emotrace.training.frame_labels import FRAME_HOP, FRAME_WINDOW, align, labelled_by_phone, n_frames
+from emotrace.training.hubert import FRAME_HOP, FRAME_WINDOW, align, labelled_by_phone, n_frames
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from emotrace.training.acoustic import aligned_crop, mel_losses
-from emotrace.training.normalisation import normalise_to
+from emotrace.training.data import normalise_to
 from emotrace.vocoder.acoustic import (
     MEL_RATE,
     PITCHES,

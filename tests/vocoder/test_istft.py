@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from emotrace.training.normalisation import normalise_to
+from emotrace.training.data import normalise_to
 from emotrace.vocoder.istft import IstftConfig, IstftGenerator, overlap_add
 from emotrace.weights import load_model, save_model
 

@@ -14,7 +14,8 @@ from itertools import pairwise
 
 import pandas as pd
 
-from emotrace.analysis.contrasts import Contrast, metric_interval
+from emotrace.analysis.bootstrap import Interval
+from emotrace.analysis.contrasts import Contrast
 from emotrace.study.results import Results
 
 Decisions = frozenset[str]
@@ -85,27 +86,19 @@ def attribution(results: Results, metric: str = "uar", recogniser: str | None = 
     Raises:
         TableError: an unknown metric, or a row without results for it.
     """
-    lines = []
+
+    def loss(weights: Mapping[str, float]) -> Interval:
+        return Contrast.of(metric, weights).interval(results, recogniser)
+
+    lines, every = [], list(orders())
     for decision in DECISIONS:
-        costs = _costs(results, decision.name, metric, recogniser)
-        line = {"decision": decision.name, "text": decision.text}
-        line |= _loss(results, coefficients()[decision.name], metric, recogniser)
+        name, befores = decision.name, {frozenset(order[: order.index(decision.name)]) for order in every}
+        costs = [loss({row_of(before): 1, row_of(before | {name}): -1}).estimate for before in befores]
+        line = {"decision": name, "text": decision.text, **_columns(loss(coefficients()[name]))}
         lines.append(line | {"least": min(costs), "most": max(costs)})
-    ends = {"original": Fraction(1), row_of(frozenset(decision.name for decision in DECISIONS)): Fraction(-1)}
-    total = {"decision": "total", "text": " to ".join(ends), **_loss(results, ends, metric, recogniser)}
-    return pd.DataFrame([*lines, total])
+    ends = {"original": 1, row_of(frozenset(decision.name for decision in DECISIONS)): -1}
+    return pd.DataFrame([*lines, {"decision": "total", "text": " to ".join(ends), **_columns(loss(ends))}])
 
 
-def _loss(results: Results, weights: Mapping[str, Fraction], metric: str, recogniser: str | None) -> dict[str, float]:
-    loss = Contrast.of(metric, weights).interval(results, recogniser)
+def _columns(loss: Interval) -> dict[str, float]:
     return {"loss": loss.estimate, "low": loss.low, "high": loss.high}
-
-
-def _costs(results: Results, name: str, metric: str, recogniser: str | None) -> list[float]:
-    """What the decision costs in each order."""
-
-    def value(taken: Decisions) -> float:
-        return metric_interval(results, row_of(taken), metric, recogniser).estimate
-
-    befores = {frozenset(order[: order.index(name)]) for order in orders()}
-    return [value(before) - value(before | {name}) for before in befores]

@@ -25,6 +25,9 @@ class Interval(NamedTuple):
     high: float
 
 
+UNDEFINED = Interval(np.nan, np.nan, np.nan)
+
+
 @dataclass(frozen=True)
 class Draws:
     """The names (S,) of the speakers, sorted, and how often each is in every draw: weights (N, S), integers.
@@ -85,9 +88,8 @@ def combination(parts: Sequence[Part], *, n: int = 1000, seed: int = 0, level: f
     another corpus, are drawn independently. Draws for which the sum is undefined (a draw of one speaker has no
     non-target trial) are left out.
 
-    Raises:
-        MetricError: the estimate or a tenth of the draws is undefined, or there is a single speaker, over whom no
-            interval exists: then take another ``by``, e.g. "utterance", and say so.
+    Raises MetricError where the estimate or a tenth of the draws is undefined, or there is a single speaker, over whom
+    no interval exists: then take another ``by``, e.g. "utterance", and say so.
     """
     return _interval(np.asarray(sum(_terms(parts, n, seed))), level)
 

@@ -12,17 +12,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from emotrace.analysis import statistics
 from emotrace.analysis.bootstrap import Interval, Part, Statistic, combination, ratio
-from emotrace.analysis.statistics import (
-    EqualErrorRate,
-    FrameQuantile,
-    Mean,
-    Quantile,
-    Recall,
-    RecallSpread,
-    ShareCalled,
-    WordErrorRate,
-)
 from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation import ACOUSTICS
 from emotrace.evaluation.spectrum import CENTROID_EDGES, KURTOSIS_EDGES
@@ -58,41 +49,42 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
     Also: recall_spread, sad_called_ang and the like, other_called_ang (of all emotions but angry), loudness_median, and
     quantiles over frames such as centroid_p99, kurtosis_median, kurtosis_median_ang.
 
-    Args:
-        name: of the metric.
-        recogniser, seed: whose predictions count, for metrics of emotion.
-
-    Raises:
-        TableError: unknown name.
+    ``recogniser``, ``seed``: whose predictions count, for metrics of emotion. Raises TableError for an unknown name.
     """
     column = emotion_column(recogniser, seed)
-    emotional = {emotion.value: Recall(column, emotion) for emotion in Emotion}
-    emotional |= {"uar": Recall(column), "recall_spread": RecallSpread(column)}
+    emotional = {emotion.value: statistics.Recall(column, emotion) for emotion in Emotion}
+    emotional |= {"uar": statistics.Recall(column), "recall_spread": statistics.RecallSpread(column)}
     if (shares := re.fullmatch(f"(other|{'|'.join(EMOTIONS)})_called_({'|'.join(EMOTIONS)})", name)) is not None:
         true, called = shares.groups()
-        emotional[name] = ShareCalled(column, None if true == "other" else Emotion(true), Emotion(called))
+        emotional[name] = statistics.ShareCalled(column, None if true == "other" else Emotion(true), Emotion(called))
     if name in emotional:
         return Metric(lambda results, row: recognised(results, row, column), emotional[name])
     if name in ("eer_f", "eer_m"):
-        return Metric(lambda results, row: trials_of(results, row, name[-1]), EqualErrorRate())
+        return Metric(lambda results, row: _trials(results, row, name[-1]), statistics.EqualErrorRate())
     if name in ("wer_read", "wer_emotional"):
-        return Metric(lambda results, row: _transcribed(results, row, name.removeprefix("wer_")), WordErrorRate())
+        return Metric(
+            lambda results, row: _transcribed(results, row, name.removeprefix("wer_")), statistics.WordErrorRate()
+        )
     if (quantile := re.fullmatch("(centroid|kurtosis)_(median|p[0-9]+)(?:_(...))?", name)) is not None:
         return _frame_quantile(*quantile.groups())
     if name == "loudness_median":
-        return Metric(lambda results, row: results.lines(row, "emotional"), Quantile("loudness_lufs"), factor=1.0)
-    if name in ACOUSTICS or _is_registered(name):
-        return Metric(lambda results, row: results.lines(row, "emotional").dropna(subset=[name]), Mean(name), 1.0)
+        return Metric(
+            lambda results, row: results.lines(row, "emotional"), statistics.Quantile("loudness_lufs"), factor=1.0
+        )
+    if _is_acoustic(name):
+        return Metric(lambda results, row: results.lines(row, "emotional", name), statistics.Mean(name), factor=1.0)
     raise TableError(f"unknown metric {name!r}; there are {', '.join((*COLUMNS, *ACOUSTICS))}")
 
 
 def acoustic_columns(results: Results) -> tuple[str, ...]:
     """The acoustic features that results have, those beside the study's included."""
-    return tuple(name for name in results.utterances if name in ACOUSTICS or _is_registered(name))
+    return tuple(filter(_is_acoustic, results.utterances))
 
 
-def _is_registered(name: str) -> bool:
-    """Whether a name is that of an acoustic feature beside the study's."""
+def _is_acoustic(name: str) -> bool:
+    """Whether a name is that of an acoustic feature, the study's or one registered beside them."""
+    if name in ACOUSTICS:
+        return True
     from emotrace.evaluation.acoustics import ACOUSTIC_FEATURES  # loads torch, for F0
 
     return name in ACOUSTIC_FEATURES
@@ -100,16 +92,16 @@ def _is_registered(name: str) -> bool:
 
 def _frame_quantile(feature: str, quantile: str, emotion: str | None) -> Metric:
     """A quantile over the speech frames of the emotional corpus, or of one of its emotions."""
-    edges = {"centroid": CENTROID_EDGES, "kurtosis": KURTOSIS_EDGES}[feature]
+    edges, column = {"centroid": CENTROID_EDGES, "kurtosis": KURTOSIS_EDGES}[feature], f"{feature}_histogram"
     q = 0.5 if quantile == "median" else int(quantile[1:]) / 100
 
     def lines(results: Results, row: str) -> pd.DataFrame:
-        if f"{feature}_histogram" not in results.utterances:
-            raise TableError(f"the results have no column {feature}_histogram: run the rows again (emotrace run)")
-        own = results.lines(row, "emotional").dropna(subset=[f"{feature}_histogram"])
+        if column not in results.utterances:
+            raise TableError(f"the results have no column {column}: run the rows again (emotrace run)")
+        own = results.lines(row, "emotional", column)
         return own if emotion is None else own[own["emotion"] == emotion]
 
-    return Metric(lines, FrameQuantile(f"{feature}_histogram", tuple(edges), q), factor=1.0)
+    return Metric(lines, statistics.FrameQuantile(column, tuple(edges), q), factor=1.0)
 
 
 @dataclass(frozen=True)
@@ -137,32 +129,32 @@ class Contrast:
         """The rows that it needs."""
         return frozenset(term.row for term in self.terms)
 
+    def __add__(self, other: Contrast) -> Contrast:
+        return Contrast(self.terms + other.terms)
+
     def parts(self, results: Results, recogniser: str | None = None, seed: int = 0) -> list[Part]:
         """Factors, lines and statistics of the terms. Raises TableError where a row has no lines for its metric."""
-        recogniser = recogniser or results.recognisers[0]
-        return [_part(results, term, metric(term.metric, recogniser, seed)) for term in self.terms]
+        parts = []
+        for term in self.terms:
+            chosen = metric(term.metric, recogniser or results.recognisers[0], seed)
+            lines = chosen.lines(results, term.row)
+            if lines.empty:
+                raise TableError(f"{results.source}, row {term.row}: no results for {term.metric}")
+            parts.append(Part(term.factor * chosen.factor, lines, chosen.statistic, resampled(lines)))
+        return parts
 
     def interval(self, results: Results, recogniser: str | None = None, seed: int = 0) -> Interval:
         """The sum with its 95 % interval, in the unit of its metrics (rates in percentage points).
 
         Terms with the same speakers are drawn together, so a difference of two rows is a paired one.
 
-        Args:
-            results: of all rows.
-            recogniser, seed: whose predictions count; the results' first recogniser by default.
+        ``recogniser``, ``seed``: whose predictions count; the results' first recogniser by default.
 
         Raises:
             TableError: an unknown metric, or a row without lines for it.
             MetricError: the sum is undefined, or in more than a tenth of the draws.
         """
         return combination(self.parts(results, recogniser, seed), n=results.n_bootstrap, seed=results.seed)
-
-
-def _part(results: Results, term: Term, chosen: Metric) -> Part:
-    lines = chosen.lines(results, term.row)
-    if lines.empty:
-        raise TableError(f"{results.source}, row {term.row}: no results for {term.metric}")
-    return Part(term.factor * chosen.factor, lines, chosen.statistic, resampled(lines))
 
 
 def metric_interval(results: Results, row: str, name: str, recogniser: str | None = None, seed: int = 0) -> Interval:
@@ -172,8 +164,14 @@ def metric_interval(results: Results, row: str, name: str, recogniser: str | Non
 
 def metric_ratio(results: Results, row: str, below: str, name: str, recogniser: str | None = None) -> Interval:
     """A metric of one row divided by that of another, drawn together; errors as of `Contrast.interval`."""
-    parts = [Contrast.of(name, {each: 1}).parts(results, recogniser)[0] for each in (row, below)]
+    parts = Contrast((Term(row, name), Term(below, name))).parts(results, recogniser)
     return ratio(*parts, n=results.n_bootstrap, seed=results.seed)
+
+
+def interval_of(results: Results, lines: pd.DataFrame, statistic: Statistic, factor: float = 100.0) -> Interval:
+    """A statistic of lines of the results, times ``factor``, with its interval; MetricError where it is undefined."""
+    part = Part(factor, lines, statistic, resampled(lines))
+    return combination([part], n=results.n_bootstrap, seed=results.seed)
 
 
 def differences(
@@ -200,8 +198,7 @@ def attacker_shown(row: str) -> str:
     return "original" if row == "original" else "lazy-informed"
 
 
-def trials_of(results: Results, row: str, gender: str) -> pd.DataFrame:
-    """Trials of one row and gender, of the attacker that table II shows."""
+def _trials(results: Results, row: str, gender: str) -> pd.DataFrame:
     trials = results.trials
     return trials[(trials["row"] == row) & (trials["attacker"] == attacker_shown(row)) & (trials["gender"] == gender)]
 
@@ -213,13 +210,13 @@ def recognised(results: Results, row: str, column: str) -> pd.DataFrame:
             f"the results have no column {column}: their recognisers are {', '.join(results.recognisers)}; "
             "another one, or another seed, takes a run (emotrace run)"
         )
-    return results.lines(row, "emotional").dropna(subset=[column])
+    return results.lines(row, "emotional", column)
 
 
 def _transcribed(results: Results, row: str, kind: str) -> pd.DataFrame:
     """Lines with a transcript. Without a read corpus, the neutral utterances of the emotional one count as read."""
-    lines = results.lines(row).dropna(subset=["word_errors"])
-    if kind == "emotional":
-        return lines[lines["corpus"] == "emotional"]
-    read = lines[lines["corpus"] == "read"]
-    return lines[lines["emotion"] == Emotion.NEUTRAL.value] if read.empty else read
+    lines = results.lines(row, kind, "word_errors")
+    if kind == "emotional" or not lines.empty:
+        return lines
+    every = results.lines(row, None, "word_errors")
+    return every[every["emotion"] == Emotion.NEUTRAL.value]

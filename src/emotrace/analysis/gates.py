@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from emotrace.analysis.bootstrap import Interval, Part, combination
-from emotrace.analysis.contrasts import TableError, metric, metric_interval, metric_ratio, resampled
+from emotrace.analysis.bootstrap import UNDEFINED, Interval
+from emotrace.analysis.contrasts import TableError, interval_of, metric_interval, metric_ratio
 from emotrace.analysis.metrics import MetricError
 from emotrace.analysis.statistics import Quantile
 from emotrace.study.results import Results
@@ -38,17 +38,16 @@ class Gate:
         return value >= self.limit if self.at_least else value <= self.limit
 
 
-def _words(row: str, limit: float) -> tuple[Gate, Gate]:
-    return Gate(row, "wer_read", limit), Gate(row, "wer_emotional", limit)
-
-
 GATES = (
-    *(Gate("original", name, 10, relative=False) for name in ("eer_f", "eer_m")),
+    Gate("original", "eer_f", 10, relative=False),
+    Gate("original", "eer_m", 10, relative=False),
     Gate("original", "uar", 60, at_least=True, relative=False),
     Gate("official-control", "uar", CONTROL_KEEPS, at_least=True),
-    *_words("official-control", 1.25),
+    Gate("official-control", "wer_read", 1.25),
+    Gate("official-control", "wer_emotional", 1.25),
     Gate("log-mel", "uar", 0.85, at_least=True),
-    *_words("log-mel", 1.4),
+    Gate("log-mel", "wer_read", 1.4),
+    Gate("log-mel", "wer_emotional", 1.4),
     Gate("log-mel", F0_ERROR, 3, relative=False),
     Gate("none-T1", "wer_read", 1.6),
 )
@@ -77,7 +76,7 @@ def _line(results: Results, gate: Gate, recogniser: str) -> dict[str, object]:
     try:
         value = measured(results, gate, recogniser)
     except MetricError:
-        value = Interval(np.nan, np.nan, np.nan)
+        value = UNDEFINED
     met = None if np.isnan(value.estimate) else gate.met(value.estimate)
     return {
         "row": gate.row,
@@ -101,12 +100,9 @@ def measured(results: Results, gate: Gate, recogniser: str = "") -> Interval:
 
 
 def _f0_error(results: Results, row: str) -> Interval:
-    chosen = metric("f0_mean_hz")
-    lines = chosen.lines(results, row)
-    original = chosen.lines(results, "original").set_index("utterance")["f0_mean_hz"]
-    error = 100 * (lines["f0_mean_hz"] / lines["utterance"].map(original).astype(float) - 1).abs()
-    lines = lines.assign(f0_error=error).dropna(subset=["f0_error"])
+    lines = results.lines(row, "emotional").set_index("utterance", drop=False)
+    original = results.lines("original", "emotional").set_index("utterance")["f0_mean_hz"]
+    lines = lines.assign(f0_error=100 * (lines["f0_mean_hz"] / original - 1).abs()).dropna(subset=["f0_error"])
     if lines.empty:
         raise TableError(f"no utterance of {row} has an F0 in both versions")
-    part = Part(1.0, lines, Quantile("f0_error"), resampled(lines))
-    return combination([part], n=results.n_bootstrap, seed=results.seed)
+    return interval_of(results, lines, Quantile("f0_error"), factor=1.0)

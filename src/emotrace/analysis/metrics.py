@@ -63,14 +63,13 @@ def uar(true: Sequence[str], predicted: Sequence[str], folds: Sequence[str] | No
 
 
 def _fold_recalls(true: Sequence[str], predicted: Sequence[str], folds: Sequence[str] | None) -> pd.DataFrame:
-    """Recalls (folds, 4); NaN where a fold lacks the emotion, which every mean here leaves out."""
+    """Recalls by fold and emotion; NaN where a fold lacks the emotion, which every mean here leaves out."""
     folds = ["all"] * len(true) if folds is None else list(folds)
     if not len(true) == len(predicted) == len(folds) or not len(true) or pd.isna(folds).any():
         raise MetricError(f"{len(true)} true and {len(predicted)} predicted emotions in {len(folds)} folds")
-    labels = pd.DataFrame({"true": list(true), "predicted": list(predicted), "fold": folds})
-    counts = {fold: confusion(own["true"], own["predicted"]) for fold, own in labels.groupby("fold")}
-    rates = {fold: np.diag(count) / count.sum(axis=1).replace(0, np.nan) for fold, count in counts.items()}
-    return pd.DataFrame(rates).T
+    labels = pd.DataFrame({"true": _emotions(true), "predicted": _emotions(predicted), "fold": folds})
+    hits = labels["true"] == labels["predicted"]
+    return hits.groupby([labels["fold"], labels["true"]]).mean().unstack()
 
 
 def _scores(values: Iterable[float], name: str) -> np.ndarray:

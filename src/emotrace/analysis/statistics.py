@@ -73,7 +73,6 @@ class RecallSpread:
     predicted: str
 
     def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
-        """Its value (N,) for every draw, from what `Recall` reads."""
         recalls = [Recall(self.predicted, emotion).weighted(frame, draws) for emotion in Emotion]
         return np.std(recalls, axis=0)
 
@@ -148,7 +147,11 @@ class EqualErrorRate:
 
         Raises MetricError on a NaN score and where a target trial is not of the claimed speaker.
         """
-        frame = _sorted_trials(frame)
+        if not np.isfinite(frame["score"].to_numpy(float)).all():
+            raise MetricError("NaN or infinite scores")
+        if not np.array_equal(frame["target"].to_numpy(bool), frame["speaker"] == frame["trial_speaker"]):
+            raise MetricError("target trials must be those whose speaker is the claimed one")
+        frame = frame.sort_values("score", kind="stable")
         claimed, speaking = draws.groups(frame["speaker"]), draws.groups(frame["trial_speaker"])
         target = frame["target"].to_numpy(bool)
         last = np.append(np.diff(frame["score"].to_numpy(float)) > 0, True)
@@ -180,14 +183,6 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 def _mean(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis without the NaN; NaN where nothing is left."""
     return _ratio(np.nansum(values, axis=-1), (~np.isnan(values)).sum(axis=-1))
-
-
-def _sorted_trials(frame: pd.DataFrame) -> pd.DataFrame:
-    if not np.isfinite(frame["score"].to_numpy(float)).all():
-        raise MetricError("NaN or infinite scores")
-    if not np.array_equal(frame["target"].to_numpy(bool), frame["speaker"] == frame["trial_speaker"]):
-        raise MetricError("target trials must be those whose speaker is the claimed one")
-    return frame.sort_values("score", kind="stable")
 
 
 def _weighted_eer(target: np.ndarray, nontarget: np.ndarray, last: np.ndarray) -> np.ndarray:

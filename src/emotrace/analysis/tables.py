@@ -3,21 +3,11 @@
 Numbers stay numbers; `show` turns them into text.
 """
 
-from collections.abc import Iterable
 from itertools import product
 
 import pandas as pd
 
-from emotrace.analysis.bootstrap import Interval, Part, combination
-from emotrace.analysis.contrasts import (
-    COLUMNS,
-    EMOTIONS,
-    TableError,
-    attacker_shown,
-    metric_interval,
-    recognised,
-    resampled,
-)
+from emotrace.analysis.contrasts import COLUMNS, TableError, attacker_shown, interval_of, metric_interval, recognised
 from emotrace.analysis.metrics import confusion, uar
 from emotrace.analysis.statistics import EqualErrorRate
 from emotrace.evaluation import SEEDS
@@ -32,28 +22,17 @@ def table2(results: Results, recogniser: str | None = None) -> pd.DataFrame:
     Columns: row, source ("measured: <profile>" or "reported: paper"), attacker (whose EER it is), and for each of
     COLUMNS the estimate in percent, with <column>_low and <column>_high for measured lines.
     """
-    measured = [
-        {"row": row, "source": f"measured: {results.source}", "attacker": attacker_shown(row)}
-        | _cells(results, row, COLUMNS, recogniser)
-        for row in results.rows
-    ]
+    measured = []
+    for row in results.rows:
+        line = {"row": row, "source": f"measured: {results.source}", "attacker": attacker_shown(row)}
+        for name in COLUMNS:
+            estimate, low, high = metric_interval(results, row, name, recogniser)
+            line |= {name: estimate, f"{name}_low": low, f"{name}_high": high}
+        measured.append(line)
     reported = pd.read_csv(REPORTED).assign(source="reported: paper")
     reported["attacker"] = [attacker_shown(row) for row in reported["row"]]
     kept = ["row", "source", "attacker", *COLUMNS]
     return pd.concat([pd.DataFrame(measured), reported[kept]], ignore_index=True)
-
-
-def recalls_table(results: Results, recogniser: str | None = None) -> pd.DataFrame:
-    """Recall of each emotion and UAR in percent, with intervals: columns row, sad, sad_low, sad_high, ... uar_high."""
-    return pd.DataFrame([{"row": row} | _cells(results, row, (*EMOTIONS, "uar"), recogniser) for row in results.rows])
-
-
-def _cells(results: Results, row: str, names: Iterable[str], recogniser: str | None) -> dict[str, float]:
-    cells = {}
-    for name in names:
-        interval = metric_interval(results, row, name, recogniser)
-        cells |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return cells
 
 
 def seed_spread(results: Results) -> pd.DataFrame:
@@ -94,11 +73,8 @@ def confusion_table(results: Results, row: str, recogniser: str | None = None) -
 def attackers_table(results: Results) -> pd.DataFrame:
     """EER in percent of every attacker: columns row, attacker, gender, estimate, low, high, trials."""
     return pd.DataFrame(
-        {"row": row, "attacker": attacker, "gender": gender, **_eer(results, trials)._asdict(), "trials": len(trials)}
+        {"row": row, "attacker": attacker, "gender": gender}
+        | interval_of(results, trials, EqualErrorRate())._asdict()
+        | {"trials": len(trials)}
         for (row, attacker, gender), trials in results.trials.groupby(["row", "attacker", "gender"], sort=False)
     )
-
-
-def _eer(results: Results, trials: pd.DataFrame) -> Interval:
-    part = Part(100.0, trials, EqualErrorRate(), resampled(trials))
-    return combination([part], n=results.n_bootstrap, seed=results.seed)

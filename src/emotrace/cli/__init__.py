@@ -2,7 +2,8 @@
 
 import typer
 
-from emotrace.cli import data, directories, models, study
+from emotrace.cli import directories, models, study
+from emotrace.cli.options import one_message
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,15 +20,9 @@ app = typer.Typer(
     """,
 )
 
-app.command("import")(data.import_corpus)
-app.command()(models.fetch)
-app.command()(data.validate)
-app.command()(study.plan)
-app.command()(models.train)
-app.command()(directories.anonymize)
-app.command()(directories.evaluate)
-app.command()(study.run)
-app.command()(study.reproduce)
-app.command()(study.probe)
-app.command()(study.learning_curve)
-app.command()(study.status)
+app.command("import")(one_message()(directories.import_corpus))
+for command in (
+    *(models.fetch, directories.validate, study.plan, models.train, directories.anonymize, directories.evaluate),
+    *(study.run, study.reproduce, study.probe, study.learning_curve, study.status),
+):
+    app.command()(one_message()(command))

@@ -1,11 +1,83 @@
-"""Commands for any data directory, the user's own included: anonymize, evaluate."""
+"""Commands for data directories, the user's own included: import, validate, anonymize, evaluate."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from emotrace.cli.options import JobsOption, LayerOption, SchedulerOption, SeedOption, one_message, worker_count
+from emotrace.cli.options import JobsOption, LayerOption, SchedulerOption, SeedOption
+from emotrace.corpus.importers import IMPORTERS
+from emotrace.corpus.importers import import_corpus as import_by_name
+from emotrace.engine.workers import DEFAULT_JOBS
+
+
+def import_corpus(
+    corpus: Annotated[str, typer.Argument(help=f"One of {', '.join(IMPORTERS)}.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="wavs: folder of WAV or FLAC files; ravdess: folder or zip; librispeech: folder with SPEAKERS.TXT; "
+            "libritts: folder with speakers.tsv; iemocap: IEMOCAP_full_release; libri-test: VoicePrivacy 2024's data "
+            "folder."
+        ),
+    ],
+    target: Annotated[Path, typer.Argument(help="New folder; data directories are made in it, or it becomes one.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="wavs: CSV with columns file, speaker, gender and, where known, emotion, text, fold; by default "
+            "labels.csv in the folder."
+        ),
+    ] = None,
+    trim: Annotated[bool | None, typer.Option(help="RAVDESS: cut leading and trailing silence; default: yes.")] = None,
+    excited: Annotated[bool | None, typer.Option(help="IEMOCAP: excitement counts as happy; default: yes.")] = None,
+    check_majority: Annotated[
+        bool | None,
+        typer.Option(help="IEMOCAP: recount the annotators' votes."),
+    ] = None,
+) -> None:
+    """Import a corpus as data directories: train/ and test/, the subsets of LibriTTS, or a single one.
+
+    Example: `emotrace import ravdess Audio_Speech_Actors_01-24.zip corpora/ravdess`
+
+    Your own recordings, and what your system made of them under the same file names, go with one table of labels:
+
+    `emotrace import wavs original/ corpora/original --labels labels.csv`
+
+    `emotrace import wavs anonymised/ corpora/anonymised --labels labels.csv`
+
+    `emotrace evaluate corpora/original corpora/anonymised --report report.html`
+
+    The table has a line for each utterance, such as `anna/hello.wav,anna,f,hap,HELLO THERE` below the heading
+    `file,speaker,gender,emotion,text`. Emotions are sad, neu, ang, hap. Without a column fold, folds are made by
+    speaker; enrolment and trials of speakers with two utterances or more are made, too. Audio stays where it is.
+    """
+    options = {"labels": labels, "trim": trim, "excited": excited, "check_majority": check_majority}
+    given = {name: value for name, value in options.items() if value is not None}
+    imported = import_by_name(corpus, source, target, **given)
+    for data in imported.data:
+        typer.echo(f"{data.path}: {len(data)} utterances, {len(data.speakers)} speakers")
+    for remark in imported.remarks:
+        typer.echo(remark)
+
+
+def validate(directory: Annotated[Path, typer.Argument(help="Data directory.")]) -> None:
+    """Name every problem of a data directory, with file and line; exit code 1 if there is any.
+
+    Audio at another rate than 16 kHz is no problem: every command resamples it, and a note says so. Below 8 kHz it is.
+
+    Example: `emotrace validate data/phantom/test`
+    """
+    from emotrace.corpus.validate import rate_notes
+    from emotrace.corpus.validate import validate as find_problems
+
+    problems = find_problems(directory)
+    for problem in problems:
+        typer.echo(str(problem))
+    for note in rate_notes(directory):
+        typer.echo(f"note: {note}")
+    typer.echo(f"{directory}: {len(problems) or 'no'} problem{'s' * (len(problems) != 1)}", err=True)
+    raise typer.Exit(1 if problems else 0)
 
 
 def anonymize(
@@ -15,23 +87,22 @@ def anonymize(
     layer: LayerOption = 6,
     level: Annotated[str, typer.Option(help="Pseudo-speakers per utterance, or per speaker.")] = "utterance",
     seed: SeedOption = 0,
-    jobs: JobsOption = None,
+    jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
 ) -> None:
     """Anonymise a data directory by a row; all metadata are kept, 16 kHz audio lands in wav/.
 
     Example: `emotrace anonymize corpus corpus_anon --row ECAPA-anon-T12-soft`
     """
-    with one_message():
-        from emotrace.anonymizer.draws import Selection
-        from emotrace.study.profiles import get_profile
-        from emotrace.study.verbs import anonymise
+    from emotrace.anonymizer.draws import Selection
+    from emotrace.study.profiles import get_profile
+    from emotrace.study.verbs import anonymise
 
-        chosen, *others = get_profile("phantom").select([row], layer=layer)
-        if others:
-            raise ValueError(f"--row {row} is a group; choose one of {', '.join(r.name for r in (chosen, *others))}")
-        options = {"seed": seed, "jobs": worker_count(jobs), "scheduler": scheduler}
-        made = anonymise(source, chosen, target=target, selection=Selection(level=level), **options)
+    chosen, *others = get_profile("phantom").select([row], layer=layer)
+    if others:
+        raise ValueError(f"--row {row} is a group; choose one of {', '.join(r.name for r in (chosen, *others))}")
+    options = {"seed": seed, "jobs": jobs, "scheduler": scheduler}
+    made = anonymise(source, chosen, target=target, selection=Selection(level=level), **options)
     typer.echo(f"{target}: {len(made)} utterances by {chosen.name}")
 
 
@@ -58,31 +129,30 @@ def evaluate(
             help="Folder for VoicePrivacy 2024's result files; their suffix is what is new in the copy's name."
         ),
     ] = None,
-    jobs: JobsOption = None,
+    jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
 ) -> None:
     """Compare an anonymised data directory with its originals: EER, WER, recalls, UAR, acoustics, with 95 % intervals.
 
     Example: `emotrace evaluate corpus corpus_anon --out results --report report.html`
     """
-    with one_message():
-        from emotrace.analysis.summary import summary_table, write_results
-        from emotrace.corpus.files import write_text_atomic
-        from emotrace.show.report.page import render_report
-        from emotrace.show.vpc_results import write_vpc_results
-        from emotrace.study.verbs import evaluate as evaluate_directories
+    from emotrace.analysis.summary import summary_table, write_results
+    from emotrace.corpus.files import write_text_atomic
+    from emotrace.show.report.page import render_report
+    from emotrace.show.vpc_results import write_vpc_results
+    from emotrace.study.verbs import evaluate as evaluate_directories
 
-        options = {"training": train_on, "enrolment": enrolment, "jobs": worker_count(jobs), "scheduler": scheduler}
-        results = evaluate_directories(original, anonymised, **options)
-        summary = summary_table(results)
-        if out is not None:
-            write_results(out, results, summary)
-        if vpc is not None:
-            write_vpc_results(results, vpc, anonymised.resolve().name.removeprefix(original.resolve().name))
-        if paths := [path for path in (report, out and out / "report.html") if path is not None]:
-            html = render_report(results, summary)
-            for path in paths:
-                write_text_atomic(path, html)
+    options = {"training": train_on, "enrolment": enrolment, "jobs": jobs, "scheduler": scheduler}
+    results = evaluate_directories(original, anonymised, **options)
+    summary = summary_table(results)
+    if out is not None:
+        write_results(out, results, summary)
+    if vpc is not None:
+        write_vpc_results(results, vpc, anonymised.resolve().name.removeprefix(original.resolve().name))
+    if paths := [path for path in (report, out and out / "report.html") if path is not None]:
+        html = render_report(results, summary)
+        for path in paths:
+            write_text_atomic(path, html)
     typer.echo(summary.to_string(index=False, float_format=lambda value: f"{value:.2f}", na_rep="-"))
     for note in results.notes:
         typer.echo(f"note: {note}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emotrace.cli.options import ProfileName, SeedOption, one_message
+from emotrace.cli.options import ProfileName, SeedOption
 
 
 def fetch(
@@ -25,25 +25,23 @@ def fetch(
 
     Example: `emotrace fetch paper --accept-licence`
     """
-    with one_message():
-        from emotrace.released.checkpoints import CHECKPOINTS, RECOGNISERS, SOURCES
-        from emotrace.released.convert import convert_all
-        from emotrace.released.download import obtain
-        from emotrace.study.profiles import paper
+    from emotrace.released.checkpoints import CHECKPOINTS, RECOGNISERS, SOURCES, obtain
+    from emotrace.released.loaders import convert_all
+    from emotrace.study.profiles import paper
 
-        if not names:
-            for entry in CHECKPOINTS.values():
-                typer.echo(f"{entry.name}: {entry.purpose}\n    {entry.page}; licence: {entry.licence}")
-            return
-        everything = (*SOURCES.values(), *RECOGNISERS)
-        wanted = [name for given in names for name in (everything if given == "paper" else [given])]
-        if unknown := sorted(set(wanted) - set(CHECKPOINTS)):
-            raise ValueError(f"no checkpoint {unknown[0]!r}; there are: paper, {', '.join(CHECKPOINTS)}")
-        for name in wanted:
-            typer.echo(f"{name}: {obtain(CHECKPOINTS[name], accept_licence=accept_licence)}")
-        if "paper" in names:
-            converted = convert_all(paper().models, vocoders=dict(map(_pair, vocoder or ())))
-            typer.echo(f"{paper().models}: {', '.join(converted) or 'everything was there'}")
+    if not names:
+        for entry in CHECKPOINTS.values():
+            typer.echo(f"{entry.name}: {entry.purpose}\n    {entry.page}; licence: {entry.licence}")
+        return
+    everything = (*SOURCES.values(), *RECOGNISERS)
+    wanted = [name for given in names for name in (everything if given == "paper" else [given])]
+    if unknown := sorted(set(wanted) - set(CHECKPOINTS)):
+        raise ValueError(f"no checkpoint {unknown[0]!r}; there are: paper, {', '.join(CHECKPOINTS)}")
+    for name in wanted:
+        typer.echo(f"{name}: {obtain(CHECKPOINTS[name], accept_licence=accept_licence)}")
+    if "paper" in names:
+        converted = convert_all(paper().models, vocoders=dict(map(_pair, vocoder or ())))
+        typer.echo(f"{paper().models}: {', '.join(converted) or 'everything was there'}")
 
 
 def _pair(text: str) -> tuple[str, Path]:
@@ -73,15 +71,37 @@ def train(
 
     Example: `emotrace train acoustic-none-T6`
     """
-    with one_message():
-        from emotrace.cli.training_runs import paper_run, scale_run
-        from emotrace.training.catalogue import TRAINERS
-        from emotrace.training.catalogue import train as train_model
+    from emotrace.training.catalogue import TRAINERS
+    from emotrace.training.catalogue import train as train_model
 
-        if model not in ("all", *TRAINERS):
-            raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
-        options = {"out": out, "seed": seed, "precision": precision}
-        if profile is ProfileName.PAPER:
-            train_model(model, paper_run(model, data or (), crop_features=crop_features, **options))
-        else:
-            train_model(model, scale_run(data or (), **options))
+    if model not in ("all", *TRAINERS):
+        raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
+    train_model(model, _training_run(profile, model, data or [], out, crop_features, seed, precision))
+
+
+def _training_run(
+    profile: ProfileName, model: str, data: list[Path], out: Path | None, crop: bool, seed: int, precision: str
+):
+    """Where a model is trained, and from which speech, imported where need be; RunError where a corpus is not there.
+
+    Small models learn from the training parts of LibriSpeech and RAVDESS. The paper's learn from LibriTTS
+    train-clean-100, the pool from train-other-500, without copies, with front-ends that `emotrace fetch paper` made.
+    """
+    from emotrace.engine.runner import RunError
+    from emotrace.paths import MODELS, ROOT, WORK
+    from emotrace.released.paper_plan import CORPORA
+    from emotrace.study.profiles import import_corpora, paper
+    from emotrace.training.loop import from_main
+    from emotrace.training.run import Steps, TrainingRun
+    from emotrace.training.unified import ORIGINAL, PAPER
+
+    options = {"seed": seed, "precision": precision}
+    if profile is not ProfileName.PAPER:
+        folders = data or from_main(lambda: import_corpora(ROOT))
+        return TrainingRun(tuple(folders), WORK / "training", out or MODELS, **options)
+    source = CORPORA[1] if model == "pool" else CORPORA[0]
+    folder = WORK / "corpora" / source.folder
+    if not data and not (folder / "wav.scp").is_file():
+        raise RunError(f"no {source.name} in {folder}; get it from {source.page}, then {source.command}")
+    steps, models = Steps(unified=ORIGINAL if crop else PAPER), out or paper().models
+    return TrainingRun(tuple(data or [folder]), WORK / "training-paper", models, steps, copies=(), **options)

@@ -1,26 +1,45 @@
 """Commands for the study: plan, run, reproduce, probe, learning-curve, status."""
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from emotrace.cli.options import (
-    AllOption,
-    FreshOption,
-    JobsOption,
-    KeepOption,
-    LayerOption,
-    LevelOption,
-    LibriSpeechOption,
-    OutOption,
+from emotrace.cli.options import JobsOption, LayerOption, ProfileName, SchedulerOption, SeedOption
+from emotrace.engine.workers import DEFAULT_JOBS
+
+ProfileOption = Annotated[
     ProfileName,
-    ProfileOption,
-    RavdessOption,
-    RowsOption,
-    SchedulerOption,
-    SeedOption,
-    one_message,
-    profile_and_rows,
-    worker_count,
-)
+    typer.Option(help="phantom: embedded corpus, minutes; scale: real speech, hours; paper: official parts, a GPU."),
+]
+RowsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Rows or groups of rows, separated by commas; table II by default. Groups: attribution, baselines, "
+        "effects, seeds, snapshots."
+    ),
+]
+LevelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--level-experiment",
+        help="The level experiment: its rows, recognised by eGeMAPS + SVM with the level as-recorded or normalised.",
+    ),
+]
+RavdessOption = Annotated[Path | None, typer.Option(help="RAVDESS folder or zip, where it is not imported yet.")]
+LibriSpeechOption = Annotated[Path | None, typer.Option(help="LibriSpeech folder with SPEAKERS.TXT, likewise.")]
+
+
+def _profile_and_rows(name: str, rows: str | None, layer: int, seed: int, level: str | None = None):
+    """A profile at a seed, and the rows that a list of names and groups, separated by commas, means."""
+    from emotrace.experiments.level import level_profile
+    from emotrace.study.profiles import get_profile
+
+    names = None if rows is None else [each.strip() for each in rows.split(",") if each.strip()]
+    profile = replace(get_profile(name), seed=seed)
+    profile = profile if level is None else level_profile(profile, level)
+    return profile, profile.select(names, layer=layer)
 
 
 def plan(
@@ -34,18 +53,16 @@ def plan(
 
     Example: `emotrace plan --profile scale`
     """
-    with one_message():
-        from emotrace.engine.workers import DEFAULT_JOBS
-        from emotrace.study.plan import corpora_table, make_plan
+    from emotrace.study.plan import corpora_table, make_plan
 
-        if profile is ProfileName.PAPER:
-            from emotrace.released.paper_plan import describe
+    if profile is ProfileName.PAPER:
+        from emotrace.released.paper_plan import describe
 
-            typer.echo(describe())
-        own, chosen = profile_and_rows(profile, rows, layer, seed, level)
-        made = make_plan(own, chosen)
-        if own.has_data():
-            typer.echo(corpora_table(own).round(1).to_string(index=False) + "\n")
+        typer.echo(describe())
+    own, chosen = _profile_and_rows(profile, rows, layer, seed, level)
+    made = make_plan(own, chosen)
+    if own.has_data():
+        typer.echo(corpora_table(own).round(1).to_string(index=False) + "\n")
     typer.echo(made.rows.round(1).to_string(index=False))
     typer.echo(
         f"\nto do: about {made.core_minutes:.0f} core-minutes, {made.core_minutes / DEFAULT_JOBS:.0f} minutes with "
@@ -62,7 +79,7 @@ def run(
     layer: LayerOption = 6,
     seed: SeedOption = 0,
     level: LevelOption = None,
-    jobs: JobsOption = None,
+    jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
     ravdess: RavdessOption = None,
     librispeech: LibriSpeechOption = None,
@@ -71,13 +88,12 @@ def run(
 
     Example: `emotrace run --profile scale --rows original,none-T6`
     """
-    with one_message():
-        from emotrace.study.profiles import get_profile, prepare
-        from emotrace.study.run import run_rows
+    from emotrace.study.profiles import get_profile, prepare
+    from emotrace.study.run import run_rows
 
-        own, chosen = profile_and_rows(profile, rows, layer, seed, level)
-        prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
-        done = run_rows(own, chosen, jobs=worker_count(jobs), scheduler=scheduler)
+    own, chosen = _profile_and_rows(profile, rows, layer, seed, level)
+    prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
+    done = run_rows(own, chosen, jobs=jobs, scheduler=scheduler)
     typer.echo(f"{own.results}: ran {', '.join(done) or 'nothing, all rows are there'}")
 
 
@@ -86,14 +102,16 @@ def reproduce(
     rows: RowsOption = None,
     layer: LayerOption = 6,
     seed: SeedOption = 0,
-    jobs: JobsOption = None,
+    jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
     ravdess: RavdessOption = None,
     librispeech: LibriSpeechOption = None,
-    every: AllOption = False,
-    fresh: FreshOption = False,
-    keep: KeepOption = False,
-    out: OutOption = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every row that has results, at whatever layer and seed.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier reproductions computed.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Write it to reproductions.csv beside the results.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write it to this CSV file.")] = None,
 ) -> None:
     """Reproduce recorded rows from nothing, and say whether every prediction and every number is the same.
 
@@ -102,21 +120,20 @@ def reproduce(
 
     Example: `emotrace reproduce --profile scale --rows none-T1`
     """
-    with one_message():
-        from emotrace.experiments.reproduction import KEPT, keep_comparisons, recorded_everywhere, together
-        from emotrace.experiments.reproduction import reproduce as reproduce_rows
-        from emotrace.study.profiles import get_profile, prepare
+    from emotrace.experiments.reproduction import KEPT, keep_comparisons, recorded_everywhere, together
+    from emotrace.experiments.reproduction import reproduce as reproduce_rows
+    from emotrace.study.profiles import get_profile, prepare
 
-        plain = get_profile(profile)
-        groups = recorded_everywhere(plain) if every else [profile_and_rows(profile, rows, layer, seed)]
-        prepare(plain, ravdess=ravdess, librispeech=librispeech)
-        comparisons = []
-        for own, chosen in groups:
-            options = {"jobs": worker_count(jobs), "scheduler": scheduler, "fresh": fresh and not comparisons}
-            lines = reproduce_rows(own, chosen, **options)
-            for path in [path for path in (own.results / KEPT if keep else None, out) if path]:
-                keep_comparisons(own, chosen, lines, path)
-            comparisons += lines
+    plain = get_profile(profile)
+    groups = recorded_everywhere(plain) if every else [_profile_and_rows(profile, rows, layer, seed)]
+    prepare(plain, ravdess=ravdess, librispeech=librispeech)
+    comparisons = []
+    for own, chosen in groups:
+        options = {"jobs": jobs, "scheduler": scheduler, "fresh": fresh and not comparisons}
+        lines = reproduce_rows(own, chosen, **options)
+        for path in [path for path in (own.results / KEPT if keep else None, out) if path]:
+            keep_comparisons(own, chosen, lines, path)
+        comparisons += lines
     for line in comparisons:
         typer.echo(f"{line.row:22} {line.state:6} {line.text()}")
     if len(comparisons) > 1:
@@ -128,7 +145,7 @@ def reproduce(
 def probe(
     profile: ProfileOption = ProfileName.PHANTOM,
     seed: SeedOption = 0,
-    jobs: JobsOption = None,
+    jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
     ravdess: RavdessOption = None,
     librispeech: LibriSpeechOption = None,
@@ -137,16 +154,13 @@ def probe(
 
     Example: `emotrace probe --profile scale`
     """
-    with one_message():
-        from dataclasses import replace
+    from emotrace.experiments.probing import read_probing, run_probing
+    from emotrace.study.profiles import get_profile, prepare
 
-        from emotrace.experiments.probing import read_probing, run_probing
-        from emotrace.study.profiles import get_profile, prepare
-
-        own = replace(get_profile(profile), seed=seed)
-        prepare(own, ravdess=ravdess, librispeech=librispeech)
-        done = run_probing(own, jobs=worker_count(jobs), scheduler=scheduler)
-        table = read_probing(own)
+    own = replace(get_profile(profile), seed=seed)
+    prepare(own, ravdess=ravdess, librispeech=librispeech)
+    done = run_probing(own, jobs=jobs, scheduler=scheduler)
+    table = read_probing(own)
     typer.echo(f"{own.results}: {'recorded' if done else 'recorded already'}; the best of each probe:")
     best = table.loc[table.groupby(["probe", "target"], sort=False)["estimate"].idxmax()]
     shown = best[["target", "probe", "representation", "score", "estimate", "low", "high", "baseline"]]
@@ -155,7 +169,7 @@ def probe(
 
 def learning_curve(
     profile: ProfileOption = ProfileName.SCALE,
-    jobs: JobsOption = None,
+    jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
     ravdess: RavdessOption = None,
     librispeech: LibriSpeechOption = None,
@@ -164,15 +178,14 @@ def learning_curve(
 
     Example: `emotrace learning-curve --profile scale`
     """
-    with one_message():
-        from emotrace.experiments.learning_curve import learning_curve as read_curve
-        from emotrace.experiments.learning_curve import run_learning_curve
-        from emotrace.study.profiles import get_profile, prepare
+    from emotrace.experiments.learning_curve import learning_curve as read_curve
+    from emotrace.experiments.learning_curve import run_learning_curve
+    from emotrace.study.profiles import get_profile, prepare
 
-        own = get_profile(profile)
-        prepare(own, ravdess=ravdess, librispeech=librispeech)
-        done = run_learning_curve(own, jobs=worker_count(jobs), scheduler=scheduler)
-        table = read_curve(own)
+    own = get_profile(profile)
+    prepare(own, ravdess=ravdess, librispeech=librispeech)
+    done = run_learning_curve(own, jobs=jobs, scheduler=scheduler)
+    table = read_curve(own)
     typer.echo(
         f"{own.results}: {'recorded' if done else 'recorded already'}; uar [%], and kept of the recordings' UAR:"
     )
@@ -190,17 +203,16 @@ def status(
 
     Example: `emotrace status --profile scale`
     """
-    with one_message():
-        from emotrace.engine.runner import state_of
-        from emotrace.study.run import works
+    from emotrace.engine.runner import state_of
+    from emotrace.study.run import works
 
-        own, chosen = profile_and_rows(profile, rows, layer, seed, level)
-        found = works(own, chosen)
-        states = [state_of(work) for work in found]
-        lacking = found[0].keys.missing_models(chosen)
+    own, chosen = _profile_and_rows(profile, rows, layer, seed, level)
+    found = works(own, chosen)
+    states = [state_of(work) for work in found]
+    lacking = found[0].keys.missing_models(chosen)
     for state in states:
-        detail = f"differs: {', '.join(state.reasons)}" if state.reasons else ""
-        detail = f"{state.files} of {state.total} files" if state.state == "partial" else detail
+        detail = f"{state.files} of {state.total} files" if state.state == "partial" else ""
+        detail = f"differs: {', '.join(state.reasons)}" if state.reasons else detail
         typer.echo(f"{state.name:22} {state.state:8} {detail}".rstrip())
     if lacking:
         typer.echo(f"missing models: {', '.join(lacking)}")

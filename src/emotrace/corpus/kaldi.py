@@ -6,6 +6,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,40 +46,40 @@ class Problem:
 
 
 class Cell(NamedTuple):
-    """The value of one key, and the number of its line, from 1."""
+    """The value of one key, None where the line is malformed, and the number of its line, from 1."""
 
-    value: str
+    value: str | None
     line: int
 
 
 @dataclass(frozen=True)
 class TableFormat:
-    """What one Kaldi file looks like: `key_fields` fields of key, then exactly `values` fields (None: one or more)."""
+    """What one Kaldi file looks like: `key_fields` fields of key, then `least` to `most` fields of value."""
 
     layout: str
     required: bool = False
     key_fields: int = 1
-    values: int | None = 1
-    may_be_empty: bool = False
+    least: int = 1
+    most: float = 1
     sorted: bool = True
 
 
 FORMATS = {
-    "wav.scp": TableFormat("utterance audio-file", required=True, values=None),
+    "wav.scp": TableFormat("utterance audio-file", required=True, most=inf),
     "utt2spk": TableFormat("utterance speaker", required=True),
-    "spk2utt": TableFormat("speaker utterance utterance ...", required=True, values=None),
+    "spk2utt": TableFormat("speaker utterance utterance ...", required=True, most=inf),
     "spk2gender": TableFormat("speaker gender", required=True),
-    "text": TableFormat("utterance transcript", values=None, may_be_empty=True),
+    "text": TableFormat("utterance transcript", least=0, most=inf),
     "utt2emo": TableFormat("utterance emotion"),
     "spk2fold": TableFormat("speaker fold"),
-    "enrolls": TableFormat("utterance", values=0),
+    "enrolls": TableFormat("utterance", least=0, most=0),
     "trials": TableFormat("speaker utterance target|nontarget", key_fields=2, sorted=False),
 }
 
 
 @dataclass
 class Table:
-    """One Kaldi file: `cells` by key; `broken` are keys of malformed lines, known but without a value.
+    """One Kaldi file: `cells` by key, and the `problems` of its lines by themselves.
 
     Other files are not held against a table that is not `usable`: absent, empty, or not text.
     """
@@ -86,15 +87,11 @@ class Table:
     file: Path
     usable: bool = False
     cells: dict[str, Cell] = field(default_factory=dict)
-    broken: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[tuple[str, str, int]]:
         """Key, value and number of every well-formed line."""
-        return ((key, cell.value, cell.line) for key, cell in self.cells.items())
-
-    def knows(self, key: str) -> bool:
-        return key in self.cells or key in self.broken
+        return ((key, cell.value, cell.line) for key, cell in self.cells.items() if cell.value is not None)
 
     def get(self, key: str) -> str | None:
         return self.cells[key].value if key in self.cells else None
@@ -133,10 +130,8 @@ def metadata_problems(path: Path, tables: Tables, *, require_audio: bool = True)
     if not path.is_dir():
         return [Problem(path, None, "is not a directory")]
     problems = [problem for table in tables.values() for problem in table.problems]
-    checks = (_utterances, _labels, _transcripts)
-    if tables["utt2spk"].usable:
-        checks += (_speakers, _spk2utt, _enrolment, _trials)
-    for check in checks:
+    checks = (_utterances, _values, _speakers, _spk2utt, _trials)
+    for check in checks if tables["utt2spk"].usable else checks[:2]:
         problems += check(tables)
     problems += _audio_entries(path, tables["wav.scp"], require_audio)
     if (path / "segments").exists():
@@ -162,54 +157,52 @@ def _read_table(file: Path, form: TableFormat) -> Table:
         return table
     previous = ""
     for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
-        previous = _read_line(table, form, number, line, previous) or previous
+        previous = _read_line(table, form, number, line, previous)
     return table
 
 
-def _read_line(table: Table, form: TableFormat, number: int, line: str, previous: str) -> str | None:
-    """Add one line to `table`; return its key, or None when it has none. `previous` is the key before it."""
+def _read_line(table: Table, form: TableFormat, number: int, line: str, previous: str) -> str:
+    """Add one line to `table`; return its key, or `previous`, the key before it, when it has none."""
     fields = line.split(maxsplit=form.key_fields)
-    key = " ".join(fields[: form.key_fields])
-    value = fields[form.key_fields].strip() if len(fields) > form.key_fields else ""
+    key, value = " ".join(fields[: form.key_fields]), "".join(fields[form.key_fields :]).strip()
+    malformed = f"malformed line {line!r}: expected '{form.layout}'"
     if len(fields) < form.key_fields:
-        table.report(number, f"malformed line {line!r}: expected '{form.layout}'")
-        return None
-    if table.knows(key):
+        table.report(number, malformed)
+        return previous
+    if key in table.cells:
         table.report(number, f"duplicate id '{key}'")
         return key
     if form.sorted and key < previous:
         table.report(number, f"unsorted ids: '{key}' stands after '{previous}'")
     if "/" in key or key in (".", ".."):
         table.report(number, f"id '{key}' cannot be used as a file name")
-    count = len(value.split())
-    if count != form.values and (form.values is not None or not (count or form.may_be_empty)):
-        table.report(number, f"malformed line {line!r}: expected '{form.layout}'")
-        table.broken.add(key)
-    else:
-        table.cells[key] = Cell(value, number)
+    fits = form.least <= len(value.split()) <= form.most
+    if not fits:
+        table.report(number, malformed)
+    table.cells[key] = Cell(value if fits else None, number)
     return key
 
 
 def _utterances(tables: Tables) -> Iterator[Problem]:
     """The per-utterance files list the same utterances."""
     present = [tables[name] for name in PER_UTTERANCE if tables[name].usable]
+    named = set()
     for table in present:
         for utterance, _, line in table:
-            absent = [other.file.name for other in present if not other.knows(utterance)]
+            absent = [other.file.name for other in present if utterance not in other.cells]
             # One line per utterance: only the first file that has it speaks.
-            if absent and table is next(other for other in present if other.knows(utterance)):
+            if absent and utterance not in named:
                 yield table.problem(line, f"utterance '{utterance}' is not in {', '.join(absent)}")
+        named |= table.cells.keys()
 
 
-def _labels(tables: Tables) -> Iterator[Problem]:
+def _values(tables: Tables) -> Iterator[Problem]:
+    """Emotions and genders are known ones, and transcripts hold words."""
     for name, what, allowed in (("utt2emo", "emotion", list(Emotion)), ("spk2gender", "gender", GENDERS)):
         for key, value, line in tables[name]:
             if value not in allowed:
                 message = f"unknown {what} '{value}' of '{key}': expected one of {', '.join(allowed)}"
                 yield tables[name].problem(line, message)
-
-
-def _transcripts(tables: Tables) -> Iterator[Problem]:
     for utterance, value, line in tables["text"]:
         if not has_words(value):
             yield tables["text"].problem(line, f"empty transcript of utterance '{utterance}'")
@@ -224,7 +217,7 @@ def _speakers(tables: Tables) -> Iterator[Problem]:
         if not tables[name].usable:
             continue
         for speaker, line in first_line.items():
-            if not tables[name].knows(speaker):
+            if speaker not in tables[name].cells:
                 yield tables["utt2spk"].problem(line, f"speaker '{speaker}' {lacking}")
         for speaker, _, line in tables[name]:
             if name != "spk2utt" and speaker not in first_line:
@@ -240,46 +233,41 @@ def _spk2utt(tables: Tables) -> Iterator[Problem]:
             owner = utt2spk.get(utterance)
             if (speaker, utterance) in listed:
                 yield spk2utt.problem(line, f"duplicate id '{utterance}' of speaker '{speaker}'")
-            elif not utt2spk.knows(utterance):
+            elif utterance not in utt2spk.cells:
                 yield spk2utt.problem(line, f"utterance '{utterance}' of speaker '{speaker}' is not in utt2spk")
             elif owner not in (None, speaker):
                 message = f"utterance '{utterance}' is listed for '{speaker}', but utt2spk says '{owner}'"
                 yield spk2utt.problem(line, message)
             listed.add((speaker, utterance))
     for utterance, speaker, line in utt2spk:
-        if speaker in spk2utt.cells and (speaker, utterance) not in listed:
+        if spk2utt.get(speaker) is not None and (speaker, utterance) not in listed:
             message = f"utterance '{utterance}' is not listed for its speaker '{speaker}' in spk2utt"
             yield utt2spk.problem(line, message)
 
 
-def _enrolment(tables: Tables) -> Iterator[Problem]:
-    for utterance, _, line in tables["enrolls"]:
-        if not tables["utt2spk"].knows(utterance):
-            yield tables["enrolls"].problem(line, f"enrolment names unknown utterance '{utterance}'")
-
-
 def _trials(tables: Tables) -> Iterator[Problem]:
-    """Trials name known speakers and utterances, their labels are true, and no trial is scored against itself."""
+    """Enrolment and trials name known speakers and utterances; labels are true, no trial is scored against itself."""
     trials, utt2spk, enrolls = tables["trials"], tables["utt2spk"], tables["enrolls"]
+    for utterance, _, line in enrolls:
+        if utterance not in utt2spk.cells:
+            yield enrolls.problem(line, f"enrolment names unknown utterance '{utterance}'")
     speakers = {speaker for _, speaker, _ in utt2spk}
-    enrolled = {utt2spk.get(utterance) for utterance in enrolls.cells}
+    enrolled = {utt2spk.get(utterance) for utterance, _, _ in enrolls}
     for key, label, line in trials:
         speaker, utterance = key.split()
         owner = utt2spk.get(utterance)
-        labelled = label in ("target", "nontarget")
-        wrong = {
-            f"trial names unknown speaker '{speaker}'": speaker not in speakers,
-            f"trial names unknown utterance '{utterance}'": not utt2spk.knows(utterance),
-            f"unknown trial label '{label}': expected target or nontarget": not labelled,
-            f"trial is labelled {label}, but '{utterance}' is of speaker '{owner}'": owner is not None
-            and labelled
-            and (label == "target") != (speaker == owner),
-            f"trial speaker '{speaker}' has no enrolment utterance": enrolls.usable
-            and speaker in speakers
-            and speaker not in enrolled,
-            f"trial utterance '{utterance}' is also an enrolment utterance": enrolls.knows(utterance),
-        }
-        yield from (trials.problem(line, message) for message, applies in wrong.items() if applies)
+        if speaker not in speakers:
+            yield trials.problem(line, f"trial names unknown speaker '{speaker}'")
+        if utterance not in utt2spk.cells:
+            yield trials.problem(line, f"trial names unknown utterance '{utterance}'")
+        if label not in ("target", "nontarget"):
+            yield trials.problem(line, f"unknown trial label '{label}': expected target or nontarget")
+        elif owner is not None and (label == "target") != (speaker == owner):
+            yield trials.problem(line, f"trial is labelled {label}, but '{utterance}' is of speaker '{owner}'")
+        if enrolls.usable and speaker in speakers and speaker not in enrolled:
+            yield trials.problem(line, f"trial speaker '{speaker}' has no enrolment utterance")
+        if utterance in enrolls.cells:
+            yield trials.problem(line, f"trial utterance '{utterance}' is also an enrolment utterance")
 
 
 def _audio_entries(path: Path, wav_scp: Table, require_audio: bool) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from emotrace.corpus.kaldi import CorpusError, Problem, audio_path, metadata_pro
 
 SHORTEST_SECONDS = 0.4
 LOWEST_RATE = 8_000  # Hz; telephone speech, above which the recognisers' 16 kHz may be resampled from
+TOO_LOW = f"rate of {{}} Hz: speech needs at least {LOWEST_RATE} Hz"
 # -60 dBFS: the softest of the 864 RAVDESS recordings peaks at -47 dBFS.
 SILENT_PEAK = 1e-3
 # Three equal samples in a row at the peak: in 1,200 recordings of RAVDESS and LibriSpeech there is no such run,
@@ -32,36 +34,29 @@ def validate(path: str | Path) -> list[Problem]:
     problems = metadata_problems(path, tables)
     wav_scp = tables["wav.scp"]
     owners: dict[Path, str] = {}
-    for utterance, cell in tqdm(wav_scp.cells.items(), desc=f"validate {path}", unit="file", disable=None):
-        file = audio_path(path, cell.value)
+    for utterance, entry, line in tqdm(list(wav_scp), desc=f"validate {path}", unit="file", disable=None):
+        file = audio_path(path, entry)
         if not file.is_file():
             continue  # metadata_problems has named it
-        owner = owners.setdefault(file.resolve(), utterance)
         messages = list(audio_problems(file))
-        if owner != utterance:
+        if (owner := owners.setdefault(file.resolve(), utterance)) != utterance:
             messages.append(f"same file as utterance '{owner}'")
-        problems += [Problem(wav_scp.file, cell.line, f"audio of '{utterance}': {m} ({cell.value})") for m in messages]
+        problems += [wav_scp.problem(line, f"audio of '{utterance}': {message} ({entry})") for message in messages]
     return sorted(problems, key=lambda problem: (str(problem.file), problem.line or 0))
 
 
 def rate_notes(path: str | Path) -> list[str]:
     """A sentence for each rate of the audio of a data directory that is resampled, with the number of its files."""
-    tables = read_tables(Path(path))
-    files = [audio_path(Path(path), cell.value) for cell in tables["wav.scp"].cells.values()]
-    rates = Counter(rate for file in files if (rate := sampling_rate(file)))
+    files = [audio_path(Path(path), entry) for _, entry, _ in read_tables(Path(path))["wav.scp"]]
+    rates: Counter[int] = Counter()
+    for file in files:
+        with suppress(OSError, soundfile.SoundFileError):
+            rates[soundfile.info(file).samplerate] += 1
     return [
         f"{number} of {len(files)} files at {rate} Hz: resampled to {SAMPLE_RATE} Hz wherever they are read"
         for rate, number in sorted(rates.items())
         if rate >= LOWEST_RATE and rate != SAMPLE_RATE
     ]
-
-
-def sampling_rate(file: Path) -> int | None:
-    """Rate of an audio file in Hz; None where it cannot be read."""
-    try:
-        return soundfile.info(file).samplerate
-    except (OSError, soundfile.SoundFileError):
-        return None
 
 
 def require_usable_audio(data: DataDir, *, shortest: float = SHORTEST_SECONDS) -> None:
@@ -85,15 +80,11 @@ def unusable(file: Path, shortest: float = SHORTEST_SECONDS) -> str | None:
         waveform = load_audio(file)
     except AudioError as error:
         return str(error)
-    if fault := _rate_fault(soundfile.info(file).samplerate):
-        return f"{file}: {fault}"
+    if (rate := soundfile.info(file).samplerate) < LOWEST_RATE:
+        return f"{file}: {TOO_LOW.format(rate)}"
     if len(waveform) < shortest * SAMPLE_RATE:
         return f"{file}: too short: {len(waveform) / SAMPLE_RATE:.3f} s, expected at least {shortest} s"
     return None if waveform.any() else f"{file}: silence: every sample is 0"
-
-
-def _rate_fault(rate: int) -> str | None:
-    return f"rate of {rate} Hz: speech needs at least {LOWEST_RATE} Hz" if rate < LOWEST_RATE else None
 
 
 def audio_problems(file: Path) -> Iterator[str]:
@@ -104,27 +95,21 @@ def audio_problems(file: Path) -> Iterator[str]:
     except (OSError, AudioError) as error:
         yield f"unreadable audio: {error}"
         return
-    if fault := _rate_fault(rate):
-        yield fault
+    if rate < LOWEST_RATE:
+        yield TOO_LOW.format(rate)
     if samples.shape[1] != 1:
         yield f"{samples.shape[1]} channels (stereo): expected mono"
     if len(samples) < SHORTEST_SECONDS * rate:
         yield f"too short: {len(samples) / rate:.3f} s, expected at least {SHORTEST_SECONDS} s"
-    yield from _sample_problems(samples)
-
-
-def _sample_problems(samples: np.ndarray) -> Iterator[str]:
-    """Defects of the samples (T, channels)."""
     if not samples.size:
         return
-    if bad := int((~np.isfinite(samples)).sum()):
-        yield f"{bad} NaN or infinite samples, first at {np.argwhere(~np.isfinite(samples))[0, 0]}"
-        return
-    peak = np.abs(samples).max(initial=0.0)
-    if peak < SILENT_PEAK:
+    strange, peak = ~np.isfinite(samples), np.abs(samples).max()
+    if strange.any():
+        yield f"{strange.sum()} NaN or infinite samples, first at {np.argwhere(strange)[0, 0]}"
+    elif peak < SILENT_PEAK:
         yield f"silence: its peak is {peak:.6f}, expected at least {SILENT_PEAK}"
     elif peak > 1:
-        yield f"clipped: {int((np.abs(samples) > 1).sum())} samples beyond full scale, peak {peak:.4f}"
+        yield f"clipped: {(np.abs(samples) > 1).sum()} samples beyond full scale, peak {peak:.4f}"
     elif flat := sum(flat_samples(channel) for channel in samples.T):
         yield f"clipped: {flat} samples lie flat at the peak of {peak:.4f}"
 

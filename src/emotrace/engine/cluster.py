@@ -1,39 +1,31 @@
 """The tasks of a run on a dask cluster that the user has already: the same files, and so the same results, as here.
 
 ``--scheduler`` takes an address, tcp://host:8786, or the path of a scheduler file. This machine and the workers share
-the folders of corpora, models and work, and have the same code and libraries; both are checked on every worker.
-
-SLURM, by dask-jobqueue, in a Python that stays open on the login node::
-
-    cluster = SLURMCluster(cores=1, processes=1, memory="6GB", walltime="12:00:00", interface="ib0")
-    cluster.scale(jobs=40)
-    print(cluster.scheduler_address)  # for --scheduler
-
-Kubernetes, by the dask operator, with an image that has emotrace and one ReadWriteMany volume in every pod::
-
-    cluster = KubeCluster(custom_cluster_spec="emotrace.yaml", n_workers=40)
-    print(cluster.scheduler_address)  # for --scheduler, in a pod that mounts the volume as well
+the folders of corpora, models and work, and have the same code and libraries; both are checked on every worker. The
+book's page "Run it" starts clusters on SLURM and Kubernetes.
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from distributed import Client, Future
+from distributed.scheduler import KilledWorker
+from threadpoolctl import threadpool_limits
+
 from emotrace.engine.code import package_digest
-from emotrace.engine.provenance import environment
+from emotrace.engine.provenance import cpu, environment
 from emotrace.engine.workers import KERNELS, NATIVE, THREAD_VARIABLES, Task, TaskError, Workers
 
 CONNECT_SECONDS = 10
@@ -55,51 +47,40 @@ class ClusterWorkers(Workers):
         kernels: a name of `workers.KERNELS`, whose environment the workers must have been started in.
         patience: seconds without any worker before giving up.
 
-    Raises:
-        ClusterError: dask is not installed, nobody answers, or a worker is unfit; the message says which.
+    Raises ClusterError where nobody answers, or a worker is unfit; the message says which.
     """
 
     def __init__(self, scheduler: str, folder: Path, kernels: str = NATIVE, *, patience: float = PATIENCE):
-        self._patience = patience
+        self._patience, self._environment = patience, own_environment(folder, kernels)
         self._client = connect(scheduler)
         try:
-            self._require_workers(scheduler)
-            self._environment = own_environment(folder, kernels)
-            self._environment.probe.write_text(self._environment.content)
-            self._require_fit()
+            self._require_fit(scheduler)
         except BaseException:
             self.__exit__()
             raise
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
-        if environment := getattr(self, "_environment", None):
-            environment.probe.unlink(missing_ok=True)
+        self._environment.probe.unlink(missing_ok=True)
 
-    def _require_workers(self, scheduler: str) -> None:
+    def _require_fit(self, scheduler: str) -> None:
         try:
             self._client.wait_for_workers(1, timeout=self._patience)
         except TimeoutError as error:
-            raise ClusterError(
-                f"--scheduler {scheduler}: no worker in {self._patience:.0f} s; start some: dask worker {scheduler}"
-            ) from error
-
-    def _require_fit(self) -> None:
+            words = f"no worker in {self._patience:.0f} s; start some: dask worker {scheduler}"
+            raise ClusterError(f"--scheduler {scheduler}: {words}") from error
         try:
-            self._client.run_on_scheduler(python_version)
+            self._client.run_on_scheduler(cpu)  # any function of emotrace
         except Exception as error:  # whatever the scheduler's pickle raises
-            raise ClusterError(
-                f"the scheduler cannot load emotrace ({error}); start it where the workers have it"
-            ) from error
-        answers = self._client.run(mismatches, self._environment, on_error="return")
-        if unfit := _unfit(answers):
+            words = f"the scheduler cannot load emotrace ({error}); start it where the workers have it"
+            raise ClusterError(words) from error
+        self._environment.probe.write_text(self._environment.content)
+        if unfit := _unfit(self._client.run(mismatches, self._environment, on_error="return")):
             raise ClusterError(unfit)
-        threads = [worker["nthreads"] for worker in self._client.scheduler_info()["workers"].values()]
-        if max(threads, default=1) > 1:
+        threads = max((worker["nthreads"] for worker in self._client.scheduler_info()["workers"].values()), default=1)
+        if threads > 1:
             note = "start them with --nthreads 1, one for each core, to use all"
-            print(
-                f"emotrace: workers have up to {max(threads)} threads, one of which computes; {note}", file=sys.stderr
-            )
+            print(f"emotrace: workers have up to {threads} threads, one of which computes; {note}", file=sys.stderr)
 
     def _finished(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, BaseException | None]]:
         futures = self._client.map(do, tasks, wanted=self._environment, pure=False, key="emotrace")
@@ -126,10 +107,8 @@ class ClusterWorkers(Workers):
                 if self._client.status == "running" and self._client.scheduler_info()["workers"]:
                     seen = time.monotonic()
             if time.monotonic() - seen > self._patience:
-                raise ClusterError(
-                    f"all workers are gone for {self._patience:.0f} s; what is done stays done: start workers and "
-                    "repeat the command"
-                )
+                words = "what is done stays done: start workers and repeat the command"
+                raise ClusterError(f"all workers are gone for {self._patience:.0f} s; {words}")
 
     def _is_there(self, output: Path) -> bool:
         # the worker has seen the file; a network file system may remember its absence here until the folder is listed
@@ -143,36 +122,23 @@ class ClusterWorkers(Workers):
 def do(task: Task, wanted: WorkerEnvironment) -> None:
     """On a worker: do one task as a local worker would, with one thread.
 
-    Raises:
-        ClusterError: this worker joined late and is unfit. TaskError: no output. Otherwise what the task raises.
+    Raises ClusterError where this worker joined late and is unfit, TaskError without output, and what the task raises.
     """
+    import torch
+
     if lacking := mismatches(wanted):
         raise ClusterError("; ".join(lacking))
-    with _ONE_AT_A_TIME, _single_threaded():
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # for the libraries that the task itself loads
+    torch.set_num_threads(1)
+    with _ONE_AT_A_TIME, threadpool_limits(1):
         if not task.output.exists():  # there already, if a worker was lost after it had written the file
             task.function(task.output, *task.arguments)
     if not task.output.exists():
         raise TaskError(f"no output was written to {task.output}")
 
 
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """The numerical libraries that are loaded, and by the environment those that a task loads, use one thread."""
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-
-
-def connect(scheduler: str) -> Any:
+def connect(scheduler: str) -> Client:
     """A client of the dask cluster behind an address or a scheduler file. Raises ClusterError where none answers."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise ClusterError("--scheduler needs dask; install it: pip install distributed") from error
     is_file = Path(scheduler).is_file()
     if not is_file and not _ADDRESS.fullmatch(scheduler):
         raise ClusterError(f"--scheduler {scheduler}: no such scheduler file, and no address such as tcp://host:8786")
@@ -180,29 +146,25 @@ def connect(scheduler: str) -> Any:
     try:
         return Client(**where, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, KeyError) as error:
-        raise ClusterError(
-            f"--scheduler {scheduler}: no dask scheduler answers there ({error}); start one (dask scheduler) or give "
-            "another address"
-        ) from error
+        words = f"no dask scheduler answers there ({error}); start one (dask scheduler) or give another address"
+        raise ClusterError(f"--scheduler {scheduler}: {words}") from error
 
 
 def _unfit(answers: Mapping[str, Any]) -> str:
     """One message about the workers, by address, that failed or do not fit; empty if none did."""
-    said = {
+    unfit = {
         worker: f"cannot load emotrace ({answer})" if isinstance(answer, BaseException) else "; ".join(answer)
         for worker, answer in answers.items()
+        if answer
     }
-    unfit = {worker: words for worker, words in said.items() if words}
     if not unfit:
         return ""
     worker, words = next(iter(unfit.items()))
     return f"{len(unfit)} of {len(answers)} workers cannot be used; worker {worker} {words}"
 
 
-def _error(future: Any) -> BaseException | None:
+def _error(future: Future) -> BaseException | None:
     """Why a task failed."""
-    from distributed.scheduler import KilledWorker
-
     if future.status == "finished":
         return None
     if future.status != "error":
@@ -215,72 +177,48 @@ def _error(future: Any) -> BaseException | None:
 
 @dataclass(frozen=True)
 class WorkerEnvironment:
-    """What a worker must have in common with the machine that asks.
+    """What a worker must have in common with the machine that asks."""
 
-    Attributes:
-        python: version, e.g. "3.11".
-        versions: (library, version) of everything that computes.
-        code: digest of the package's code.
-        probe: a file in the folder of the run.
-        content: what is written there.
-        environment: variables that choose kernels; the libraries read them when they are loaded.
-    """
-
-    python: str
-    versions: tuple[tuple[str, str | None], ...]
-    code: str
-    probe: Path
-    content: str
-    environment: tuple[tuple[str, str], ...] = ()
-
-
-@lru_cache(maxsize=4)
-def mismatches(wanted: WorkerEnvironment) -> tuple[str, ...]:
-    """On a worker: what it lacks to work for ``wanted``."""
-    mine = dict(_versions())
-    found = [
-        f"has {name} {mine.get(name)}, not {version}" for name, version in wanted.versions if mine.get(name) != version
-    ]
-    if python_version() != wanted.python:
-        found.append(f"runs Python {python_version()}, not {wanted.python}")
-    if _loaded_code() != wanted.code:
-        found.append("runs another version of emotrace: install this one and restart the workers")
-    if any(os.environ.get(name) != value for name, value in wanted.environment):
-        variables = " ".join(f"{name}={value}" for name, value in wanted.environment)
-        found.append(f"computes with other kernels: start it as {variables} dask worker ...")
-    if not _reads(wanted.probe, wanted.content):
-        found.append(
-            f"does not see {wanted.probe.parent} as this machine does: put it on a file system that both share"
-        )
-    elif not os.access(wanted.probe.parent, os.W_OK):
-        found.append(f"may not write to {wanted.probe.parent}")
-    return tuple(found)
+    versions: tuple[tuple[str, str | None], ...]  #: of Python and of every library that computes
+    code: str  #: digest of the package
+    kernels: tuple[tuple[str, str], ...]  #: environment variables; libraries read them when they are loaded
+    probe: Path  #: a file in the folder of the run
+    content: str  #: what is written there
 
 
 def own_environment(folder: Path, kernels: str = NATIVE) -> WorkerEnvironment:
     """This machine, and a probe for the folder of a run; the caller writes ``content`` to it."""
     token = uuid.uuid4().hex
     probe = folder.absolute() / f".cluster.{token}.tmp"
-    code = package_digest()
-    return WorkerEnvironment(python_version(), _versions(), code, probe, token, tuple(KERNELS[kernels].items()))
+    return WorkerEnvironment(_versions(), package_digest(), tuple(KERNELS[kernels].items()), probe, token)
 
 
-def python_version() -> str:
-    return ".".join(platform.python_version_tuple()[:2])
+@lru_cache(maxsize=4)
+def mismatches(wanted: WorkerEnvironment) -> tuple[str, ...]:
+    """On a worker: what it lacks to work for ``wanted``."""
+    mine, folder = dict(_versions()), wanted.probe.parent
+    found = [
+        f"has {name} {mine.get(name)}, not {version}" for name, version in wanted.versions if mine.get(name) != version
+    ]
+    if _loaded_code() != wanted.code:
+        found.append("runs another version of emotrace: install this one and restart the workers")
+    if any(os.environ.get(name) != value for name, value in wanted.kernels):
+        variables = " ".join(f"{name}={value}" for name, value in wanted.kernels)
+        found.append(f"computes with other kernels: start it as {variables} dask worker ...")
+    if not os.access(wanted.probe, os.R_OK) or wanted.probe.read_text() != wanted.content:
+        found.append(f"does not see {folder} as this machine does: put it on a file system that both share")
+    elif not os.access(folder, os.W_OK):
+        found.append(f"may not write to {folder}")
+    return tuple(found)
 
 
 def _versions() -> tuple[tuple[str, str | None], ...]:
-    return tuple(sorted(environment()["versions"].items()))
+    found = environment()
+    python = found["python"].rpartition(".")[0]
+    return tuple(sorted({**found["versions"], "Python": python}.items()))
 
 
 @lru_cache(maxsize=1)
 def _loaded_code() -> str:
     """Of the code when this worker first worked: a later edit of the files does not change what is loaded."""
     return package_digest()
-
-
-def _reads(path: Path, content: str) -> bool:
-    try:
-        return path.read_text() == content
-    except OSError:
-        return False

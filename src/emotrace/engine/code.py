@@ -25,7 +25,6 @@ _IDENTIFIED = frozenset(
     )
 )
 """Modules and definitions that are not followed: what they hold, data and choices, stands in every key itself."""
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _DEFINED = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -45,7 +44,9 @@ def code_digest(*things: Any, package: Path = PACKAGE) -> str:
         FileNotFoundError: a module that is not there. KeyError: a module without that name.
     """
     files = _files(things)
-    return _digest(tuple(map(_name, things)), files, package, _stamp(package, *(path for _, path in files)))
+    paths = sorted((*package.rglob("*.py"), *(path for _, path in files)))
+    stamp = tuple((path, path.stat().st_mtime_ns) for path in paths)  # another one when any of them is edited
+    return _digest(tuple(map(_name, things)), files, package, stamp)
 
 
 def reached(*things: Any, package: Path = PACKAGE) -> list[str]:
@@ -68,11 +69,6 @@ def _files(things: Iterable[Any]) -> tuple[tuple[str, Path], ...]:
     known = (thing for thing in things if not isinstance(thing, str))
     others = (thing for thing in known if thing.__module__.partition(".")[0] != PACKAGE.name)
     return tuple((thing.__module__, Path(inspect.getfile(thing))) for thing in others)
-
-
-def _stamp(package: Path, *others: Path) -> int:
-    """Changes whenever a file of the package, or another one, does."""
-    return hash(tuple((str(path), path.stat().st_mtime_ns) for path in sorted((*package.rglob("*.py"), *others))))
 
 
 @lru_cache(maxsize=256)
@@ -148,16 +144,13 @@ class _Source:
 def _mentioned(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
     """Names that a node loads from outside of its functions, each with the attribute taken of it, or ""."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-        arguments = node.args
-        outside = [*arguments.defaults, *filter(None, arguments.kw_defaults), *getattr(node, "decorator_list", [])]
-        annotated = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-        outside += [arg.annotation for arg in annotated if arg is not None and arg.annotation is not None]
-        outside += [node.returns] if getattr(node, "returns", None) is not None else []
-        for part in outside:
-            yield from _mentioned(part, local)
+        for part in (node.args, *getattr(node, "decorator_list", ()), getattr(node, "returns", None)):
+            if part is not None:
+                yield from _mentioned(part, local)
         body = node.body if isinstance(node.body, list) else [node.body]
-        own = {arg.arg for arg in annotated if arg is not None}
-        own |= {inner.id for part in body for inner in ast.walk(part) if _is_stored(inner)}
+        inner = [one for part in body for one in ast.walk(part) if isinstance(one, ast.Name)]
+        own = {name.id for name in inner if isinstance(name.ctx, ast.Store)}
+        own |= {part.arg for part in ast.iter_child_nodes(node.args) if isinstance(part, ast.arg)}
         for part in body:
             yield from _mentioned(part, local | own)
     elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
@@ -169,10 +162,6 @@ def _mentioned(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[t
     else:
         for child in ast.iter_child_nodes(node):
             yield from _mentioned(child, local)
-
-
-def _is_stored(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def _path(name: str, package: Path) -> Path | None:
@@ -189,40 +178,29 @@ def _parsed(path: Path, _: int, package: Path) -> _Module:
     definitions: dict[str, list[ast.stmt]] = {}
     imported: dict[str, _Place] = {}
     statements = []
-    for node in _unconditional(ast.parse(path.read_text()).body):
+    body = ast.parse(path.read_text()).body
+    for node in (one for outer in body for one in (outer.body if isinstance(outer, ast.If) else [outer])):
+        value = getattr(node, "value", None)
         if isinstance(node, ast.Import | ast.ImportFrom):
             imported |= _imports(node, package)
-        elif _is_registry(getattr(node, "value", None)):
-            continue
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Registry":
+            continue  # its entries are components of their own
         elif targets := _targets(node):
             for target in targets:
                 definitions.setdefault(target, []).append(node)
-        elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):  # a docstring
+        elif not (isinstance(node, ast.Expr) and isinstance(value, ast.Constant)):  # a docstring
             statements.append(node)
     return _Module(definitions, imported, statements)
-
-
-def _unconditional(body: Iterable[ast.stmt]) -> Iterable[ast.stmt]:
-    """The statements of a module, those below `if TYPE_CHECKING` included."""
-    for node in body:
-        yield from node.body if isinstance(node, ast.If) else [node]
 
 
 def _targets(node: ast.stmt) -> list[str]:
     """The names that a statement defines."""
     if isinstance(node, _DEFINED):
         return [node.name]
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if _assigns(node) else []
+    if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return []
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     return [inner.id for target in targets for inner in ast.walk(target) if isinstance(inner, ast.Name)]
-
-
-def _assigns(node: ast.stmt) -> bool:
-    return isinstance(node, ast.AnnAssign | ast.AugAssign)
-
-
-def _is_registry(value: ast.expr | None) -> bool:
-    """Whether a value is a registry, whose entries are components of their own."""
-    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Registry"
 
 
 def _imports(node: ast.AST, package: Path) -> dict[str, _Place]:
@@ -230,11 +208,8 @@ def _imports(node: ast.AST, package: Path) -> dict[str, _Place]:
     found = {}
     for inner in ast.walk(node):
         if isinstance(inner, ast.Import):
-            found |= {
-                alias.asname or alias.name: _Place(alias.name, "")
-                for alias in inner.names
-                if _path(alias.name, package) and alias.asname
-            }
+            named = [alias for alias in inner.names if alias.asname and _path(alias.name, package)]
+            found |= {alias.asname: _Place(alias.name, "") for alias in named}
         elif isinstance(inner, ast.ImportFrom) and not inner.level and _path(inner.module, package):
             for alias in inner.names:
                 submodule = f"{inner.module}.{alias.name}"
@@ -252,6 +227,6 @@ def _outline(node: Any) -> Any:
     if isinstance(node, ast.Raise):
         return ["Raise"]  # an error leaves no result: its words may change
     fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) or name == "value"}
-    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node) is not None:
+    if isinstance(node, (ast.Module, *_DEFINED)) and ast.get_docstring(node) is not None:
         fields["body"] = node.body[1:]
     return [type(node).__name__, {name: _outline(value) for name, value in fields.items()}]

@@ -8,9 +8,9 @@ component's code only touches the rows that use it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -42,25 +42,15 @@ Component = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What all rows of a run have in common.
+    """What all rows of a run have in common."""
 
-    Attributes:
-        work: folder of intermediate audio, features and measurements.
-        models: folder of the models.
-        selection: how pseudo-speakers are drawn.
-        seed: 0 is the selection's own draw; another number draws the pseudo-speakers anew.
-        recognisers: who measures.
-        device: where the networks of the rows run.
-        kernels: which of `workers.KERNELS` compute; portable ones give the same numbers on CPUs of other makers.
-    """
-
-    work: Path = WORK
+    work: Path = WORK  #: folder of intermediate audio, features and measurements
     models: Path = MODELS
-    selection: Selection = Selection()
-    seed: int = 0
+    selection: Selection = Selection()  #: how pseudo-speakers are drawn
+    seed: int = 0  #: 0 is the selection's own draw; another number draws the pseudo-speakers anew
     recognisers: Recognisers = Recognisers()
-    device: str = "cpu"
-    kernels: str = NATIVE
+    device: str = "cpu"  #: where the networks of the rows run
+    kernels: str = NATIVE  #: which of `workers.KERNELS` compute; portable ones agree on CPUs of other makers
 
     @property
     def drawn(self) -> Selection:
@@ -69,25 +59,17 @@ class Setting:
 
 
 class Keys:
-    """Keys and places of one setting. Components are looked at once: a later edit of the code shows at the end."""
+    """Keys and places of one setting. Components are looked at once: a later edit of the code shows at the end.
+
+    ``data(path)`` is a data directory, ``data_hash(path)`` the hash of its content; each is read once.
+    """
 
     def __init__(self, setting: Setting):
         self.setting, self.models = setting, ModelFolder(setting.models)
-        self._data: dict[Path, DataDir] = {}
-        self._hashes: dict[Path, str] = {}
+        self.data = cache(DataDir.read)
+        self.data_hash = cache(lambda path: self.data(path).content_hash())
+        self._model_hash = cache(self.models.sha256)
         self._codes: dict[tuple[Any, ...], str] = {}
-
-    def data(self, path: Path) -> DataDir:
-        """A data directory, read once."""
-        if path not in self._data:
-            self._data[path] = DataDir.read(path)
-        return self._data[path]
-
-    def data_hash(self, path: Path) -> str:
-        """Hash of a data directory's content, taken once."""
-        if path not in self._hashes:
-            self._hashes[path] = self.data(path).content_hash()
-        return self._hashes[path]
 
     def code(self, *things: Any) -> str:
         """`code_digest`, taken once."""
@@ -182,14 +164,17 @@ class Keys:
         kernels = [] if self.setting.kernels == NATIVE else [self.setting.kernels]
         return digest([*parts, self.setting.device, *kernels])[:16]
 
-    def _component(self, kind: type, models: Iterable[str] = (), files: Iterable[Path] = ()) -> Component:
+    def _component(self, kind: type, models: Iterable[str] = (), files: Sequence[Path] = ()) -> Component:
         return {"code": self.code(kind)} | self._weights(models, files)
 
-    def _weights(self, models: Iterable[str] = (), files: Iterable[Path] = ()) -> Component:
+    def _weights(self, models: Iterable[str] = (), files: Sequence[Path] = ()) -> Component:
         """Hashes of the weights, by model folder, or "/file" where they lie elsewhere; None where they are missing."""
-        found, paths = {name: self._model_hashes.get(name) for name in models}, tuple(files)
-        common = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
-        found |= {f"/{path.relative_to(common).as_posix()}": _hash(path) for path in paths}
+        there = self.models.names()
+        found = {name: self._model_hash(name) if name in there else None for name in models}
+        common = Path(os.path.commonpath([path.parent for path in files])) if files else Path()
+        for path in files:
+            stat = path.stat()
+            found[f"/{path.relative_to(common).as_posix()}"] = _file_hash(path, stat.st_size, stat.st_mtime_ns)
         return {"weights": found} if found else {}
 
     def _measurement(self, taken: Measurement) -> Component:
@@ -204,23 +189,6 @@ class Keys:
             return {"code": self.code(CHANGING, effect.func), "amounts": dict(effect.keywords)}
         return {"code": self.code(CHANGING, effect)}
 
-    @cached_property
-    def _model_hashes(self) -> Mapping[str, str]:
-        return _LazyHashes(self.models)
-
-
-class _LazyHashes(dict):
-    """Hashes of the models in a folder, each taken when it is first asked for."""
-
-    def __init__(self, models: ModelFolder):
-        super().__init__()
-        self._models, self._there = models, frozenset(models.names())
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        if name not in self and name in self._there:
-            self[name] = self._models.sha256(name)
-        return super().get(name, default)
-
 
 def _files(backend: type | None) -> tuple[Path, ...]:
     """Weight files of a recogniser; none where a released checkpoint is not there."""
@@ -233,11 +201,6 @@ def _files(backend: type | None) -> tuple[Path, ...]:
 
 
 @lru_cache(maxsize=64)
-def _hash_at(path: Path, size: int, time: int) -> str:
-    return file_sha256(path)
-
-
-def _hash(path: Path) -> str:
+def _file_hash(path: Path, size: int, time: int) -> str:
     """sha256 of a file, taken once as long as size and time stay."""
-    stat = path.stat()
-    return _hash_at(path, stat.st_size, stat.st_mtime_ns)
+    return file_sha256(path)

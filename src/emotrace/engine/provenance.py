@@ -37,21 +37,22 @@ def circumstances(seconds: float) -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """What else made a result: git commit, library versions, machine. Recorded, but no part of any key."""
+    """What else made a result: git commit, library versions, machine. Recorded, but no part of any key.
+
+    The commit is "-dirty" where the code differs from it; results, which every run changes, do not count.
+    """
+    import torch  # a second, which only a record is worth
+
+    commit = _git("rev-parse", "--short", "HEAD")
+    uncommitted = [line.split()[-1] for line in _git("status", "--porcelain", "src").splitlines()]
     return {
-        "git_commit": _git_commit(),
-        "uncommitted": _uncommitted(),
+        "git_commit": f"{commit}-dirty" if commit and uncommitted else commit or None,
+        "uncommitted": uncommitted,
         "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()} {_instructions()}",
+        "machine": f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "cpu": cpu(),
         "versions": {name: _version(name) for name in VERSIONED},
     }
-
-
-def _instructions() -> str:
-    import torch  # a second, which only a record is worth
-
-    return torch.backends.cpu.get_cpu_capability()
 
 
 def cpu() -> str:
@@ -73,17 +74,6 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _git_commit() -> str | None:
-    """The commit, "-dirty" where the code differs from it; results, which every run changes, do not count."""
-    commit = _git("rev-parse", "--short", "HEAD")
-    return f"{commit}-dirty" if commit and _uncommitted() else commit or None
-
-
-def _uncommitted() -> list[str]:
-    """Files below src that differ from the commit."""
-    return [line.split()[-1] for line in _git("status", "--porcelain", "src").splitlines()]
-
-
 def _git(*arguments: str) -> str:
     """What git prints; nothing where there is no git or no repository."""
     try:
@@ -100,10 +90,8 @@ def differences(recorded: Mapping[str, Any], expected: Mapping[str, Any]) -> lis
     found = []
     for name in {*recorded, *expected}:
         one, other = recorded.get(name), expected.get(name)
-        if one == other:
-            continue
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             found += [f"{name}: {part}" for part in differences(one, other)]
-        else:
+        elif one != other:
             found.append(name)
     return sorted(found)

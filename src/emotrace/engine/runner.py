@@ -28,12 +28,7 @@ class RunError(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """Tables among the results, and the provenance that declares them valid.
-
-    Attributes:
-        provenance: the JSON file.
-        tables: the files beside it.
-    """
+    """Tables among the results, and the JSON file of provenance beside them that declares them valid."""
 
     provenance: Path
     tables: tuple[Path, ...]
@@ -57,10 +52,7 @@ class Work(Protocol):
         """Where its results lie."""
 
     def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """All that the results depend on, as JSON writes it.
-
-        ``recorded``: an identity to take over what cannot be known here, as the hash of data that are not there.
-        """
+        """All that the results depend on, as JSON writes it; from ``recorded`` what cannot be known without data."""
 
     def require(self) -> None:
         """Raise RunError or ModelError where data or models are missing."""
@@ -80,20 +72,13 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class State:
-    """Where a work stands.
-
-    Attributes:
-        name: of the work.
-        state: "done", "stale" (recorded with other code, models, data or configuration), "partial" or "missing".
-        reasons: what differs, for a stale one.
-        files, total: intermediate files that are there, and all that are needed; 0 of 0 where that cannot be known.
-    """
+    """Where a work stands."""
 
     name: str
-    state: str
-    reasons: tuple[str, ...] = ()
-    files: int = 0
-    total: int = 0
+    state: str  #: "done", "stale" (recorded with other code, models, data or configuration), "partial" or "missing"
+    reasons: tuple[str, ...] = ()  #: what differs, for a stale one
+    files: int = 0  #: intermediate files that are there
+    total: int = 0  #: all that are needed; 0 where that cannot be known
 
 
 def state_of(work: Work) -> State:
@@ -130,19 +115,19 @@ def run(
         rerun_stale: also run what was recorded with other code, models or data.
 
     Raises:
-        RunError: the data is not there, or another process is at work in the folder.
-        ModelError: a model is not there.
-        TaskError: a task failed; the message names it. What is done stays done.
+        RunError, ModelError: data or a model is not there, or another process is at work in the folder.
+        TaskError: a task failed, and the message names it, or the cluster cannot be used. What is done stays done.
         CodeChangedError: the code was edited meanwhile.
-        ClusterError: the cluster cannot be used.
     """
     settled = ("done",) if rerun_stale else ("done", "stale")
     wanted = [work for work in works if state_of(work).state not in settled]
-    if scheduler is not None and not wanted:
-        require_scheduler(scheduler)
+    if scheduler is not None and not wanted:  # a wrong address is an error even where nothing is left to do
+        from emotrace.engine.cluster import connect
+
+        connect(scheduler).close()
+    for work in wanted:
+        work.require()
     if wanted:
-        for work in wanted:
-            work.require()
         with running(folder, jobs, scheduler, kernels) as workers:
             for work in wanted:
                 _run(work, workers)
@@ -154,20 +139,13 @@ def _run(work: Work, workers: Workers) -> None:
     for description, tasks in work.stages():
         workers.run(tasks, f"{work.name}: {description}")
     work.require_unchanged_code()
-    record, writers = work.record, work.tables()
-    record.provenance.unlink(missing_ok=True)
-    for path in record.tables:
-        writers[path](path)
-    files = {path.name: file_sha256(path) for path in record.tables}
+    writers = work.tables()
+    work.record.provenance.unlink(missing_ok=True)
+    for path, write in writers.items():
+        write(path)
+    files = {path.name: file_sha256(path) for path in writers}
     provenance = {**work.about(), "identity": work.identity(), **circumstances(time.monotonic() - started)}
-    write_text_atomic(record.provenance, json.dumps(provenance | {"files": files}, indent=2) + "\n")
-
-
-def require_scheduler(scheduler: str) -> None:
-    """Raise ClusterError where no scheduler answers: a wrong address is an error even where nothing is left to do."""
-    from emotrace.engine.cluster import connect
-
-    connect(scheduler).close()
+    write_text_atomic(work.record.provenance, json.dumps(provenance | {"files": files}, indent=2) + "\n")
 
 
 @contextmanager

@@ -4,14 +4,14 @@ import multiprocessing
 import os
 import sys
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tqdm import tqdm
 
@@ -38,38 +38,22 @@ class TaskError(RuntimeError):
 
 @dataclass(frozen=True)
 class Task:
-    """One file to make.
+    """One file to make: ``function(output, *arguments)``."""
 
-    Attributes:
-        name: what the user would call it, for error messages, e.g. "none-T6 emotional actor13-...".
-        output: the file; that it exists means that the task is done, so ``function`` must write it atomically.
-        function: at module level, called as function(output, *arguments); its result depends on the arguments alone.
-        arguments: picklable.
-        kind: what it does, for a plan of the time it takes.
-    """
-
-    name: str
-    output: Path
-    function: Callable[..., None]
+    name: str  #: what the user would call it, for error messages, e.g. "none-T6 emotional actor13-..."
+    output: Path  #: that it exists means that the task is done, so ``function`` must write it atomically
+    function: Callable[..., None]  #: at module level; its result depends on the arguments alone
     arguments: tuple[Any, ...] = ()
-    kind: str = ""
+    kind: str = ""  #: what it does, for a plan of the time it takes
 
 
-class Workers(ABC):
+class Workers(AbstractContextManager):
     """Whoever does the tasks: processes of this machine (`LocalWorkers`) or of a cluster (`cluster.ClusterWorkers`)."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    @abstractmethod
-    def __exit__(self, *_: object) -> None:
-        """Let go of the workers."""
 
     def run(self, tasks: Sequence[Task], description: str) -> int:
         """Do the tasks whose output does not exist yet and return how many those were.
 
-        Raises:
-            TaskError: at the first task that fails; what is done stays done.
+        Raises TaskError at the first task that fails; what is done stays done.
         """
         missing = [task for task in tasks if not task.output.exists()]
         if not missing:
@@ -104,9 +88,7 @@ class LocalWorkers(Workers):
     """
 
     def __init__(self, jobs: int = DEFAULT_JOBS, kernels: str = NATIVE):
-        if jobs < 1:
-            raise ValueError(f"--jobs must be at least 1, not {jobs}")
-        self.jobs = jobs
+        self._jobs = jobs
         self._environment = dict.fromkeys(THREAD_VARIABLES, "1") | KERNELS[kernels]
         self._pool: ProcessPoolExecutor | None = None
 
@@ -115,8 +97,11 @@ class LocalWorkers(Workers):
             self._pool.shutdown(cancel_futures=True)
 
     def _finished(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, BaseException | None]]:
-        with _environment(self._environment):
-            futures = {self._submit(task): task for task in tasks}
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._jobs, context, initializer=_start_worker)
+        with _environment(self._environment):  # of the processes that a submission starts
+            futures = {self._pool.submit(task.function, task.output, *task.arguments): task for task in tasks}
         try:
             for future in as_completed(futures):
                 error = future.exception()
@@ -127,12 +112,6 @@ class LocalWorkers(Workers):
         finally:
             for future in futures:
                 future.cancel()
-
-    def _submit(self, task: Task) -> Future[None]:
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.jobs, context, initializer=_start_worker)
-        return self._pool.submit(task.function, task.output, *task.arguments)
 
 
 @contextmanager
@@ -156,7 +135,5 @@ def _start_worker() -> None:
 
 def _die_with_parent() -> None:
     """Without this, a SIGKILL of the run would leave its workers waiting for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    multiprocessing.parent_process().join()
+    os._exit(1)

@@ -3,10 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from emotrace.analysis.bootstrap import Part, combination
-from emotrace.analysis.contrasts import EMOTIONS, Contrast, TableError, metric, metric_interval, resampled
+from emotrace.analysis.contrasts import EMOTIONS, Contrast, TableError, interval_of, metric_interval, recognised
 from emotrace.analysis.statistics import Mean
-from emotrace.analysis.tables import confusion_table
 from emotrace.pipeline.effects import LEVELS, SHAPES
 from emotrace.pipeline.results import emotion_column
 from emotrace.study.groups import all_rows
@@ -23,13 +21,13 @@ def effect_pairs(results: Results) -> list[tuple[str, str, str]]:
     Raises:
         TableError: there is none, or the row that an effect was applied to is not among the results.
     """
-    changed = [row for row in all_rows() if row.effect and row.name in results.rows]
+    with_effect = {row.name: row for row in all_rows() if row.effect}
+    changed = [with_effect[name] for name in results.rows if name in with_effect]
     if missing := sorted({row.before.name for row in changed} - set(results.rows)):
         raise TableError(f"the study needs {', '.join(missing)} to compare the effects with")
     if not changed:
         raise TableError("no row of the study has an effect: choose rows by their group, e.g. effects")
-    order = {name: place for place, name in enumerate(results.rows)}
-    return [(row.before.name, row.effect, row.name) for row in sorted(changed, key=lambda row: order[row.name])]
+    return [(row.before.name, row.effect, row.name) for row in changed]
 
 
 def manipulation_table(results: Results) -> pd.DataFrame:
@@ -40,13 +38,12 @@ def manipulation_table(results: Results) -> pd.DataFrame:
     """
     lines = []
     for before, effect, after in effect_pairs(results):
-        old, new = _emotional(results, before), _emotional(results, after)
-        both = old.merge(new, left_index=True, right_index=True, suffixes=("", "_after"))
-        found = {name: both[f"{column}_after"] / both[column] for column, name in ACOUSTICS.items()}
-        found["loudness"] = both["loudness_lufs_after"] - both["loudness_lufs"]
-        for quantity, values in found.items():
-            line = {"row": before, "effect": effect, "quantity": quantity, "wanted": wanted(effect, quantity)}
+        old, new = (results.lines(row, "emotional").set_index("utterance") for row in (before, after))
+        changes = {name: new[column] / old[column] for column, name in ACOUSTICS.items()}
+        changes["loudness"] = new["loudness_lufs"] - old["loudness_lufs"]
+        for quantity, values in changes.items():
             q25, median, q75 = np.nanquantile(values.to_numpy(float), [0.25, 0.5, 0.75])
+            line = {"row": before, "effect": effect, "quantity": quantity, "wanted": wanted(effect, quantity)}
             lines.append(line | {"median": median, "q25": q25, "q75": q75})
     return pd.DataFrame(lines)
 
@@ -68,20 +65,14 @@ def effect_changes(results: Results, recogniser: str) -> pd.DataFrame:
     after - before, over the same draws of the same speakers. "other_called_ang" is the share of the utterances of all
     other emotions that are recognised as angry: a bias to angry raises it, better recognition lowers it.
     """
-    return pd.DataFrame(
-        [
-            {"row": before, "effect": effect, "recogniser": recogniser, "outcome": outcome}
-            | _change(results, before, after, outcome, recogniser)
-            for before, effect, after in effect_pairs(results)
-            for outcome in OUTCOMES
-        ]
-    )
-
-
-def _change(results: Results, before: str, after: str, outcome: str, recogniser: str) -> dict[str, float]:
-    start = metric_interval(results, before, outcome, recogniser).estimate
-    change = Contrast.of(outcome, {after: 1, before: -1}).interval(results, recogniser)
-    return {"before": start, "after": start + change.estimate} | change._asdict()
+    lines = []
+    for before, effect, after in effect_pairs(results):
+        for outcome in OUTCOMES:
+            start = metric_interval(results, before, outcome, recogniser).estimate
+            change = Contrast.of(outcome, {after: 1, before: -1}).interval(results, recogniser)
+            line = {"row": before, "effect": effect, "recogniser": recogniser, "outcome": outcome}
+            lines.append(line | {"before": start, "after": start + change.estimate} | change._asdict())
+    return pd.DataFrame(lines)
 
 
 def relabelled(results: Results, recogniser: str) -> pd.DataFrame:
@@ -90,21 +81,9 @@ def relabelled(results: Results, recogniser: str) -> pd.DataFrame:
     Columns row, effect, recogniser, estimate, low, high. The ripple says how much any filter of that size relabels.
     """
     column, lines = emotion_column(recogniser), []
-    recognised = metric("uar", recogniser).lines
     for before, effect, after in effect_pairs(results):
-        labels, frame = recognised(results, before).set_index("utterance")[column], recognised(results, after)
-        frame = frame.assign(relabelled=(frame[column] != frame["utterance"].map(labels)).astype(float))
-        part = Part(100.0, frame, Mean("relabelled"), resampled(frame))
-        share = combination([part], n=results.n_bootstrap, seed=results.seed)
+        labels, frame = recognised(results, before, column).set_index("utterance"), recognised(results, after, column)
+        frame = frame.assign(changed=(frame[column] != frame["utterance"].map(labels[column])).astype(float))
+        share = interval_of(results, frame, Mean("changed"))
         lines.append({"row": before, "effect": effect, "recogniser": recogniser} | share._asdict())
     return pd.DataFrame(lines)
-
-
-def effect_confusions(results: Results, row: str, recogniser: str) -> dict[str, pd.DataFrame]:
-    """Confusions of a row before and after each of its effects, by title, as `figures.confusion_figure` draws them."""
-    afters = {effect: after for before, effect, after in effect_pairs(results) if before == row}
-    return {name: confusion_table(results, of, recogniser) for name, of in {"before": row, **afters}.items()}
-
-
-def _emotional(results: Results, row: str) -> pd.DataFrame:
-    return results.lines(row, "emotional").set_index("utterance")[[*ACOUSTICS, "loudness_lufs"]]

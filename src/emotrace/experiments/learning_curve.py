@@ -7,7 +7,6 @@ speakers' speech. What is recorded has one line per row, recogniser, draw of spe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from emotrace.analysis.bootstrap import Part, combination, ratio
 from emotrace.analysis.statistics import Recall
 from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.engine.code import digest
-from emotrace.engine.keys import Keys
 from emotrace.engine.runner import Record, RunError, Stages, run
 from emotrace.engine.workers import DEFAULT_JOBS, Task
 from emotrace.evaluation import SER
@@ -28,7 +26,7 @@ from emotrace.pipeline.measures import Measure, Measurement, Rendering, recognis
 from emotrace.pipeline.results import labelled, vectors_of, write_parquet
 from emotrace.pipeline.rows import select_rows
 from emotrace.study.profiles import Profile
-from emotrace.study.run import RowWork
+from emotrace.study.run import works
 
 ROWS = ("original", "official-control", "log-mel")
 DRAWS = 8  # of speakers, for each number of them
@@ -37,22 +35,6 @@ RECALL = Recall(PREDICTED)
 _KEYS = ("row", "recogniser", "utterance", "speaker", "emotion", "fold", PREDICTED)
 LINES = pa.schema({**dict.fromkeys(_KEYS, pa.string()), "speakers": pa.int32(), "draw": pa.int32()})
 Points = dict[tuple[str, str, int], pd.DataFrame]  # predictions by row, recogniser, speakers learned from
-
-
-def curve_profile(profile: Profile) -> Profile:
-    """The emotional corpora of a profile, and of its rows those of the curve; places are the profile's own.
-
-    Raises RunError where the recognisers do not learn from other speakers than those of the corpus.
-    """
-    if profile.ser_training is None:
-        raise RunError(
-            f"profile {profile.name}: its recognisers of emotion learn from the corpus itself, fold by fold, or come "
-            "trained; a learning curve takes a set of other speakers, as profile scale has"
-        )
-    wanted = frozenset({Measure.EMOTION, Measure.SPEAKER})
-    corpora = (corpus for corpus in profile.corpora if Measure.EMOTION in corpus.measures)
-    corpora = tuple(replace(corpus, measures=corpus.measures & wanted) for corpus in corpora)
-    return replace(profile, corpora=corpora, rows=select_rows(ROWS), groups={})
 
 
 def speaker_draws(data: DataDir) -> list[tuple[frozenset[str], ...]]:
@@ -74,18 +56,23 @@ def _draw(genders: Sequence[Sequence[str]], n: int, number: int) -> frozenset[st
 
 
 class CurveWork:
-    """The learning curve of a profile, as the engine runs and records it."""
+    """The learning curve of a profile, as the engine runs and records it.
+
+    Raises RunError where the recognisers do not learn from other speakers than those of the corpus.
+    """
 
     name = "learning curve"
 
     def __init__(self, profile: Profile):
-        self.profile = curve_profile(profile)
-        self.keys = Keys(self.profile)
-        self.rows = [RowWork(self.profile, row, self.keys) for row in self.profile.rows]
-
-    @property
-    def record(self) -> Record:
-        return curve_record(self.profile)
+        if profile.ser_training is None:
+            raise RunError(
+                f"profile {profile.name}: its recognisers of emotion learn from the corpus itself, fold by fold, or "
+                "come trained; a learning curve takes a set of other speakers, as profile scale has"
+            )
+        self.record = curve_record(profile)
+        self.profile = profile.of_emotion(select_rows(ROWS), frozenset({Measure.EMOTION, Measure.SPEAKER}))
+        self.rows = works(self.profile, self.profile.rows)
+        self.keys = self.rows[0].keys
 
     def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
         known = (recorded or {}).get("rows", {})
@@ -167,8 +154,7 @@ def run_learning_curve(profile: Profile, *, jobs: int = DEFAULT_JOBS, scheduler:
 
     Killed, it resumes. Errors as of `engine.runner.run`; RunError where the recognisers learn from no other speakers.
     """
-    options = {"jobs": jobs, "scheduler": scheduler, "kernels": profile.kernels}
-    return bool(run([CurveWork(profile)], profile.work, **options))
+    return bool(run([CurveWork(profile)], profile.work, jobs=jobs, scheduler=scheduler, kernels=profile.kernels))
 
 
 def learning_curve(profile: Profile, *, n_bootstrap: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -181,12 +167,11 @@ def learning_curve(profile: Profile, *, n_bootstrap: int = 1000, seed: int = 0) 
     """
     points, options, lines = _points(profile), {"n": n_bootstrap, "seed": seed}, []
     for (row, name, speakers), frame in points.items():
-        point = {"row": row, "recogniser": name, "speakers": speakers}
-        lines.append(point | {"metric": "uar"} | combination([Part(100.0, frame, RECALL)], **options)._asdict())
+        uar, point = Part(100.0, frame, RECALL), {"row": row, "recogniser": name, "speakers": speakers}
+        lines.append({**point, "metric": "uar", **combination([uar], **options)._asdict()})
         if row != ROWS[0]:
-            original = points[ROWS[0], name, speakers]
-            kept = ratio(Part(1.0, frame, RECALL), Part(1.0, original, RECALL), **options)
-            lines.append(point | {"metric": "kept"} | kept._asdict())
+            original = Part(100.0, points[ROWS[0], name, speakers], RECALL)
+            lines.append({**point, "metric": "kept", **ratio(uar, original, **options)._asdict()})
     return pd.DataFrame(lines)
 
 

@@ -11,8 +11,7 @@ from emotrace.pipeline.effects import LEVELS
 from emotrace.pipeline.measures import Measure
 from emotrace.pipeline.rows import Row, select_rows
 from emotrace.study.groups import with_effects
-from emotrace.study.profiles import Profile, get_profile
-from emotrace.study.study import Study, StudyResults
+from emotrace.study.profiles import Profile
 
 RECOGNISERS = {"as-recorded": "egemaps-as-recorded", "normalised": "egemaps"}
 """The first recogniser of emotion by what it does with the level."""
@@ -33,27 +32,10 @@ def level_profile(profile: Profile, level: str = "as-recorded") -> Profile:
     """
     if level not in RECOGNISERS:
         raise RunError(f"unknown level {level!r}; there are: {', '.join(RECOGNISERS)}")
-    emotional = tuple(
-        replace(corpus, measures=corpus.measures & MEASURES)
-        for corpus in profile.corpora
-        if Measure.EMOTION in corpus.measures
-    )
     first, *others = profile.recognisers.ser
     return replace(
-        profile,
+        profile.of_emotion(level_rows(), MEASURES),
         name=f"{profile.name}, level {level}",
-        corpora=emotional,
         results=profile.results / "level" / level,
-        rows=level_rows(),
-        groups={},
         recognisers=replace(profile.recognisers, ser=(RECOGNISERS[level], *others)),
     )
-
-
-def level_studies(profile: str, **options: int) -> dict[str, StudyResults]:
-    """The experiment's two studies by level; ``options`` are seed and n_bootstrap of `Study`.
-
-    Raises RunError and ModelError as `Study` does.
-    """
-    own = get_profile(profile)
-    return {level: Study(level_profile(own, level), **options) for level in RECOGNISERS}

@@ -43,13 +43,8 @@ def predict(
 ) -> np.ndarray:
     """Fit the probe that belongs to ``score`` and return its predictions (M,) for ``test`` (M, C).
 
-    Args:
-        score: R2 fits `regress`, the others `classify`, for UAR with classes of equal prior.
-        train, targets: features (N, C) and targets (N,): numbers, or labels as strings.
-        groups: whose line each is (N,); decides only how the regression's penalty is chosen.
-
-    Raises:
-        ProbeError: as `regress` and `classify`.
+    R2 fits `regress`, the others `classify`, for UAR with classes of equal prior; errors as theirs. ``train`` (N, C),
+    ``targets`` (N,): numbers, or labels as strings. ``groups`` (N,): whose line each is, to choose the penalty.
     """
     if score is Score.R2:
         return regress(train, targets, groups, test)
@@ -142,7 +137,7 @@ def between_speakers(train: Sequence[Utterance], test: Sequence[Utterance]) -> F
     """One fold: learn from ``train``, test on ``test``. Raises ProbeError when a speaker is in both or one is empty."""
     if shared := sorted({u.speaker for u in train} & {u.speaker for u in test}):
         raise ProbeError(f"speakers {shared} are in training and in test")
-    return _folds([(train, test)])
+    return folds_of([(train, test)])
 
 
 def leave_one_fold_out(utterances: Sequence[Utterance]) -> Folds:
@@ -169,10 +164,11 @@ def leave_texts_out(utterances: Sequence[Utterance]) -> Folds:
         ([u for u in utterances if texts[u.text] != group], [u for u in utterances if texts[u.text] == group])
         for group in sorted(set(texts.values()))
     ]
-    return _folds(pairs)
+    return folds_of(pairs)
 
 
-def _folds(pairs: Sequence[tuple[Sequence[Utterance], Sequence[Utterance]]]) -> Folds:
+def folds_of(pairs: Sequence[tuple[Sequence[Utterance], Sequence[Utterance]]]) -> Folds:
+    """The ids of training and test utterances. Raises ProbeError where one of the two is empty."""
     if not all(train and test for train, test in pairs):
         raise ProbeError("a probe needs utterances to learn from and others to be tested on")
     return tuple((frozenset(u.id for u in train), frozenset(u.id for u in test)) for train, test in pairs)

@@ -19,10 +19,9 @@ from safetensors.numpy import save_file
 from emotrace.corpus.audio import SAMPLE_RATE, load_audio, peak_normalise
 from emotrace.corpus.datadir import Utterance
 from emotrace.corpus.files import atomic_file
-from emotrace.engine.workers import Task
 from emotrace.representation import STREAMS
 from emotrace.representation.hubert import load_hubert
-from emotrace.training.frame_labels import ALIGNER_RATE, align
+from emotrace.training.hubert import ALIGNER_RATE, align
 from emotrace.weights import ModelFolder
 
 FRAME, HOP = 400, 320
@@ -40,12 +39,6 @@ PHONES = (
     *("AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH"),
     *("K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH"),
 )
-
-
-def probe_feature_task(utterance: Utterance, output: Path, models: Path, device: str, aligned: bool) -> Task:
-    """The task that writes what the probes read of an utterance; ``aligned``: with its phones."""
-    name = f"layers and probe targets of {utterance.id}"
-    return Task(name, output, write_probe_features, (utterance, models, device, aligned))
 
 
 def write_probe_features(output: Path, utterance: Utterance, models: Path, device: str, aligned: bool) -> None:

@@ -1,47 +1,203 @@
 """Layer probing of a profile: what each layer, the soft units and the embeddings carry; resumable, recorded once.
 
 The results, data/results/<profile>/probing.csv, have one line per representation and target; probing.json beside them
-says what they were made with.
+says what they were made with. N lines (frames or utterances), C channels.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
+from safetensors import SafetensorError, safe_open
 
-from emotrace.corpus.datadir import DataDir
+from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.corpus.files import write_text_atomic
 from emotrace.engine.code import digest
 from emotrace.engine.keys import Keys
-from emotrace.engine.runner import Record, RunError, Stages, State, run, state_of
+from emotrace.engine.runner import Record, RunError, Stages, run
 from emotrace.engine.workers import DEFAULT_JOBS, Task
-from emotrace.experiments.linear_probes import Folds, between_speakers, leave_one_fold_out, leave_texts_out
-from emotrace.experiments.probe_features import REPRESENTATIONS, probe_feature_task
-from emotrace.experiments.probe_plan import TARGETS, Material, Split, assembled, probe_task
+from emotrace.experiments.linear_probes import (
+    Folds,
+    Score,
+    baseline,
+    between_speakers,
+    folds_of,
+    leave_one_fold_out,
+    leave_texts_out,
+    predict,
+    score_interval,
+)
+from emotrace.experiments.probe_features import (
+    EMBEDDINGS,
+    FRAME_STREAMS,
+    PHONES,
+    REPRESENTATIONS,
+    write_probe_features,
+)
+from emotrace.representation import STREAMS
 from emotrace.study.profiles import Profile
 from emotrace.weights import ModelError
 
 MODELS = ("hubert", "soft", "ecapa", "gst")
-FEATURES = "emotrace.experiments.probe_features:write_probe_features"
-STREAMS = ("soft:SoftUnits", "f0:F0", "ecapa:EcapaEmbedding", "gst:StyleEmbedding", "mel:LogMel")
-PROBES = "emotrace.experiments.probe_plan:write_line"
+READ = ("soft", "f0", "ecapa", "gst", "log-mel")  # streams besides HuBERT's layers
+PAIRS = {"speakers": ("training", "emotional"), "reading": ("read-train", "read-test")}  # training and test, by split
 DIGITS = 6
 
 
+class Split(StrEnum):
+    """What of the corpora a probe learns from, and what it is tested on.
+
+    - speakers: the profile's training directory and its emotional corpus (scale: RAVDESS actors 01-12, then 13-24);
+      without the former, leave one fold of speakers out of the emotional corpus.
+    - texts: the emotional corpus, one text left out at a time. Speakers must be known to be recognised, so they are on
+      both sides; a split by repetition instead would let the probe know a speaker by how one sentence sounds.
+    - reading: the training and the test part of the read corpus (scale: LibriSpeech; the test reader also reads in the
+      training part, another chapter). Without them, as texts: no phone is known by its place in a sentence.
+    """
+
+    SPEAKERS = "speakers"
+    TEXTS = "texts"
+    READING = "reading"
+
+
+class Probe(StrEnum):
+    """Which lines a probe reads: single frames; utterances, pooled; or pooled utterances for a mean over their frames.
+
+    Pooled: mean and standard deviation over time, for embeddings the embedding.
+    """
+
+    FRAME = "frame by frame"
+    UTTERANCE = "utterance"
+    MEAN = "utterance mean"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a probe is asked for."""
+
+    name: str
+    probe: Probe
+    score: Score
+    split: Split
+
+    @property
+    def representations(self) -> tuple[str, ...]:
+        """An embedding has no frames."""
+        return FRAME_STREAMS if self.probe is Probe.FRAME else (*FRAME_STREAMS, *EMBEDDINGS)
+
+
+TARGETS = (
+    Target("F0", Probe.FRAME, Score.R2, Split.SPEAKERS),  # log2 Hz, voiced frames
+    Target("energy", Probe.FRAME, Score.R2, Split.SPEAKERS),  # dB re the utterance's speech level, speech frames
+    Target("spectral tilt", Probe.FRAME, Score.R2, Split.SPEAKERS),  # dB per octave, speech frames
+    Target("phone", Probe.FRAME, Score.ACCURACY, Split.READING),
+    Target("emotion", Probe.UTTERANCE, Score.UAR, Split.SPEAKERS),
+    Target("speaker", Probe.UTTERANCE, Score.ACCURACY, Split.TEXTS),
+    Target("F0", Probe.MEAN, Score.R2, Split.SPEAKERS),  # mean of the log2 Hz
+    Target("energy", Probe.MEAN, Score.R2, Split.SPEAKERS),  # mean dB re full scale after peak normalisation
+    Target("spectral tilt", Probe.MEAN, Score.R2, Split.SPEAKERS),
+)
+
+
+@dataclass(frozen=True)
+class Material:
+    """Utterances with the files of `probe_features`, and which of them a probe learns from and is tested on."""
+
+    utterances: tuple[Utterance, ...]
+    files: tuple[Path, ...]
+    folds: Folds
+
+
+def write_line(output: Path, representation: str, target: Target, material: Material, seed: int, n: int) -> None:
+    """Fit, test and write one line of the results, with an interval of ``n`` draws.
+
+    Drawn are the speakers of the test lines, or their utterances where there is a single speaker. n_train is that of
+    the smallest fold, n_test that of all folds together. Raises ProbeError or MetricError where nothing can be said.
+    """
+    lines = read_lines(material, representation, target)
+    tested = [_tested(lines, train, test, target.score) for train, test in material.folds]
+    judged = pd.concat([test for _, test in tested], ignore_index=True)
+    by = "speaker" if judged["speaker"].nunique() > 1 else "utterance"
+    interval = score_interval(judged, target.score, by=by, n=n, seed=seed)
+    line = {"representation": representation, "target": target.name, "probe": target.probe, "score": target.score}
+    line |= interval._asdict() | {"interval_over": f"{by}s", "baseline": baseline(judged, target.score)}
+    line |= {"n_train": min(count for count, _ in tested), "n_test": len(judged)}
+    write_text_atomic(output, json.dumps(line, allow_nan=False))
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Features x (N, C), targets (N,), and in ``owners`` (N lines) the speaker, utterance and fold of each."""
+
+    x: np.ndarray
+    targets: np.ndarray
+    owners: pd.DataFrame
+
+
+def read_lines(material: Material, representation: str, target: Target) -> Lines:
+    """All lines of the material that have the target: an unvoiced frame has no F0, silence no phone.
+
+    Raises ValueError naming a file that is damaged.
+    """
+    features, targets, owners = [], [], []
+    for utterance, file in zip(material.utterances, material.files, strict=True):
+        x, values = _read(file, representation, target, utterance)
+        defined = pd.notna(values)
+        features.append(x[defined])
+        targets += list(values[defined])
+        owners += [(utterance.speaker, utterance.id, utterance.fold or "all")] * int(defined.sum())
+    owners = pd.DataFrame(owners, columns=["speaker", "utterance", "fold"])
+    return Lines(np.concatenate(features).astype(np.float64), np.array(targets), owners)
+
+
+def _read(file: Path, representation: str, target: Target, utterance: Utterance) -> tuple[np.ndarray, np.ndarray]:
+    """Features (N, C) and targets (N,) of one utterance, undefined targets as None or NaN."""
+    part = "frames" if target.probe is Probe.FRAME else "pooled"
+    try:
+        with safe_open(file, "numpy") as tensors:
+            x = np.atleast_2d(tensors.get_tensor(f"{part}/{representation}"))
+            if target.probe is Probe.UTTERANCE:
+                return x, np.array([_label(utterance, target.name)], dtype=object)
+            part = "frames" if target.probe is Probe.FRAME else "mean"
+            values = tensors.get_tensor(f"{part}/{target.name}").astype(np.float64)
+    except SafetensorError as error:
+        raise ValueError(f"{file}: damaged ({error}); remove it and repeat the command") from error
+    return x, values if target.name != "phone" else _phone_names(values)
+
+
+def _label(utterance: Utterance, name: str) -> str | None:
+    if name == "speaker":
+        return utterance.speaker
+    return None if utterance.emotion is None else utterance.emotion.value
+
+
+def _phone_names(values: np.ndarray) -> np.ndarray:
+    return np.array([None if np.isnan(value) else PHONES[int(value)] for value in values], dtype=object)
+
+
+def _tested(lines: Lines, train: frozenset[str], test: frozenset[str], score: Score) -> tuple[int, pd.DataFrame]:
+    """How many lines a probe learned from, and its test lines with columns target and predicted."""
+    learns, judged = (lines.owners["utterance"].isin(ids).to_numpy() for ids in (train, test))
+    owners = lines.owners[learns]
+    groups = owners["speaker"] if owners["speaker"].nunique() > 1 else owners["utterance"]
+    targets = lines.targets[learns]
+    predicted = predict(score, lines.x[learns], targets, list(groups), lines.x[judged])
+    return int(learns.sum()), lines.owners[judged].assign(target=lines.targets[judged], predicted=predicted)
+
+
 class ProbingWork:
-    """The probes of one profile, as the engine runs and records them.
+    """The probes of one profile, whose seed is that of the intervals, as the engine runs and records them.
 
-    Args:
-        profile: whose models are probed; its seed is that of the intervals.
-        n_bootstrap: draws behind every interval.
-
-    Raises:
-        RunError: the profile has no emotional corpus.
+    Raises RunError where the profile has no emotional corpus.
     """
 
     name = "probing"
@@ -49,11 +205,7 @@ class ProbingWork:
     def __init__(self, profile: Profile, n_bootstrap: int = 1000):
         self.profile, self.n_bootstrap, self.keys = profile, n_bootstrap, Keys(profile)
         self.folder = profile.work / "probing"
-        self.parts = _parts(profile)
-
-    @property
-    def record(self) -> Record:
-        return probing_record(self.profile)
+        self.record, self.parts = probing_record(profile), _parts(profile)
 
     def has_data(self) -> bool:
         """Whether every data directory that the probes read is there."""
@@ -69,7 +221,7 @@ class ProbingWork:
         return {
             "models": self._model_hashes,
             "data": self._data_hashes if self.has_data() else dict((recorded or {}).get("data", {})),
-            "components": {"features": self._feature_code, "probes": self.keys.code(PROBES)},
+            "components": {"features": self._feature_code, "probes": self.keys.code(write_line)},
             "device": self.profile.device,
             "seed": self.profile.seed,
             "n_bootstrap": self.n_bootstrap,
@@ -78,24 +230,33 @@ class ProbingWork:
     def stages(self) -> Stages:
         models, device = self.keys.models.folder, self.profile.device
         features = [
-            probe_feature_task(u, self._file(part, u.id), models, device, part in self._aligned)
+            Task(
+                f"layers and probe targets of {u.id}",
+                self._file(part, u),
+                write_probe_features,
+                (u, models, device, part in self._aligned),
+            )
             for part in self.parts
             for u in self._data(part)
         ]
         return [("layers of every utterance", features), ("probes", self._probes())]
 
     def _probes(self) -> list[Task]:
-        """One line of the results each, in the order of the results."""
+        """The tasks that fit one probe in every fold and write its line of the results, in the order of the results."""
         folder = self.folder / f"lines-{digest(self.identity())[:16]}"
         materials = {split: self._material(split) for split in Split}
-        return [
-            probe_task(representation, target, materials[target.split], folder, self.profile.seed, self.n_bootstrap)
-            for target in TARGETS
-            for representation in target.representations
-        ]
+        tasks = []
+        for target in TARGETS:
+            for representation in target.representations:
+                file = f"{target.probe}-{target.name}/{representation}.json".replace(" ", "-")
+                given = (representation, target, materials[target.split], self.profile.seed, self.n_bootstrap)
+                name = f"probe of {representation} for {target.name}, {target.probe}"
+                tasks.append(Task(name, folder / file, write_line, given))
+        return tasks
 
     def tables(self) -> Mapping[Path, Callable[[Path], None]]:
-        text = assembled(self._probes()).round(DIGITS).to_csv(index=False)
+        lines = pd.DataFrame([json.loads(task.output.read_text()) for task in self._probes()])
+        text = lines.round(DIGITS).to_csv(index=False)
         return {self.record.tables[0]: lambda path: write_text_atomic(path, text)}
 
     def about(self) -> dict[str, Any]:
@@ -105,39 +266,34 @@ class ProbingWork:
         self.keys.require_unchanged_code()
 
     def _material(self, split: Split) -> Material:
-        parts, folds = self._split(split)
+        """What the probes of a split learn from and are tested on."""
+        parts = PAIRS.get(split, ())
+        if parts and set(parts) <= set(self.parts):
+            train, test = (self._data(part).utterances for part in parts)
+            folds = between_speakers(train, test) if split is Split.SPEAKERS else folds_of([(train, test)])
+        else:
+            parts, by = ("emotional",), leave_one_fold_out if split is Split.SPEAKERS else leave_texts_out
+            folds = by(self._data("emotional").utterances)
         utterances = tuple(u for part in parts for u in self._data(part))
-        files = tuple(self._file(part, u.id) for part in parts for u in self._data(part))
+        files = tuple(self._file(part, u) for part in parts for u in self._data(part))
         return Material(utterances, files, folds)
-
-    def _split(self, split: Split) -> tuple[tuple[str, ...], Folds]:
-        """The data directories of a split, and its folds."""
-        pair = {Split.SPEAKERS: ("training", "emotional"), Split.READING: ("read-train", "read-test")}.get(split, ())
-        if not pair or not set(pair) <= set(self.parts):
-            utterances = self._data("emotional").utterances
-            by = leave_one_fold_out if split is Split.SPEAKERS else leave_texts_out
-            return ("emotional",), by(utterances)
-        train, test = (self._data(part).utterances for part in pair)
-        if split is Split.SPEAKERS:
-            return pair, between_speakers(train, test)
-        return pair, ((frozenset(u.id for u in train), frozenset(u.id for u in test)),)
 
     @property
     def _aligned(self) -> tuple[str, ...]:
         """The data directories whose phones are probed."""
-        return ("read-train", "read-test") if "read-test" in self.parts else ("emotional",)
+        return PAIRS["reading"] if "read-test" in self.parts else ("emotional",)
 
     def _data(self, part: str) -> DataDir:
         return self.keys.data(self.parts[part])
 
-    def _file(self, part: str, utterance: str) -> Path:
+    def _file(self, part: str, utterance: Utterance) -> Path:
         aligned, data = part in self._aligned, self._data_hashes[part]
         key = digest([self._feature_code, aligned, self._model_hashes, data])[:16]
-        return self.folder / f"{part}-{key}" / f"{quote(utterance, safe='')}.safetensors"
+        return self.folder / f"{part}-{key}" / f"{quote(utterance.id, safe='')}.safetensors"
 
     @property
     def _feature_code(self) -> str:
-        return self.keys.code(FEATURES, *(f"emotrace.representation.{name}" for name in STREAMS))
+        return self.keys.code(write_probe_features, *map(STREAMS.find, READ))
 
     @cached_property
     def _model_hashes(self) -> dict[str, str | None]:
@@ -155,24 +311,14 @@ def probing_record(profile: Profile) -> Record:
 
 
 def run_probing(
-    profile: Profile,
-    *,
-    jobs: int = DEFAULT_JOBS,
-    scheduler: str | None = None,
-    rerun_stale: bool = True,
-    n_bootstrap: int = 1000,
+    profile: Profile, *, jobs: int = DEFAULT_JOBS, scheduler: str | None = None, n_bootstrap: int = 1000
 ) -> bool:
     """Probe every representation of the profile where that is not recorded yet; whether anything was done.
 
     Killed, it resumes; no result depends on the workers or on the order. Errors as of `engine.runner.run`.
     """
-    options = {"jobs": jobs, "scheduler": scheduler, "kernels": profile.kernels, "rerun_stale": rerun_stale}
-    return bool(run([ProbingWork(profile, n_bootstrap)], profile.work, **options))
-
-
-def probing_state(profile: Profile, *, n_bootstrap: int = 1000) -> State:
-    """Where the probing stands; without the data, what is recorded is judged by everything else."""
-    return state_of(ProbingWork(profile, n_bootstrap))
+    work = ProbingWork(profile, n_bootstrap)
+    return bool(run([work], profile.work, jobs=jobs, scheduler=scheduler, kernels=profile.kernels))
 
 
 def read_probing(profile: Profile) -> pd.DataFrame:

@@ -3,13 +3,14 @@
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from emotrace.analysis.bootstrap import Interval
 from emotrace.analysis.contrasts import COLUMNS, TableError, metric_interval
 from emotrace.analysis.metrics import MetricError
 from emotrace.corpus.files import write_text_atomic
@@ -22,7 +23,6 @@ from emotrace.study.run import RowWork, read_provenance, run_rows
 from emotrace.study.study import Study
 
 MEASURED = ("centroid_hz", "kurtosis", "loudness_lufs", "f0_mean_hz")
-KEYS = ["corpus", "utterance"]
 KEPT = "reproductions.csv"
 TOLERANCE = 1e-6  # percentage points
 
@@ -125,8 +125,12 @@ def keep_comparisons(
     again, path = isolated(profile), path or profile.results / KEPT
     lines = {(line["row"], line["cpu"]): line for line in _kept(path)}
     for row, comparison in zip(rows, comparisons, strict=True):
-        own = {"row": RowWork(profile, row).folder.name}
-        line = asdict(comparison) | own | _circumstances(profile, again, row)
+        first, second = (read_provenance(each, row) for each in (profile, again))
+        line = asdict(comparison) | {"row": RowWork(profile, row).folder.name}
+        line |= {"recorded": first["recorded"], "reproduced": second["recorded"]}
+        environment = second["environment"]
+        line |= {"commit": environment["git_commit"], "machine": environment["machine"], "cpu": environment["cpu"]}
+        line |= {"kernels": again.kernels, "minutes": round(second["wall_seconds_of_last_call"] / 60, 1)}
         lines[line["row"], line["cpu"]] = line
     write_text_atomic(path, pd.DataFrame(list(lines.values())).to_csv(index=False))
     return path
@@ -152,22 +156,11 @@ def _kept(path: Path) -> list[dict[str, Any]]:
     return pd.read_csv(path).to_dict("records") if path.exists() else []
 
 
-def _circumstances(profile: Profile, again: Profile, row: Row) -> dict[str, Any]:
-    first, second = (read_provenance(each, row) for each in (profile, again))
-    return {
-        "recorded": first["recorded"],
-        "reproduced": second["recorded"],
-        "commit": second["environment"]["git_commit"],
-        "machine": second["environment"]["machine"],
-        "cpu": second["environment"]["cpu"],
-        "kernels": again.kernels,
-        "minutes": round(second["wall_seconds_of_last_call"] / 60, 1),
-    }
-
-
 def compare(recorded: Profile, again: Profile, row: Row) -> Comparison:
     """How far a row's results in two places agree. Raises RunError where they are not of the same utterances."""
-    first, second = (_utterances(profile, row) for profile in (recorded, again))
+    lines = (pd.read_parquet(RowWork(profile, row).record.tables[0]) for profile in (recorded, again))
+    columns = utterance_schema(recorded.recognisers).names
+    first, second = (each.reindex(columns=columns).set_index(["corpus", "utterance"]).sort_index() for each in lines)
     if not first.index.equals(second.index):
         raise RunError(f"{row.name}: the recorded utterances are not those of the data at hand")
     predictions = ("hypothesis", *emotion_columns(recorded.recognisers))
@@ -183,21 +176,12 @@ def compare(recorded: Profile, again: Profile, row: Row) -> Comparison:
     )
 
 
-def _utterances(profile: Profile, row: Row) -> pd.DataFrame:
-    lines = pd.read_parquet(RowWork(profile, row).record.tables[0])
-    return lines.reindex(columns=utterance_schema(profile.recognisers).names).set_index(KEYS).sort_index()
-
-
 def _relative(first: pd.Series, second: pd.Series) -> float:
     """Largest |second - first| / |first|, or |second| where first is 0; infinite where only one is defined."""
-    one, other = (values.to_numpy(float) for values in (first, second))
-    if (np.isnan(one) != np.isnan(other)).any():
+    one, other = (values.astype(float) for values in (first, second))
+    if (one.isna() != other.isna()).any():
         return float("inf")
-    defined = ~np.isnan(one)
-    if not defined.any():
-        return 0.0
-    one, other = one[defined], other[defined]
-    return float((np.abs(other - one) / np.where(one == 0, 1.0, np.abs(one))).max())
+    return float(((other - one).abs() / one.abs().replace(0, 1)).fillna(0).max())
 
 
 def _metrics(recorded: Profile, again: Profile, row: Row) -> float:
@@ -205,16 +189,13 @@ def _metrics(recorded: Profile, again: Profile, row: Row) -> float:
     one, other = (_numbers(profile, row) for profile in (recorded, again))
     if one.keys() != other.keys():
         return float("inf")
-    return max((abs(one[name] - other[name]) for name in one), default=0.0)
+    return max((abs(number - other[name][end]) for name in one for end, number in enumerate(one[name])), default=0.0)
 
 
-def _numbers(profile: Profile, row: Row) -> dict[str, float]:
+def _numbers(profile: Profile, row: Row) -> dict[str, Interval]:
     layer = STUDIED_LAYER if row.ir is None else row.ir.layer
     results, numbers = Study(profile, [row.name], layer=layer, seed=profile.seed), {}
     for name in COLUMNS:
-        try:
-            interval = metric_interval(results, row.name, name)
-        except (TableError, MetricError):  # not measured, or undefined with so few speakers
-            continue
-        numbers |= {f"{name} {end}": value for end, value in interval._asdict().items()}
+        with suppress(TableError, MetricError):  # not measured, or undefined with so few speakers
+            numbers[name] = metric_interval(results, row.name, name)
     return numbers

@@ -1,12 +1,13 @@
 """Rows by other vocoders of the same IR: from a second seed, and from snapshots of a training (hypothesis H1)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import pandas as pd
 
-from emotrace.analysis.contrasts import EMOTIONS, differences, metric_interval
+from emotrace.analysis.bootstrap import Interval
+from emotrace.analysis.contrasts import EMOTIONS, Contrast, metric_interval
 from emotrace.pipeline.rows import VARIANT_MARK
-from emotrace.study.groups import SECOND_SEED, SNAPSHOTS, UNIFIED_ROWS
+from emotrace.study.groups import SECOND_SEED, SNAPSHOTS
 from emotrace.study.results import Results
 
 OF_EMOTION = ("uar", *EMOTIONS, "recall_spread", "neu_called_ang")
@@ -25,21 +26,18 @@ def model_spread(results: Results) -> pd.DataFrame:
     Raises:
         TableError: a row without results for a metric.
     """
-    pairs = [(f"{row}{VARIANT_MARK}{SECOND_SEED}", row) for row in results.rows]
-    return pd.DataFrame(
-        [_seeds(results, pair, name) for pair in pairs if pair[0] in results.rows for name in SEED_METRICS]
-    )
+    lines = []
+    for row in results.rows:
+        second = f"{row}{VARIANT_MARK}{SECOND_SEED}"
+        for name in SEED_METRICS if second in results.rows else ():
+            same = results.same_words([row, second])
+            seeds = {f"seed{n}": metric_interval(same, each, name).estimate for n, each in enumerate((row, second))}
+            change = Contrast.of(name, {second: 1, row: -1}).interval(same)
+            lines.append({"row": row, "metric": name, **seeds, **change._asdict()})
+    return pd.DataFrame(lines)
 
 
-def _seeds(results: Results, pair: tuple[str, str], name: str) -> dict[str, object]:
-    same = results.same_words(pair)
-    second, first = (metric_interval(same, each, name).estimate for each in pair)
-    change = differences(same, [pair], name).iloc[0]
-    line = {"row": pair[1], "metric": name, "seed0": first, "seed1": second}
-    return line | {end: change[end] for end in ("estimate", "low", "high")}
-
-
-def training_course(results: Results, metrics: Iterable[str] = METRICS, recogniser: str | None = None) -> pd.DataFrame:
+def training_course(results: Results, metrics: Sequence[str] = METRICS, recogniser: str | None = None) -> pd.DataFrame:
     """One line per unified vocoder, training step and metric: columns row, step, metric, estimate, low, high.
 
     Rates are in percent, the centroid in Hz. Rows that are no unified vocoder's are left out. Words count in the
@@ -50,19 +48,17 @@ def training_course(results: Results, metrics: Iterable[str] = METRICS, recognis
     """
     kept = [snapshot for snapshot in SNAPSHOTS if snapshot.row.name in results.rows]
     same = results.same_words(snapshot.row.name for snapshot in kept)
-    return pd.DataFrame(
-        [
-            {"row": snapshot.of, "step": snapshot.step, "metric": name}
-            | metric_interval(same, snapshot.row.name, name, recogniser)._asdict()
-            for snapshot in kept
-            for name in list(metrics)
-        ],
-        columns=["row", "step", "metric", "estimate", "low", "high"],
-    )
+    lines = [
+        {"row": snapshot.of, "step": snapshot.step, "metric": name}
+        | metric_interval(same, snapshot.row.name, name, recogniser)._asdict()
+        for snapshot in kept
+        for name in metrics
+    ]
+    return pd.DataFrame(lines, columns=["row", "step", "metric", *Interval._fields])
 
 
 def adversarial_change(
-    results: Results, metrics: Iterable[str] = METRICS, recogniser: str | None = None
+    results: Results, metrics: Sequence[str] = METRICS, recogniser: str | None = None
 ) -> pd.DataFrame:
     """What the steps with discriminators change: one line per unified vocoder and metric.
 
@@ -73,13 +69,11 @@ def adversarial_change(
     Raises:
         TableError: an unknown metric.
     """
-    before = {snapshot.of: snapshot.row.name for snapshot in SNAPSHOTS if snapshot.before_discriminators}
-    pairs = [(row.name, before[row.name]) for row in UNIFIED_ROWS]
-    parts = [
-        differences(results.same_words(pair), [pair], name, recogniser)
-        for pair in pairs
-        if set(pair) <= set(results.rows)
-        for name in list(metrics)
-    ]
-    changes = pd.concat(parts, ignore_index=True).rename(columns={"first": "row"}) if parts else pd.DataFrame()
-    return changes.reindex(columns=["row", "metric", "estimate", "low", "high"])
+    lines = []
+    for snapshot in (snapshot for snapshot in SNAPSHOTS if snapshot.before_discriminators):
+        end, before = snapshot.of, snapshot.row.name
+        for name in metrics if {end, before} <= set(results.rows) else ():
+            same = results.same_words([end, before])
+            change = Contrast.of(name, {end: 1, before: -1}).interval(same, recogniser)
+            lines.append({"row": end, "metric": name, **change._asdict()})
+    return pd.DataFrame(lines, columns=["row", "metric", *Interval._fields])

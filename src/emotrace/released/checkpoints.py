@@ -1,22 +1,40 @@
-"""Released checkpoints: what each is, where it is published, under which licence, and where it belongs on disk.
+"""Released checkpoints: what each is, where it is published, under which licence, where it lies; and getting one.
 
 Every URL and checksum was read in a public page or script (named in `page` or in the comment above the entry) on
 2026-11-22; nothing could be downloaded, so the insides of the archives are known only from the scripts that use them.
-A checksum that its publisher does not state is None: `download.obtain` records it when it first sees the file.
+A checksum that its publisher does not state is None: `obtain` records it when it first sees the file.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import math
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PureWindowsPath
 
+import pooch
+import requests
+from tqdm import tqdm
+
+from emotrace.corpus.files import atomic_folder, write_text_atomic
 from emotrace.paths import checkpoints
 from emotrace.pipeline.rows import PAPER_ROWS
 from emotrace.registry import Registry
 from emotrace.weights import CheckpointError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+LOCK = "checkpoints.lock.json"
+TIMEOUT = (10, 60)  # seconds to connect, and between two packets
+CHUNK = 1 << 16  # bytes that an interruption may lose
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
 class MissingCheckpointError(CheckpointError):
@@ -25,19 +43,16 @@ class MissingCheckpointError(CheckpointError):
 
 @dataclass(frozen=True)
 class Download:
-    """One published file.
+    """One published file."""
 
-    Attributes:
-        file: its name, on the server and here.
-        url: where it is.
-        sha256: the published digest, hexadecimal; None where none is published.
-        megabytes: size in 1e6 bytes, rounded as the page gives it; None where no page does.
-    """
-
-    file: str
     url: str
-    sha256: str | None = None
-    megabytes: float | None = None
+    sha256: str | None = None  #: published digest, hexadecimal; None where none is published
+    megabytes: float = math.nan  #: size in 1e6 bytes, rounded as the page gives it; NaN where no page does
+
+    @property
+    def file(self) -> str:
+        """Its name, on the server and here."""
+        return self.url.rpartition("/")[2]
 
     @property
     def is_archive(self) -> bool:
@@ -46,28 +61,16 @@ class Download:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A model as it was released.
+    """A model as it was released."""
 
-    Attributes:
-        name: key among `CHECKPOINTS`.
-        purpose: what the study uses it for.
-        page: where its publisher describes it.
-        licence: what the user accepts by downloading it.
-        downloads: its files; an archive is the only one of its entry and may be shared by several entries.
-        folder: where it lies below the checkpoint folder: its plain files, or what its archive unpacks to.
-        member: where in `folder` the file lies, a glob; None when the loader takes the folder itself.
-        redistributable: whether the licence allows passing the file on; if not, it is downloaded only for users who
-            have accepted the licence.
-    """
-
-    name: str
-    purpose: str
-    page: str
-    licence: str
-    downloads: tuple[Download, ...]
-    folder: str
-    member: str | None = None
-    redistributable: bool = True
+    name: str  #: key among `CHECKPOINTS`
+    purpose: str  #: what the study uses it for
+    page: str  #: where its publisher describes it
+    licence: str  #: what the user accepts by downloading it
+    downloads: tuple[Download, ...]  #: its files; an archive is the only one, and may be shared by several entries
+    folder: str  #: below the checkpoint folder: of its plain files, or what its archive unpacks to
+    member: str | None = None  #: where in `folder` the file lies, a glob; None when the loader takes the folder itself
+    redistributable: bool = True  #: whether it may be passed on; if not, it is downloaded once the licence is accepted
 
     @property
     def archive(self) -> Download | None:
@@ -77,7 +80,7 @@ class Checkpoint:
     @property
     def megabytes(self) -> float:
         """Size of its files; NaN where that of one is not published."""
-        return sum(math.nan if file.megabytes is None else file.megabytes for file in self.downloads)
+        return sum(file.megabytes for file in self.downloads)
 
     def path(self, folder: Path | None = None) -> Path:
         """What the loader takes: a file, or a folder of several, below the checkpoint folder.
@@ -86,25 +89,23 @@ class Checkpoint:
         MissingCheckpointError when it is not there.
         """
         home = checkpoints(folder) / self.folder
-        matches = sorted(home.glob(self.member)) if self.member else [home]
-        if not matches or not self._is_complete(matches[-1]):
+        matches = sorted(home.glob(self.member or "*"))
+        needed = [] if self.member or self.archive else [home / download.file for download in self.downloads]
+        if not matches or not all(path.is_file() for path in needed):
             raise MissingCheckpointError(self.instructions(folder))
-        return matches[-1]
+        return matches[-1] if self.member else home
 
-    def _is_complete(self, path: Path) -> bool:
-        """Whether a file is there, or all plain files of a folder, or anything in the folder of an unpacked archive."""
-        if self.member or self.archive:
-            return path.is_file() or (path.is_dir() and any(path.iterdir()))
-        return all((path / download.file).is_file() for download in self.downloads)
+    def place(self, download: Download, folder: Path | None = None) -> Path:
+        """Where one of its files lies: an archive in the checkpoint folder itself, a plain file below it."""
+        root = checkpoints(folder)
+        return root / download.file if download.is_archive else root / self.folder / download.file
 
     def instructions(self, folder: Path | None = None, *, reason: str = "it is not there") -> str:
         """The message for a checkpoint that cannot be used: what, where from, which licence, where to put it."""
-        root = checkpoints(folder)
         urls = ", ".join(download.url for download in self.downloads)
+        place = ", ".join(str(self.place(download, folder)) for download in self.downloads)
         if self.archive:
-            place = f"{root / self.archive.file} (or unpack it into {root / self.folder})"
-        else:
-            place = ", ".join(str(root / self.folder / download.file) for download in self.downloads)
+            place = f"{place} (or unpack it into {checkpoints(folder) / self.folder})"
         return (
             f"checkpoint '{self.name}' ({self.purpose}): {reason}. "
             f"Get it from {urls} (see {self.page}); by that you accept its licence: {self.licence}. "
@@ -114,13 +115,12 @@ class Checkpoint:
 
 def _ssl_sas(name: str, purpose: str, member: str) -> Checkpoint:
     """URL: SSL-SAS's scripts/engl_scripts/01_demo.sh; paths: configs/libri_tts_clean_100_fbank_xv_ssl_freeze.json."""
-    archive = "pretrained_models_anon_xv.tar.gz"
     return Checkpoint(
         name=name,
         purpose=purpose,
         page="https://github.com/nii-yamagishilab/SSL-SAS",
         licence="CC BY-NC 4.0 (SSL-SAS's repository as a whole): non-commercial use only",
-        downloads=(Download(archive, f"https://zenodo.org/record/6529898/files/{archive}"),),
+        downloads=(Download("https://zenodo.org/record/6529898/files/pretrained_models_anon_xv.tar.gz"),),
         folder="ssl_sas",
         member=member,
         redistributable=False,
@@ -135,14 +135,14 @@ def _vpc(name: str, purpose: str) -> Checkpoint:
         purpose=purpose,
         page=page,
         licence="that of VoicePrivacy 2024's repository (GPL-3.0-or-later); the models have no statement of their own",
-        downloads=(Download(f"{name}.zip", f"{page}/releases/download/pre_model.zip/{name}.zip"),),
+        downloads=(Download(f"{page}/releases/download/pre_model.zip/{name}.zip"),),
         folder=f"vpc_{name}",
         redistributable=False,
     )
 
 
 def _hugging_face(
-    name: str, purpose: str, at: str, *files: tuple[str | float | None, ...], member: str | None = None
+    name: str, purpose: str, at: str, *files: tuple[str | float, ...], member: str | None = None
 ) -> Checkpoint:
     """Files (name, sha256, megabytes) of a repository at a commit; digests: the files' pages ("Git LFS Details")."""
     repository, _, commit = at.partition("@")
@@ -152,7 +152,7 @@ def _hugging_face(
         purpose=purpose,
         page=page,
         licence="Apache-2.0",
-        downloads=tuple(Download(file, f"{page}/resolve/{commit}/{file}", *known) for file, *known in files),
+        downloads=tuple(Download(f"{page}/resolve/{commit}/{file}", *known) for file, *known in files),
         folder=name,
         member=member,
     )
@@ -182,7 +182,6 @@ _ENTRIES = (
         licence="MIT (fairseq, which includes its pretrained models)",
         downloads=(
             Download(
-                "hubert_base_ls960.pt",
                 "https://dl.fbaipublicfiles.com/hubert/hubert_base_ls960.pt",
                 "1703cf8d2cdc76f8c046f5f6a9bcd224e0e6caf4744cad1a1f4199c32cac8c8d",
                 1136.468879,
@@ -205,9 +204,7 @@ _ENTRIES = (
         page="https://github.com/DigitalPhonetics/speaker-anonymization/releases/tag/v2.0",
         licence="not stated with the release; IMS-Toucan, whose model it is, is Apache-2.0",
         downloads=(
-            Download(
-                "tts.zip", "https://github.com/DigitalPhonetics/speaker-anonymization/releases/download/v2.0/tts.zip"
-            ),
+            Download("https://github.com/DigitalPhonetics/speaker-anonymization/releases/download/v2.0/tts.zip"),
         ),
         folder="sttts",
         member="**/Embedding/embedding_function.pt",
@@ -244,3 +241,137 @@ VOCODERS = {f"unified-{row.ir.name}": row.ir for row in PAPER_ROWS if row.vocode
 """The vocoders of the paper's profile, and the IR that each takes; all but the one in SOURCES have to be trained."""
 RECOGNISERS = ("vpc_asv_orig", "vpc_asr", "vpc_ser")
 """The checkpoints that the paper's profile measures with."""
+
+
+def obtain(checkpoint: Checkpoint, folder: Path | None = None, *, accept_licence: bool = False) -> Path:
+    """The path that the checkpoint's loader takes, after every file of it has been checked.
+
+    A missing file is downloaded, unless its licence has to be accepted and was not. Raises MissingCheckpointError when
+    a file cannot be had, CheckpointError when one is not the published or the recorded one or an archive is damaged or
+    dangerous. Nothing half-written ever stands under a final name.
+    """
+    root = checkpoints(folder)
+    home, archive = root / checkpoint.folder, checkpoint.archive
+    if archive is None or not home.exists():
+        for download in checkpoint.downloads:
+            path = checkpoint.place(download, root)
+            if not path.exists():
+                _fetch(checkpoint, download, root, path, accept_licence)
+            check(root, {path: download.sha256}, source=download.url)
+    if archive is None:
+        return checkpoint.path(root)
+    if not home.exists():
+        unpack(checkpoint.place(archive, root), home)
+    path = checkpoint.path(root)
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    check(root, dict.fromkeys(files), source=archive.url)
+    return path
+
+
+def _fetch(checkpoint: Checkpoint, download: Download, root: Path, path: Path, accept_licence: bool) -> None:
+    if not (checkpoint.redistributable or accept_licence):
+        reason = "it is not there, and its licence has to be accepted before it is downloaded"
+        raise MissingCheckpointError(checkpoint.instructions(root, reason=reason))
+    pooch.get_logger().setLevel(logging.WARNING)  # it recommends a known_hash; ours is in the lock file
+    resuming = partial(_download, path.with_name(f"{path.name}.part"))
+    try:
+        pooch.retrieve(download.url, download.sha256, fname=path.name, path=path.parent, downloader=resuming)
+    except (requests.RequestException, OSError) as error:
+        reason = f"the download failed ({error})"
+        raise MissingCheckpointError(checkpoint.instructions(root, reason=reason)) from error
+    except ValueError as error:  # pooch's, of the digest
+        raise CheckpointError(
+            f"{download.url}: the server sent another or damaged file than the published {download.sha256}; "
+            f"nothing was kept. Try again; if it stays so, the release has changed ({error})"
+        ) from error
+
+
+def _download(part: Path, url: str, target: str, _: object) -> None:
+    """A downloader of pooch that goes on where an interrupted one stopped, if the server still has the same file.
+
+    The bytes gather in ``part``; beside it lies the server's tag (ETag or date) of the file, empty if it gives none.
+    """
+    tag = part.with_name(f"{part.name}.tag")
+    headers = {"Accept-Encoding": "identity"}
+    if part.exists() and tag.exists() and tag.read_text():
+        headers |= {"Range": f"bytes={part.stat().st_size}-", "If-Range": tag.read_text()}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if "Range" in headers and response.status_code == requests.codes.requested_range_not_satisfiable:
+            part.unlink()  # it is not the beginning of this file
+            return _download(part, url, target, None)
+        response.raise_for_status()
+        resumed = response.status_code == requests.codes.partial_content
+        if not resumed:
+            etag = response.headers.get("ETag") or "W/"
+            tag.write_text(response.headers.get("Last-Modified", "") if etag.startswith("W/") else etag)
+        start, rest = part.stat().st_size if resumed else 0, int(response.headers.get("Content-Length", 0))
+        bar = tqdm(desc=part.stem, total=start + rest or None, initial=start, unit="B", unit_scale=True, disable=None)
+        with bar, part.open("ab" if resumed else "wb") as file:
+            for chunk in response.iter_content(CHUNK):
+                bar.update(file.write(chunk))
+    tag.unlink()
+    os.replace(part, target)
+
+
+def check(folder: Path, files: Mapping[Path, str | None], *, source: str) -> None:
+    """Compare files below a checkpoint folder with their published digest, where there is one, and the recorded one.
+
+    The folder's `LOCK` file records what was seen first: path (with "/") -> sha256. Nothing is recorded unless every
+    file passes. ``source`` says where the right ones come from. Raises CheckpointError naming the file that differs,
+    or a damaged lock file.
+    """
+    lock, digests = folder / LOCK, {}
+    try:
+        recorded = json.loads(lock.read_text(encoding="utf-8")) if lock.exists() else {}
+        if not isinstance(recorded, dict) or not all(isinstance(value, str) for value in recorded.values()):
+            raise ValueError("no checksums by file name")
+    except ValueError as error:
+        raise CheckpointError(f"{lock}: damaged ({error}); restore it, or delete it to trust anew") from error
+    for path, published in files.items():
+        key, digest = path.relative_to(folder).as_posix(), pooch.file_hash(str(path), alg="sha256")
+        for expected, who in ((published, "its publisher states"), (recorded.get(key), f"{lock} records")):
+            if expected not in (None, digest):
+                raise CheckpointError(
+                    f"{path}: another or damaged file: its sha256 is {digest}, but {who} {expected}. "
+                    f"Move it away and get the released one from {source}."
+                )
+        digests[key] = digest
+    if digests.items() - recorded.items():
+        write_text_atomic(lock, json.dumps(recorded | digests, indent=1, sort_keys=True) + "\n")
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Unpack a zip or tar into the new folder ``target``: wholly, or not at all.
+
+    Raises CheckpointError for an absolute path, a path with "..", a link or a device, and for a damaged or encrypted
+    archive; FileExistsError when ``target`` holds something.
+    """
+    with atomic_folder(target) as temporary:
+        try:
+            if archive.suffix == ".zip":
+                with zipfile.ZipFile(archive) as file:
+                    for info in file.infolist():
+                        kind = stat.S_IFMT(info.external_attr >> 16)
+                        _require_harmless(archive, info.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+                    file.extractall(temporary)
+            else:
+                with tarfile.open(archive) as file:
+                    for info in file.getmembers():
+                        _require_harmless(archive, info.name, info.isfile() or info.isdir())
+                    file.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)  # from 3.11.4
+                    file.extractall(temporary)
+        except DAMAGE as error:
+            message = f"{archive}: cannot be unpacked ({error}); nothing was kept. If it is damaged, get it again"
+            raise CheckpointError(message) from error
+
+
+def _require_harmless(archive: Path, member: str, plain: bool) -> None:
+    """Raises CheckpointError unless a member is a plain file or folder inside the archive's own folder.
+
+    Backslashes and drive letters count as on Windows, wherever this runs.
+    """
+    place = PureWindowsPath(member)
+    leaves = bool(place.anchor) or ".." in place.parts
+    if leaves or not plain:
+        reason = "a path that leaves its folder" if leaves else "a link or a device"
+        raise CheckpointError(f"{archive}: refused, nothing unpacked: member '{member}' is {reason}")

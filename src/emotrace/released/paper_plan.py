@@ -5,18 +5,18 @@ over a GPU's peak rate and the share of it that such networks reach. Nothing of 
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from emotrace.paths import ROOT
+from emotrace.paths import WORK
 from emotrace.released.checkpoints import CHECKPOINTS, RECOGNISERS, SOURCES, VOCODERS, MissingCheckpointError
 from emotrace.study.profiles import paper
-from emotrace.training.discriminators import Discriminators
 from emotrace.training.unified import PAPER
+from emotrace.training.vocoder import Discriminators
 from emotrace.vocoder.hifigan import SSL_SAS, HifiGan
 from emotrace.weights import ModelFolder
 
@@ -31,25 +31,16 @@ TRAINED = tuple(sorted(set(VOCODERS) - set(SOURCES)))
 
 @dataclass(frozen=True)
 class Source:
-    """A corpus that the user has to get.
-
-    Attributes:
-        name, use: what it is, and for what.
-        page, licence: where it is, and what the user accepts.
-        gigabytes: of the download, as the page states it; None where it does not.
-        hours: of speech whose features are kept on disk; 0 where none are.
-        folder: below work/corpora; there once it is imported.
-        command: that imports it.
-    """
+    """A corpus that the user has to get."""
 
     name: str
     use: str
     page: str
-    licence: str
-    gigabytes: float | None
-    hours: float
-    folder: str
-    command: str
+    licence: str  #: what the user accepts
+    gigabytes: float  #: of the download, as the page states it; NaN where it does not
+    hours: float  #: of speech whose features are kept on disk; 0 where none are
+    folder: str  #: below work/corpora; there once it is imported
+    command: str  #: that imports it
 
 
 CORPORA = (
@@ -88,7 +79,7 @@ CORPORA = (
         "WER and emotion",
         "https://sail.usc.edu/iemocap/",
         "by request to USC, research only",
-        None,
+        np.nan,
         7.0,
         "iemocap",
         "emotrace import iemocap IEMOCAP_full_release work/corpora/iemocap",
@@ -98,10 +89,8 @@ CORPORA = (
 
 def missing_parts(corpora: Path, models: Path, checkpoints: Path | None = None) -> pd.DataFrame:
     """One line per corpus, checkpoint and model that is not in these folders: part, for, from, licence, gb, then."""
-    lines = []
-    for source in CORPORA:
-        if not (corpora / source.folder / "wav.scp").is_file():
-            lines.append((source.name, source.use, source.page, source.licence, source.gigabytes, source.command))
+    absent = [source for source in CORPORA if not (corpora / source.folder / "wav.scp").is_file()]
+    lines = [(one.name, one.use, one.page, one.licence, one.gigabytes, one.command) for one in absent]
     there = ModelFolder(models).names()
     for name in (*(source for model, source in SOURCES.items() if model not in there), *RECOGNISERS):
         checkpoint = CHECKPOINTS.find(name)
@@ -114,21 +103,20 @@ def missing_parts(corpora: Path, models: Path, checkpoints: Path | None = None) 
     made["pool"] = ("mean embeddings of LibriTTS train-other-500", "your own: the ECAPA-TDNN")
     for name, (use, origin) in made.items():
         if name not in there:
-            lines.append((name, use, origin, "yours", None, f"emotrace train {name} --profile paper"))
-    table = pd.DataFrame(lines, columns=["part", "for", "from", "licence", "gb", "then"])
-    return table.astype({"gb": float})
+            lines.append((name, use, origin, "yours", np.nan, f"emotrace train {name} --profile paper"))
+    return pd.DataFrame(lines, columns=["part", "for", "from", "licence", "gb", "then"])
 
 
 def disk_gigabytes() -> float:
     """Downloads whose size is published, and the features of the speech that is learned from and rendered."""
     files = {file for name in (*SOURCES.values(), *RECOGNISERS) for file in CHECKPOINTS.find(name).downloads}
-    downloads = sum(source.gigabytes or 0.0 for source in CORPORA) + sum(file.megabytes or 0.0 for file in files) / 1e3
-    return downloads + sum(source.hours for source in CORPORA) * 3600 * FEATURE_BYTES / 1e9
+    sizes = [*(source.gigabytes for source in CORPORA), *(file.megabytes / 1e3 for file in files)]
+    return np.nansum(sizes) + sum(source.hours for source in CORPORA) * 3600 * FEATURE_BYTES / 1e9
 
 
-def describe(root: Path = ROOT) -> str:
+def describe() -> str:
     """What is missing, disk and GPU hours, as text for the terminal."""
-    missing = missing_parts(root / "work" / "corpora", paper(root).models)
+    missing = missing_parts(WORK / "corpora", paper().models)
     lines = ["missing, in the order in which to get it:"] if len(missing) else ["nothing is missing"]
     for part in missing.itertuples(index=False):
         size = "" if pd.isna(part.gb) else f" ({part.gb:.1f} GB)"
@@ -140,14 +128,13 @@ def describe(root: Path = ROOT) -> str:
     return "\n".join(lines) + "\n"
 
 
-def gpu_hours(vocoders: int = len(TRAINED)) -> pd.DataFrame:
-    """Estimated hours to train so many vocoders on one GPU of each class: columns gpu, hours."""
-    operations = vocoders * PAPER.steps * step_operations()
-    hours = {name: operations / (UTILISATION * tflops * 1e12) / 3600 for name, tflops in GPU_TFLOPS.items()}
-    return pd.DataFrame({"gpu": list(hours), "hours": list(hours.values())})
+def gpu_hours() -> pd.DataFrame:
+    """Estimated hours to train the vocoders that were not released on one GPU of each class: columns gpu, hours."""
+    operations = len(TRAINED) * PAPER.steps * step_operations()
+    hours = [(name, operations / (UTILISATION * tflops * 1e12) / 3600) for name, tflops in GPU_TFLOPS.items()]
+    return pd.DataFrame(hours, columns=["gpu", "hours"])
 
 
-@lru_cache(maxsize=1)
 def step_operations() -> float:
     """Floating-point operations of one step of GAN training at the paper's sizes.
 

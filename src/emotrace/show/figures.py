@@ -1,12 +1,12 @@
-"""The figures of rows and emotions: one style, one colour per row of table II and per emotion, readable on a phone.
+"""The figures of the book: one style, one colour per row of table II and per emotion, readable on a phone.
 
-Every figure is 4.8 inches wide: scaled to a 360-pixel column, its text is still 11 pixels high. Rows of the study are
-always lines of text on the left, never a legend, so that no figure rests on colour alone. Panels are stacked: one for
-each value of the column `panel` (a profile, a corpus, an isolation set), in order of appearance.
+Every figure is 4.8 inches wide: scaled to a 360-pixel column, its text is still 11 pixels high. No figure rests on
+colour alone. Panels are stacked: one for each value of the column `panel` (a profile, a corpus, an isolation set), in
+order of appearance. A figure of estimates raises ValueError for an empty frame, or an estimate that is not a number.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -25,6 +25,9 @@ TEXT = 10.5  # points
 LINE = 0.4  # inches for one line of a panel, label of two lines included
 MARK = 0.12  # inches for one of several marks in a line
 HEAD = 1.0  # inches for a panel's title, axis and label
+CELL = 0.26  # inches for a line of numbers
+PROBE_HEIGHT, TREND_HEIGHT = 2.4, 2.2  # inches of a panel of probes, and of one over training steps
+LEGEND_WIDTH, LEGEND_LINE = 54, 0.2  # letters in a line of a legend, and its height in inches
 
 # Okabe and Ito's colours, told apart by lightness too; markers repeat the difference.
 EMOTION_COLOURS = {"sad": "#0072B2", "neu": "#8C8C8C", "ang": "#D55E00", "hap": "#E6A700", "uar": "#000000"}
@@ -52,6 +55,10 @@ ROW_COLOURS = {
 OTHER_COLOUR = "#333333"  # of pairs of rows, and of rows that are not the study's
 HUES = ("#0072B2", "#D55E00", "#E6A700", "#8C8C8C")
 MARKERS = ("o", "^", "s", "D")
+PROBE_COLOURS = {"F0": "#0072B2", "energy": "#D55E00", "spectral tilt": "#E6A700", "phone": "#5A5A5A"}
+PROBE_COLOURS |= {"emotion": "#D55E00", "speaker": "#0072B2"}  # never in one panel with the above
+PROBE_MARKERS = {"F0": "o", "energy": "^", "spectral tilt": "s", "phone": "D", "emotion": "^", "speaker": "o"}
+OUTCOME_NAMES = EMOTION_NAMES | {"other_called_ang": "called\nangry"}
 
 
 class Drawing(Figure):
@@ -81,7 +88,7 @@ def use_style() -> None:
 
 
 @cache
-def known_rows() -> dict[str, Row]:
+def _known_rows() -> dict[str, Row]:
     """Every row of the study and of its experiments, at every layer, by name."""
     return {row.name: row for layer in range(1, 13) for row in with_layer(all_rows(), layer)}
 
@@ -91,7 +98,7 @@ def row_colour(name: str) -> str:
 
     A unified vocoder's row has the colour of the same IR in two stages, but for the log-mel control.
     """
-    row = known_rows().get(name)
+    row = _known_rows().get(name)
     if name in ROW_COLOURS or row is None or row.ir is None or row.ir.is_spectrogram:
         return ROW_COLOURS.get(name, OTHER_COLOUR)
     plain = hubert_row(row.ir.speaker, row.ir.layer, row.ir.post, anonymise=bool(row.anonymizer))
@@ -115,22 +122,23 @@ def interval_figure(
         hue: a column whose values share a line, each with its own colour and marker; the emotions keep theirs.
         zero: draw a line at 0, for differences.
         limits: of the x axis, in its unit.
-
-    Raises:
-        ValueError: an empty frame, or an estimate that is not a number.
     """
-    require_numbers(frame, label)
+    _require_numbers(frame, label)
     line = LINE if hue is None else max(LINE, MARK * frame[hue].nunique())
-    figure, panels = _panels_of_lines(frame, "line", line)
-    for (title, part), axes in panels:
+    figure, panels = stacked(frame, lambda part: HEAD + line * part["line"].nunique(), sharex=True)
+    for title, part, axes in panels:
         _draw_intervals(axes, part, hue)
         axes.set(title=title, xlabel=label)
+        axes.tick_params(labelbottom=True)
         if limits is not None:
             margin = 0.02 * (limits[1] - limits[0])  # for markers that stand on a limit
             axes.set_xlim(limits[0] - margin, limits[1] + margin)
         if zero:
             axes.axvline(0, color="black", linewidth=0.8)
-    _legend(figure, figure.axes[0])
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(6, len(labels)), frameon=False,
+                      handletextpad=0.1, columnspacing=0.7)  # fmt: skip
     return figure
 
 
@@ -140,8 +148,10 @@ def distribution_figure(frame: pd.DataFrame, column: str, *, label: str, log: bo
     ``frame`` has columns panel, row and ``column``, one line an utterance; those without a value are left out.
     ``label`` is of the x axis, with its unit; ``log`` makes that logarithmic.
     """
-    figure, panels = _panels_of_lines(frame.dropna(subset=[column]), "row")
-    for (title, part), axes in panels:
+    frame = frame.dropna(subset=[column])
+    figure, panels = stacked(frame, lambda part: HEAD + LINE * part["row"].nunique(), sharex=True)
+    for title, part, axes in panels:
+        axes.tick_params(labelbottom=True)
         rows = list(dict.fromkeys(part["row"]))
         sns.violinplot(
             part, x=column, y="row", hue="row", order=rows, hue_order=rows, palette=[row_colour(row) for row in rows],
@@ -190,26 +200,144 @@ def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Drawing:
     return figure
 
 
-def require_numbers(frame: pd.DataFrame, what: str, column: str = "estimate") -> None:
-    """Raise ValueError for an empty frame or a value that is not a number."""
-    if frame.empty or not np.isfinite(frame[column].to_numpy(float)).all():
-        raise ValueError(f"{what}: nothing to draw, or an {column} that is not a number")
+def layer_figure(frame: pd.DataFrame) -> Drawing:
+    """Scores of linear probes over representations, one line of marks for each target, one panel for each `panel`.
+
+    Layers T0, T1, ... are joined by a line, what is no layer stands beside them unjoined; a dotted line is the target's
+    baseline, the best score of a constant.
+
+    Args:
+        frame: columns panel, representation (a categorical, whose order is the axis'), target, score (its name),
+            estimate, low, high, baseline.
+    """
+    _require_numbers(frame, "probes")
+    names = [name for name in frame["representation"].cat.categories if (frame["representation"] == name).any()]
+    figure, panels = stacked(frame, lambda _: PROBE_HEIGHT, more=0.6, sharex=True)
+    for title, part, axes in panels:
+        _draw_probes(axes, part, names)
+        axes.set(title=title, ylabel=", ".join(dict.fromkeys(part["score"])).replace("R2", "R²"))
+        bottom = min(0, part["low"].min()) - 0.05
+        axes.set_ylim(bottom, 1 + 0.25 * (1 - bottom))  # a score is at most 1: above it is the legend's
+        step = 0.25 if bottom > -0.5 else 0.5
+        axes.set_yticks(step * np.arange(np.ceil(bottom / step), 1 / step + 1))
+        axes.legend(frameon=False, ncols=4, loc="upper center", handletextpad=0.1, columnspacing=0.7)
+    figure.axes[-1].set_xticks(range(len(names)), names, rotation=90)
+    return figure
 
 
-def stacked(heights: Sequence[float], *, more: float = 0.0, **options: object) -> tuple[Drawing, Sequence[Axes]]:
-    """A figure of stacked axes of these heights, and ``more`` inches beside them; options as of `Figure.subplots`."""
+def _draw_probes(axes: Axes, part: pd.DataFrame, names: Sequence[str]) -> None:
+    targets = list(dict.fromkeys(part["target"]))
+    for index, target in enumerate(targets):
+        scores = part[part["target"] == target].sort_values("representation")
+        places = np.array([names.index(name) for name in scores["representation"]])
+        x = places + 0.5 * ((index + 0.5) / len(targets) - 0.5)
+        colour, marker = PROBE_COLOURS.get(target, OTHER_COLOUR), PROBE_MARKERS.get(target, "x")
+        axes.vlines(x, scores["low"], scores["high"], colors=colour, linewidth=1.4)
+        axes.scatter(x, scores["estimate"], c=colour, marker=marker, s=18, zorder=3, label=target)
+        layers = scores["representation"].astype(str).str.fullmatch(r"T\d+").to_numpy(bool)
+        axes.plot(x[layers], scores["estimate"].to_numpy(float)[layers], color=colour, linewidth=0.8, alpha=0.7)
+        axes.axhline(scores["baseline"].mean(), color=colour, linestyle=":", linewidth=0.9)
+    axes.grid(False, axis="x")
+
+
+def change_figure(frame: pd.DataFrame) -> Drawing:
+    """Changes as numbers on a diverging scale: lines are what was done, columns what changed, one panel a `panel`.
+
+    A change is marked by an asterisk where its interval excludes 0. The scale is the same in all panels.
+
+    Args:
+        frame: columns panel, line, outcome, estimate, low, high in percentage points; OUTCOME_NAMES names outcomes.
+    """
+    _require_numbers(frame, "changes")
+    figure, panels = stacked(frame, lambda part: HEAD + CELL * part["line"].nunique())
+    limit = max(1.0, float(frame["estimate"].abs().max()))
+    for title, part, axes in panels:
+        _draw_changes(axes, part, limit)
+        axes.set_title(title, fontsize=TEXT)
+    axes.set_xlabel("change [percentage points]\n* the interval excludes 0")
+    return figure
+
+
+def _draw_changes(axes: Axes, part: pd.DataFrame, limit: float) -> None:
+    lines, outcomes = dict.fromkeys(part["line"]), dict.fromkeys(part["outcome"])
+    marks = np.where((part["low"] > 0) | (part["high"] < 0), "*", "")
+    shown = part.assign(text=[f"{value:+.0f}{mark}" for value, mark in zip(part["estimate"], marks, strict=True)])
+    values, texts = (shown.pivot(index="line", columns="outcome", values=name) for name in ("estimate", "text"))
+    order = {"index": list(lines), "columns": list(outcomes)}
+    sns.heatmap(values.reindex(**order), vmin=-limit, vmax=limit, cmap="vlag", annot=texts.reindex(**order), fmt="",
+                annot_kws={"size": TEXT - 1}, cbar=False, ax=axes)  # fmt: skip
+    axes.set(xlabel="", ylabel="")
+    axes.set_xticklabels([OUTCOME_NAMES.get(name, name) for name in outcomes], rotation=0)
+    axes.tick_params(axis="y", labelrotation=0)
+
+
+def trend_figure(
+    frame: pd.DataFrame,
+    *,
+    label: str,
+    over: str = "training step",
+    change: int | None = None,
+    limit: float | None = None,
+) -> Drawing:
+    """Estimates over training steps, or over the size of a training set: a line for each `line`, a panel a `panel`.
+
+    Args:
+        frame: columns panel, line (an emotion, "uar" or a row, whose colour it has; of a categorical, the place among
+            the categories gives the marker, so that it is the same in another figure), step, estimate, low, high.
+        label: of the y axis, with its unit.
+        over: what the column step counts.
+        change: the step after which the recipe is another one, marked by a dotted line.
+        limit: a value that is wanted, marked by a dotted line.
+    """
+    _require_numbers(frame, label)
+    names = [str(name) for name in frame["line"].unique()]
+    columns = max(1, min(3, len(names), LEGEND_WIDTH // (max(map(len, names)) + 6)))
+    legend_height = LEGEND_LINE * -(-len(names) // columns)
+    figure, panels = stacked(frame, lambda _: TREND_HEIGHT, more=0.4 + legend_height, sharex=True, sharey=True)
+    for title, part, axes in panels:
+        _draw_trends(axes, part)
+        axes.set(title=title, ylabel=label)
+        if change is not None:
+            axes.axvline(change, color="black", linestyle=":", linewidth=0.9)
+        if limit is not None:
+            axes.axhline(limit, color="black", linestyle=":", linewidth=0.9)
+    axes.set_xlabel(over)
+    legend = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*legend, loc="outside lower center", ncols=columns, frameon=False)
+    return figure
+
+
+def _draw_trends(axes: Axes, part: pd.DataFrame) -> None:
+    """Lines, with intervals beside each other where several stand at one step."""
+    lines = list(part["line"].cat.categories if part["line"].dtype == "category" else dict.fromkeys(part["line"]))
+    gap = 0.012 * (part["step"].max() - part["step"].min())
+    for number, name in enumerate(lines):
+        if (points := part[part["line"] == name].sort_values("step")).empty:
+            continue
+        x = points["step"].to_numpy(float) + gap * (number - (len(lines) - 1) / 2)
+        colour = EMOTION_COLOURS.get(name) or row_colour(name)
+        marker = EMOTION_MARKERS.get(name) or MARKERS[number % len(MARKERS)]
+        axes.vlines(x, points["low"], points["high"], colors=colour, linewidth=1.2, alpha=0.6)
+        axes.plot(x, points["estimate"], color=colour, marker=marker, markersize=4, label=EMOTION_NAMES.get(name, name))
+
+
+def _require_numbers(frame: pd.DataFrame, what: str) -> None:
+    if frame.empty or not np.isfinite(frame["estimate"].to_numpy(float)).all():
+        raise ValueError(f"{what}: nothing to draw, or an estimate that is not a number")
+
+
+def stacked(
+    frame: pd.DataFrame, height: Callable[[pd.DataFrame], float], *, more: float = 0.0, **options: object
+) -> tuple[Drawing, list[tuple[str, pd.DataFrame, Axes]]]:
+    """A figure, and for each value of `panel` that value, its lines of the frame and axes; one panel below the other.
+
+    ``height``: of a panel's lines its inches; ``more``: inches beside the panels; options as of `Figure.subplots`.
+    """
+    parts = list(frame.groupby("panel", sort=False))
+    heights = [height(part) for _, part in parts]
     figure = Drawing(figsize=(WIDTH, more + sum(heights)), dpi=DPI, layout="constrained")
     axes = figure.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights}, squeeze=False, **options)
-    return figure, axes[:, 0]
-
-
-def _panels_of_lines(frame: pd.DataFrame, column: str, line: float = LINE) -> tuple[Drawing, zip]:
-    """A figure, and of each panel its title and part of the frame, and axes as high as its lines need."""
-    parts = frame.groupby("panel", sort=False)
-    figure, panels = stacked([HEAD + line * count for count in parts[column].nunique()], sharex=True)
-    for axes in panels:
-        axes.tick_params(labelbottom=True)
-    return figure, zip(parts, panels, strict=True)
+    return figure, [(title, part, own) for (title, part), own in zip(parts, axes[:, 0], strict=True)]
 
 
 def _log_ticks(panels: Sequence[Axes]) -> None:
@@ -241,10 +369,3 @@ def _draw_intervals(axes: Axes, part: pd.DataFrame, hue: str | None) -> None:
     axes.grid(False, axis="y")
     for boundary in range(1, len(lines)):
         axes.axhline(boundary - 0.5, color="0.85", linewidth=0.6)
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(6, len(labels)), frameon=False,
-                      handletextpad=0.1, columnspacing=0.7)  # fmt: skip

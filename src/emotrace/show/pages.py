@@ -5,18 +5,16 @@ pair of rows), estimate, low, high and, where the paper printed the same quantit
 source in short.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
 
-from emotrace.analysis.contrasts import COLUMNS, EMOTIONS, TableError, differences, metric_interval
+from emotrace.analysis.contrasts import COLUMNS, differences
 from emotrace.analysis.tables import confusion_table
-from emotrace.experiments.level import RECOGNISERS, level_profile
+from emotrace.engine.runner import RunError
 from emotrace.paths import REPORTED
 from emotrace.pipeline.rows import STUDIED_LAYER
 from emotrace.study import Study
@@ -28,10 +26,8 @@ from emotrace.study.study import StudyResults
 SPEECH = {"scale": "scale (acted and read speech of people)", "phantom": "phantom (synthetic speech)"}
 """Titles of the profiles whose results are recorded, speech of people first."""
 RECORDED = "scale"
-CLASSES = (*EMOTIONS, "uar")
 
 Studies = Mapping[str, Results]
-Shown = TypeVar("Shown")
 
 
 def open_studies(profile: str, rows: Sequence[str], layer: int, seed: int, n_bootstrap: int) -> dict[str, StudyResults]:
@@ -75,101 +71,46 @@ def recorded_study(
     return Study(profile, names, layer=layer, seed=seed, n_bootstrap=n_bootstrap)
 
 
-def open_recorded(n_bootstrap: int, seed: int = 0) -> dict[str, StudyResults | None]:
-    """`recorded_study` of every row of each profile of SPEECH, by the profile's name."""
-    return {profile: recorded_study(profile, seed=seed, n_bootstrap=n_bootstrap) for profile in SPEECH}
+def open_experiment(group: str, n_bootstrap: int) -> dict[str, StudyResults]:
+    """The rows of a group of `groups.GROUPS`, e.g. "attribution", of every profile where all of them have results.
 
-
-@dataclass(frozen=True)
-class Experiment:
-    """Recorded studies of one experiment by the title of their panels, and the command that records another."""
-
-    studies: Mapping[str, StudyResults]
-    command: str
-
-    def show(self, draw: Callable[[Studies], Shown]) -> Shown | Markdown:
-        """``draw`` of the studies, or a sentence that says how to record one."""
-        return draw(self.studies) if self.studies else not_recorded(self.command)
-
-
-def open_experiment(group: str, n_bootstrap: int, seed: int = 0) -> Experiment:
-    """The rows of a group of `groups.GROUPS`, e.g. "attribution", of every profile where all of them have results."""
-    options = {"seed": seed, "n_bootstrap": n_bootstrap, "complete": True}
-    studies = {title: recorded_study(name, [group], **options) for name, title in SPEECH.items()}
-    return Experiment(_there(studies), f"emotrace run --rows {group} --profile scale")
-
-
-def open_level(n_bootstrap: int, seed: int = 0) -> Experiment:
-    """The level experiment: a study for each speech and each level, by the name of its profile, where complete."""
-    options = {"seed": seed, "n_bootstrap": n_bootstrap, "complete": True}
-    profiles = [level_profile(get_profile(name), level) for name in SPEECH for level in RECOGNISERS]
-    commands = (f"emotrace run --profile scale --level-experiment {level}" for level in RECOGNISERS)
-    studies = {profile.name: recorded_study(profile, **options) for profile in profiles}
-    return Experiment(_there(studies), " && ".join(commands))
-
-
-def _there(studies: Mapping[str, StudyResults | None]) -> dict[str, StudyResults]:
-    return {title: study for title, study in studies.items() if study is not None}
-
-
-def not_recorded(command: str) -> Markdown:
-    """What stands in the place of a result that is not there."""
-    return Markdown(f"*No results of this experiment are recorded. `{command}` records them.*")
-
-
-def gather(studies: Studies, table: Callable[..., pd.DataFrame], *arguments: object, **options: object) -> pd.DataFrame:
-    """table(study, *arguments, **options) of every study, one below the other, with the columns panel and speech."""
-    parts = [
-        table(results, *arguments, **options).assign(panel=title, speech=results.source)
-        for title, results in studies.items()
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def by_recogniser(
-    studies: Studies, table: Callable[..., pd.DataFrame], *arguments: object, names: Iterable[str] = ()
-) -> pd.DataFrame:
-    """`gather` for each recogniser of emotion and the studies that have it, its label in the column recogniser.
-
-    ``names``: of the recognisers; all that the studies have by default.
+    The pseudo-speakers are the study's own, with which the experiments are recorded. Titles as of `open_studies`.
 
     Raises:
-        TableError: no study has a recogniser of that name.
+        RunError: no profile has results of all of them; the message has the command that records them.
     """
-    every = dict.fromkeys(name for results in studies.values() for name in results.recognisers)
-    parts = []
-    for name in names or every:
-        having = {title: results for title, results in studies.items() if name in results.recognisers}
-        if not having:
-            raise TableError(f"no study has the recogniser {name!r}; there are: {', '.join(every)}")
-        parts.append(gather(having, table, *arguments, recogniser=name).assign(recogniser=label_of(name)))
+    recorded = {}
+    for name, title in SPEECH.items():
+        study = recorded_study(name, [group], n_bootstrap=n_bootstrap, complete=True)
+        if study is not None:
+            recorded[title] = study
+    if not recorded:
+        raise RunError(f"no results of {group} are recorded: emotrace run --rows {group} --profile {RECORDED}")
+    return recorded
+
+
+def gather(studies: Studies, table: Callable[..., pd.DataFrame], *arguments: object) -> pd.DataFrame:
+    """table(study, *arguments) of every study, one below the other, with the columns panel and speech."""
+    parts = [table(study, *arguments).assign(panel=title, speech=study.source) for title, study in studies.items()]
     return pd.concat(parts, ignore_index=True)
 
 
-def metrics_table(results: Results, metrics: Iterable[str], recogniser: str | None = None) -> pd.DataFrame:
-    """Metrics of every row: columns line (the row), metric, estimate, low, high; rates in percent.
+def by_recogniser(studies: Studies, table: Callable[..., pd.DataFrame], *arguments: object) -> pd.DataFrame:
+    """`gather` for each recogniser of emotion of a study, its label in the column recogniser."""
 
-    Errors as of `metric_interval`.
-    """
-    return pd.DataFrame(
-        {"line": row, "metric": name} | metric_interval(results, row, name, recogniser)._asdict()
-        for name in metrics
-        for row in results.rows
-    )
+    def of_each(results: Results) -> pd.DataFrame:
+        return pd.concat(
+            table(results, *arguments, recogniser=name).assign(recogniser=label_of(name))
+            for name in results.recognisers
+        )
 
-
-def recalls_beside(studies: Studies, *recognisers: str) -> pd.DataFrame:
-    """Recall of each emotion and UAR, by all recognisers or those named: percent, with the column emotion."""
-    table = by_recogniser(studies, metrics_table, CLASSES, names=recognisers)
-    reported = [reported_value(row, name) for row, name in zip(table["line"], table["metric"], strict=True)]
-    panels = table["panel"] + "\n" + table["recogniser"]
-    return table.assign(panel=panels, emotion=table["metric"], reported=reported)
+    return gather(studies, of_each)
 
 
-def confusions_beside(studies: Studies, rows: Sequence[str], recogniser: str | None = None) -> dict[str, pd.DataFrame]:
+def confusions_beside(studies: Studies, rows: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Confusions of the rows that a study has; the title of each names the row and the speech."""
     return {
-        f"{row}\n{results.source}": confusion_table(results, row, recogniser)
+        f"{row}\n{results.source}": confusion_table(results, row)
         for row in rows
         for results in studies.values()
         if row in results.rows
@@ -212,12 +153,12 @@ def _direction(low: float, high: float, reported: float) -> str:
     return "as in the paper" if (low > 0) == (reported > 0) else "opposite"
 
 
+@cache
+def _reported() -> pd.DataFrame:
+    return pd.read_csv(REPORTED, index_col="row")[list(COLUMNS)]
+
+
 def reported_value(row: str, column: str) -> float:
     """A number of the paper's table II in percent; NaN where it has none, as for our controls or other layers."""
     table = _reported()
     return float(table.at[row, column]) if row in table.index and column in table else np.nan
-
-
-@cache
-def _reported() -> pd.DataFrame:
-    return pd.read_csv(REPORTED, index_col="row")[list(COLUMNS)]

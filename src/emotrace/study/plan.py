@@ -9,11 +9,10 @@ import soundfile
 
 from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.engine.runner import state_of
-from emotrace.engine.workers import Task
 from emotrace.pipeline.measures import Measure
 from emotrace.pipeline.pipeline import Parts
 from emotrace.pipeline.rows import ORIGINAL, Row
-from emotrace.study.profiles import Corpus, Profile
+from emotrace.study.profiles import Profile
 from emotrace.study.run import RowWork, works
 
 # Core-seconds per second of audio, one thread of a 2-core x86-64 virtual machine: of a task by its kind, of a stream.
@@ -63,50 +62,30 @@ def make_plan(profile: Profile, rows: Sequence[Row]) -> Plan:
 
 
 def _line(work: RowWork, planned: set[Path]) -> dict[str, object]:
-    state = state_of(work).state
-    line = {"row": work.name, "state": state, "utterances": 0, "audio_minutes": 0.0}
-    line |= {"core_minutes": 0.0, "disk_mb": 0.0}
-    if not work.profile.has_data():
-        return line
-    for corpus in work.corpora:
-        data = work.keys.data(corpus.path)
-        line["utterances"] += len(data)
-        line["audio_minutes"] += _minutes(data)
-    if state != "done":
-        costs = [_cost(file, seconds, kind) for file, seconds, kind in _files(work) if _is_new(file, planned)]
-        line |= {"core_minutes": sum(cost for cost, _ in costs) / 60, "disk_mb": sum(size for _, size in costs) / 1e6}
+    state, data = state_of(work).state, []
+    if work.profile.has_data():
+        data = [work.keys.data(corpus.path) for corpus in work.corpora]
+    line = {"row": work.name, "state": state, "utterances": sum(map(len, data))}
+    line |= {"audio_minutes": sum(map(_minutes, data), 0.0), "core_minutes": 0.0, "disk_mb": 0.0}
+    for file, core_seconds, size in _files(work) if data and state != "done" else ():
+        if file not in planned and not file.exists():
+            planned.add(file)
+            line["core_minutes"] += core_seconds / 60
+            line["disk_mb"] += size / 1e6
     return line
 
 
-def _files(work: RowWork) -> Iterator[tuple[Path, float, str]]:
-    """Every file that a row needs, with the seconds of its audio and its kind; a stream's kind is "stream NAME"."""
+def _files(work: RowWork) -> Iterator[tuple[Path, float, float]]:
+    """Every file that a row needs, what it costs in core-seconds, and its size in bytes."""
     for _, tasks in work.stages():
         for task in tasks:
-            seconds = _seconds(task.arguments[0])
-            if isinstance(task.arguments[1], Parts) and not task.output.exists():
-                yield from ((path, seconds, kind) for path, kind in _streams(task))
-            yield task.output, seconds, task.kind
-
-
-def _streams(task: Task) -> Iterator[tuple[Path, str]]:
-    utterance, parts = task.arguments[0], task.arguments[1]
-    for spec, _ in parts.keys:
-        yield parts.features.path(utterance, spec), f"stream {spec.name}"
-
-
-def _is_new(file: Path, planned: set[Path]) -> bool:
-    if file in planned or file.exists():
-        return False
-    planned.add(file)
-    return True
-
-
-def _cost(file: Path, seconds: float, kind: str) -> tuple[float, float]:
-    """Core-seconds and bytes of a file."""
-    if kind.startswith("stream "):
-        return STREAM_SECONDS.get(kind.removeprefix("stream "), OTHER_SECONDS) * seconds, STREAM_BYTES * seconds
-    size = MEASURE_BYTES if file.suffix == ".json" else AUDIO_BYTES * seconds
-    return CORE_SECONDS.get(kind, OTHER_SECONDS) * seconds, size
+            utterance, parts = task.arguments[:2]
+            seconds = _seconds(utterance)
+            for spec, _ in parts.keys if isinstance(parts, Parts) and not task.output.exists() else ():
+                cost = STREAM_SECONDS.get(spec.name, OTHER_SECONDS)
+                yield parts.features.path(utterance, spec), cost * seconds, STREAM_BYTES * seconds
+            size = MEASURE_BYTES if task.output.suffix == ".json" else AUDIO_BYTES * seconds
+            yield task.output, CORE_SECONDS.get(task.kind, OTHER_SECONDS) * seconds, size
 
 
 def _seconds(utterance: Utterance) -> float:
@@ -119,17 +98,10 @@ def _minutes(data: DataDir) -> float:
 
 def corpora_table(profile: Profile) -> pd.DataFrame:
     """Columns corpus, utterances, speakers, audio_minutes, transcribed, rows; empty without the data."""
-    if not profile.has_data():
-        return pd.DataFrame()
-    return pd.DataFrame([_corpus_line(DataDir.read(corpus.path), corpus) for corpus in profile.corpora])
-
-
-def _corpus_line(data: DataDir, corpus: Corpus) -> dict[str, object]:
-    return {
-        "corpus": corpus.name,
-        "utterances": len(data),
-        "speakers": len(data.speakers),
-        "audio_minutes": _minutes(data),
-        "transcribed": len(corpus.transcribed(data, ORIGINAL)),
-        "rows": "all" if corpus.rows is None else len(corpus.rows),
-    }
+    lines = []
+    for corpus in profile.corpora if profile.has_data() else ():
+        data = DataDir.read(corpus.path)
+        line = {"corpus": corpus.name, "utterances": len(data), "speakers": len(data.speakers)}
+        line |= {"audio_minutes": _minutes(data), "transcribed": len(corpus.transcribed(data, ORIGINAL))}
+        lines.append(line | {"rows": "all" if corpus.rows is None else len(corpus.rows)})
+    return pd.DataFrame(lines)

@@ -6,7 +6,7 @@ the official corpora and models, and a GPU.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emotrace.anonymizer.draws import Selection
@@ -57,24 +57,18 @@ class Corpus:
         """What is measured on ``row``: all but the words where it tries an effect on the recognisers of emotion."""
         return self.measures - {Measure.WORDS} if row.effect else self.measures
 
-    def per_cell(self, row: Row) -> int | None:
-        """How many utterances of ``row`` per speaker and emotion are transcribed; None for all."""
-        in_table = self.further_per_cell is None or row in ALL_ROWS
-        return self.transcribed_per_cell if in_table else self.further_per_cell
-
     def transcribed(self, data: DataDir, row: Row) -> frozenset[str]:
         """Ids of the utterances of ``row`` whose words are recognised."""
-        cells: dict[tuple[str, Emotion | None], list[str]] = defaultdict(list)
+        in_table = self.further_per_cell is None or row in ALL_ROWS
+        limit = self.transcribed_per_cell if in_table else self.further_per_cell
+        cells, chosen = defaultdict(list), set()
         for utterance in data if Measure.WORDS in self.measures_of(row) else ():
             if utterance.text:
                 cells[utterance.speaker, utterance.emotion].append(utterance.id)
-        limit = self.per_cell(row)
-        return frozenset(name for (_, emotion), names in cells.items() for name in self._spread(names, emotion, limit))
-
-    def _spread(self, names: list[str], emotion: Emotion | None, limit: int | None) -> list[str]:
-        if limit is None or (self.neutral_is_read and emotion is Emotion.NEUTRAL):
-            return names
-        return names[:: max(1, len(names) // max(limit, 1))][:limit]
+        for (_, emotion), names in cells.items():
+            every = limit is None or (self.neutral_is_read and emotion is Emotion.NEUTRAL)
+            chosen.update(names if every else names[:: max(1, len(names) // max(limit, 1))][:limit])
+        return frozenset(chosen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +97,16 @@ class Profile(Setting):
         """Rows by name or by group, as ``select_rows`` does it, among the profile's own."""
         if names is None:
             return select_rows(layer=layer, rows=self.rows)
-        names = [row for name in names for row in self._group(name)]
+        groups = {name: [row.name for row in rows] for name, rows in self.groups.items()}
+        names = [row for name in names for row in groups.get(name, [name])]
         further = (row for rows in self.groups.values() for row in rows)
         return select_rows(names, layer=layer, rows=tuple(dict.fromkeys((*self.rows, *further))))
 
-    def _group(self, name: str) -> list[str]:
-        return [row.name for row in self.groups[name]] if name in self.groups else [name]
+    def of_emotion(self, rows: tuple[Row, ...], measures: frozenset[Measure]) -> "Profile":
+        """An experiment on the emotional corpora: other rows, and of what is measured only ``measures``."""
+        emotional = [corpus for corpus in self.corpora if Measure.EMOTION in corpus.measures]
+        corpora = tuple(replace(corpus, measures=corpus.measures & measures) for corpus in emotional)
+        return replace(self, corpora=corpora, rows=rows, groups={})
 
     def has_data(self) -> bool:
         """Whether every data directory is there."""
@@ -194,11 +192,7 @@ def get_profile(name: str) -> Profile:
 
 
 def prepare(profile: Profile, *, ravdess: Path | None = None, librispeech: Path | None = None) -> None:
-    """Import what the profile needs and lacks. Does nothing when all data directories are there.
-
-    Raises:
-        RunError: the data is neither imported nor found.
-    """
+    """Import what the profile needs and lacks. Raises RunError where the data is neither imported nor found."""
     if profile.has_data():
         return
     if profile.name != "scale":
@@ -209,20 +203,18 @@ def prepare(profile: Profile, *, ravdess: Path | None = None, librispeech: Path 
 def import_corpora(root: Path = ROOT, *, ravdess: Path | None = None, librispeech: Path | None = None) -> list[Path]:
     """Import RAVDESS and LibriSpeech into work/corpora where they are not yet, and return the training directories.
 
-    Raises:
-        RunError: a corpus is neither imported nor found.
+    Raises RunError where a corpus is neither imported nor found.
     """
     from emotrace.corpus.importers.librispeech import import_librispeech
     from emotrace.corpus.importers.ravdess import import_ravdess
 
+    folder = root / "work" / "corpora"
     for name, source, importer in (
         ("ravdess", ravdess or source_of("ravdess_16k"), import_ravdess),
         ("librispeech", librispeech or source_of("librispeech_3spk"), import_librispeech),
     ):
-        target = root / "work" / "corpora" / name
-        if all((target / part / "wav.scp").is_file() for part in ("train", "test")):
-            continue
-        if not source.exists():
-            raise RunError(f"no {name} at {source}; {scale(root).missing}")
-        importer(source, target)
-    return [root / "work" / "corpora" / name / "train" for name in ("librispeech", "ravdess")]
+        if not all((folder / name / part / "wav.scp").is_file() for part in ("train", "test")):
+            if not source.exists():
+                raise RunError(f"no {name} at {source}; {scale(root).missing}")
+            importer(source, folder / name)
+    return [folder / "librispeech" / "train", folder / "ravdess" / "train"]

@@ -36,19 +36,18 @@ class Results:
     notes: tuple[str, ...] = ()
     identity: Mapping[str, Any] = field(default_factory=dict)
 
-    def lines(self, row: str, corpus: str | None = None) -> pd.DataFrame:
-        """The utterances of a row, of one corpus where one is named."""
+    def lines(self, row: str, corpus: str | None = None, *defined: str) -> pd.DataFrame:
+        """The utterances of a row, of one corpus where one is named, that have values in the ``defined`` columns."""
         own = self.utterances[self.utterances["row"] == row]
-        return own if corpus is None else own[own["corpus"] == corpus]
+        own = own if corpus is None else own[own["corpus"] == corpus]
+        return own.dropna(subset=[*defined]) if defined else own
 
     def same_words(self, rows: Iterable[str]) -> Results:
         """The same without the transcripts of utterances that not all of the rows transcribe."""
         rows = list(rows)
-        transcribed = self.utterances.dropna(subset=["word_errors"])
-        counts = transcribed[transcribed["row"].isin(rows)].groupby(["corpus", "utterance"])["row"].nunique()
-        common = counts.index[counts == len(rows)]
-        own = pd.MultiIndex.from_frame(self.utterances[["corpus", "utterance"]])
-        kept = self.utterances["word_errors"].where(own.isin(common))
+        words = self.utterances["word_errors"].where(self.utterances["row"].isin(rows))
+        counts = words.groupby([self.utterances["corpus"], self.utterances["utterance"]]).transform("count")
+        kept = self.utterances["word_errors"].where(counts == len(rows))
         return replace(self, utterances=self.utterances.assign(word_errors=kept))
 
 

@@ -47,39 +47,41 @@ class RowWork:
         return [corpus for corpus in self.profile.corpora if corpus.includes(self.row)]
 
     def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        with_data, known = self.profile.has_data(), recorded or {}
-        if not with_data and recorded is None:
-            raise RunError(f"profile {self.profile.name}: the data is not there; {self.profile.missing}")
-        corpora = {corpus.name: self._rules(corpus, known, with_data) for corpus in self.corpora}
+        if recorded is None:
+            self._require_data()
+        known = recorded or {}
         measures = frozenset().union(*(corpus.measures_of(self.row) for corpus in self.corpora))
         components = self.keys.making(self.row) | self.keys.measuring(measures)
         return {
             "row": self.row.configuration(),
             "components": _with_known_weights(components, known.get("components", {})),
             "selection": self.keys.selection(self.row),
-            "corpora": corpora,
-            "ser_training": self._training_hash(known, with_data),
+            "corpora": {corpus.name: self._rules(corpus, known) for corpus in self.corpora},
+            "ser_training": self._training_hash(known),
             "device": self.profile.device,
             "kernels": self.profile.kernels,
         }
 
-    def _rules(self, corpus: Corpus, known: Mapping[str, Any], with_data: bool) -> dict[str, Any]:
+    def _rules(self, corpus: Corpus, known: Mapping[str, Any]) -> dict[str, Any]:
         """What is measured of a corpus, on which content: its hash, and which utterances are transcribed."""
         rules: dict[str, Any] = {"measures": sorted(corpus.measures_of(self.row))}
-        if not with_data:
+        if not self.profile.has_data():
             there = known.get("corpora", {}).get(corpus.name, {})
             return rules | {name: there.get(name) for name in ("data", "transcribed")}
         transcribed = sorted(corpus.transcribed(self.keys.data(corpus.path), self.row))
         return rules | {"data": self.keys.data_hash(corpus.path), "transcribed": digest(transcribed)[:16]}
 
-    def _training_hash(self, known: Mapping[str, Any], with_data: bool) -> str | None:
+    def _training_hash(self, known: Mapping[str, Any]) -> str | None:
         if self.profile.ser_training is None:
             return None
-        return self.keys.data_hash(self.profile.ser_training) if with_data else known.get("ser_training")
+        return self.keys.data_hash(self.profile.ser_training) if self.profile.has_data() else known.get("ser_training")
 
-    def require(self) -> None:
+    def _require_data(self) -> None:
         if not self.profile.has_data():
             raise RunError(f"profile {self.profile.name}: the data is not there; {self.profile.missing}")
+
+    def require(self) -> None:
+        self._require_data()
         if missing := self.keys.missing_models([self.row]):
             there = ", ".join(self.keys.models.names()) or "none"
             raise ModelError(
@@ -102,34 +104,29 @@ class RowWork:
         return self.keys.rendering(ORIGINAL, LEARNED_FROM, self.profile.ser_training, wanted)
 
     def stages(self) -> Stages:
-        from emotrace.study.tasks import anonymising, learning, measuring
+        from emotrace.study.tasks import LEARNED, anonymising, measuring
 
-        keys, row, recognisers = self.keys, self.row, self.profile.recognisers
+        recognisers = self.profile.recognisers
         originals = [self.rendering(corpus, ORIGINAL) for corpus in self.corpora]
         originals += [self.training] if self.training else []
-        versions = (row.before, row) if row.effect else (row,)
-        synthesis = [
-            (f"synthesis of {version.name}", anonymising(keys, version, self.rendering(corpus, version), corpus.path))
-            for version in versions
-            for corpus in self.corpora
-        ]
-        made = [self.rendering(corpus) for corpus in self.corpora]
-        measurements = [
-            measuring(each, recognisers.measurements(each.measures), recognisers.speaker, recognisers.device)
-            for each in made
-        ]
-        learned = [task for original in originals for task in learning(keys, original)]
-        return [("originals", learned), *synthesis, ("measurement", [task for tasks in measurements for task in tasks])]
+        learned = [task for original in originals for task in measuring(original, recognisers, LEARNED)]
+        synthesis = []
+        for version in (self.row.before, self.row) if self.row.effect else (self.row,):
+            for corpus in self.corpora:
+                tasks = anonymising(self.keys, version, self.rendering(corpus, version), corpus.path)
+                synthesis.append((f"synthesis of {version.name}", tasks))
+        measured = [task for corpus in self.corpora for task in measuring(self.rendering(corpus), recognisers)]
+        return [("originals", learned), *synthesis, ("measurement", measured)]
 
     def tables(self) -> Mapping[Path, Callable[[Path], None]]:
         recognisers, training = self.profile.recognisers, self.training
         pairs = [(self.rendering(corpus), self.rendering(corpus, ORIGINAL)) for corpus in self.corpora]
         utterances = joined([utterance_lines(made, original, training, recognisers) for made, original in pairs])
         trials = joined([trial_lines(made, original, recognisers) for made, original in pairs])
-        schemas = (utterance_schema(recognisers), TRIALS)
+        first, second = self.record.tables
         return {
-            path: partial(write_parquet, lines=lines, schema=schema)
-            for path, lines, schema in zip(self.record.tables, (utterances, trials), schemas, strict=True)
+            first: partial(write_parquet, lines=utterances, schema=utterance_schema(recognisers)),
+            second: partial(write_parquet, lines=trials, schema=TRIALS),
         }
 
     def about(self) -> dict[str, Any]:
@@ -157,16 +154,10 @@ def works(profile: Profile, rows: Sequence[Row]) -> list[RowWork]:
 
 
 def run_rows(
-    profile: Profile,
-    rows: Sequence[Row],
-    *,
-    jobs: int = DEFAULT_JOBS,
-    scheduler: str | None = None,
-    rerun_stale: bool = True,
+    profile: Profile, rows: Sequence[Row], *, jobs: int = DEFAULT_JOBS, scheduler: str | None = None
 ) -> list[str]:
     """Run the rows that are not done and return their names; arguments and errors as of `engine.runner.run`."""
-    options = {"jobs": jobs, "scheduler": scheduler, "kernels": profile.kernels, "rerun_stale": rerun_stale}
-    return run(works(profile, rows), profile.work, **options)
+    return run(works(profile, rows), profile.work, jobs=jobs, scheduler=scheduler, kernels=profile.kernels)
 
 
 def row_states(profile: Profile, rows: Sequence[Row]) -> list[State]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from emotrace.engine.code import digest
 from emotrace.engine.runner import RunError, State, state_of
-from emotrace.engine.workers import DEFAULT_JOBS
+from emotrace.pipeline.results import joined
 from emotrace.pipeline.rows import STUDIED_LAYER
 from emotrace.study.profiles import Profile, get_profile, prepare
 from emotrace.study.results import Results
@@ -46,16 +46,12 @@ def Study(  # noqa: N802 - the name that notebooks have known from the beginning
     layer: int = STUDIED_LAYER,
     seed: int = 0,
     n_bootstrap: int = 1000,
-    *,
-    jobs: int = DEFAULT_JOBS,
-    scheduler: str | None = None,
-    rerun_stale: bool = False,
 ) -> StudyResults:
     """Results of the rows of one profile.
 
     Recorded results are loaded when they belong to the present code, models, data and configuration. Missing rows are
     run, which needs the data and may take long (``emotrace plan`` says how long). Stale rows are loaded as they are
-    and marked so in ``provenance``.
+    and marked so in ``provenance``; `emotrace run` runs them again.
 
     Args:
         profile: "phantom" or "scale", or a profile itself.
@@ -63,48 +59,25 @@ def Study(  # noqa: N802 - the name that notebooks have known from the beginning
         layer: rows at T6 are taken at T<layer>; their names change with it.
         seed: of the pseudo-speakers (0: the study's own selection) and of the bootstrap.
         n_bootstrap: number of draws behind every interval.
-        jobs: worker processes of this machine.
-        scheduler: instead of those, the dask cluster behind this address or scheduler file.
-        rerun_stale: run stale rows again instead of loading them.
 
     Raises:
         RunError: a row is missing and the data to run it is not there.
-        ValueError: an unknown row.
-        ModelError: a row needs a model that is not there.
+        ValueError: an unknown row. ModelError: a row needs a model that is not there.
     """
     profile = replace(profile if isinstance(profile, Profile) else get_profile(profile), seed=seed)
     chosen = profile.select(rows, layer=layer)
     found = works(profile, chosen)
-    _run_missing(profile, found, jobs, scheduler, rerun_stale)
-    utterances, trials = (_load(found, name) for name in TABLES)
+    if wanted := [work.row for work in found if work.record.read() is None]:
+        try:
+            prepare(profile)
+        except RunError as error:
+            names = ", ".join(row.name for row in wanted)
+            raise RunError(f"no results of {names} are recorded, and they cannot be run: {error}") from error
+        run_rows(profile, wanted)
+    utterances, trials = (joined([pd.read_parquet(work.folder / name) for work in found]) for name in TABLES)
     names = tuple(row.name for row in chosen)
     made = {"seed": seed, "n_bootstrap": n_bootstrap, "profile": profile, "works": tuple(found)}
     return StudyResults(utterances, trials, names, profile.name, profile.recognisers.ser, **made)
-
-
-def _run_missing(profile: Profile, found: list[RowWork], jobs: int, scheduler: str | None, rerun_stale: bool) -> None:
-    open_states = ("missing", "partial", "stale") if rerun_stale else ("missing", "partial")
-    wanted = [work.row for work in found if _state(work, rerun_stale) in open_states]
-    if not wanted:
-        return
-    try:
-        prepare(profile)
-    except RunError as error:
-        names = ", ".join(row.name for row in wanted)
-        raise RunError(f"no results of {names} are recorded, and they cannot be run: {error}") from error
-    run_rows(profile, wanted, jobs=jobs, scheduler=scheduler, rerun_stale=rerun_stale)
-
-
-def _state(work: RowWork, rerun_stale: bool) -> str:
-    """Whether a row has to be run; whether it is stale is looked at only where that matters, for it costs time."""
-    if not rerun_stale and work.record.read() is not None:
-        return "recorded"
-    return state_of(work).state
-
-
-def _load(found: Iterable[RowWork], name: str) -> pd.DataFrame:
-    parts = [pd.read_parquet(work.folder / name) for work in found]
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def _provenance(work: RowWork) -> dict[str, object]:

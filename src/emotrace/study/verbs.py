@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import soundfile
 
@@ -96,14 +95,13 @@ def evaluate(
         training: originals of other speakers for the emotion recognisers; without it, leave-one-fold-out.
         enrolment: another anonymised copy, made in a separate invocation, that the lazy-informed attacker enrols with;
             without it, the enrolment utterances of ``version`` serve.
-        jobs, scheduler: processes of this machine, or the dask cluster behind an address or a scheduler file.
-        work: folder of intermediate files.
+        jobs, scheduler, work: as of `anonymise`.
 
     Raises:
         CorpusError: not data directories, their utterances differ, or audio is unreadable, silent or below 0.4 s.
         TaskError: an utterance cannot be measured.
     """
-    from emotrace.study.tasks import learning, measuring
+    from emotrace.study.tasks import LEARNED, measuring
 
     recognisers = recognisers or Recognisers()
     original, version = _absolute(original), _absolute(version)
@@ -126,29 +124,24 @@ def evaluate(
         learned = keys.rendering(ORIGINAL, "ser-training", training, (Measure.SPEAKER, Measure.EMOTION))
     with running(folder, jobs, scheduler) as workers:
         if learned is not None:
-            workers.run(learning(keys, learned), "training originals")
+            workers.run(measuring(learned, recognisers, LEARNED), "training originals")
         for each in (recorded, made):
-            taken = recognisers.measurements(each.measures)
-            workers.run(measuring(each, taken, recognisers.speaker, recognisers.device), each.name)
+            workers.run(measuring(each, recognisers), each.name)
     lines = [utterance_lines(each, recorded, learned, recognisers) for each in (recorded, made)]
     trials = [trial_lines(each, recorded, recognisers) for each in (recorded, made)]
-    names, identity = (recorded.name, made.name), _identity(keys, measures, original, training)
+    identity = {  # what the numbers depend on besides the version's audio, in the words of a row's provenance
+        "components": keys.measuring(measures),
+        "data": keys.data_hash(original),
+        "ser_training": None if training is None else keys.data_hash(training),
+        "recognisers": recognisers,
+    }
+    names = (recorded.name, made.name)
     return Results(joined(lines), joined(trials), names, "yours", recognisers.ser, notes=notes, identity=identity)
 
 
 def _absolute(data: DataDir | Path | str) -> Path:
     """Where a data directory lies; a worker may run in another folder."""
     return (data.path if isinstance(data, DataDir) else Path(data)).absolute()
-
-
-def _identity(keys: Keys, measures: frozenset[Measure], original: Path, training: Path | None) -> dict[str, Any]:
-    """What the numbers depend on besides the version's audio, in the words of a row's provenance."""
-    return {
-        "components": keys.measuring(measures),
-        "data": keys.data_hash(original),
-        "ser_training": None if training is None else keys.data_hash(training),
-        "recognisers": keys.setting.recognisers,
-    }
 
 
 def _rendering_of(copy: DataDir, again: DataDir | None, recorded: Rendering, work: Path) -> Rendering:

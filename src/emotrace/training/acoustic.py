@@ -13,6 +13,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, floor
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +24,8 @@ from torch import Tensor
 from emotrace.representation.gst import GstEncoder, random_window
 from emotrace.representation.mel import gst_log_mel, universal_mel
 from emotrace.representation.spec import IRSpec
-from emotrace.training.data import TrainingSet, draw_by_length, models_of
+from emotrace.training.data import draw_by_length, models_of, normalise_to
 from emotrace.training.loop import Recipe, warm_up_then_decay
-from emotrace.training.normalisation import normalise_to
 from emotrace.training.run import TrainingRun
 from emotrace.vocoder.acoustic import IR_RATE, MEL_RATE, AcousticConfig, AcousticModel
 
@@ -64,14 +64,12 @@ class AcousticTraining(Recipe):
 
         An utterance is drawn in proportion to its length.
         """
-        chosen = draw_by_length(rng, [mel.shape[1] for mel in self.mels], self.batch_size)
-        styles = self._styles(chosen, rng) if self.style_mels else {}
+        chosen, styles = draw_by_length(rng, [mel.shape[1] for mel in self.mels], self.batch_size), {}
+        if self.style_mels:
+            windows = random.Random(int(rng.integers(2**31)))
+            styles["style"] = torch.stack([random_window(self.style_mels[i], windows) for i in chosen])
         irs, mels, starts = zip(*(cut_pair(self.irs[i], self.mels[i], rng) for i in chosen), strict=True)
         return {"ir": torch.stack(irs), "mel": torch.stack(mels), "start": torch.tensor(starts)} | styles
-
-    def _styles(self, chosen: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
-        windows = random.Random(int(rng.integers(2**31)))
-        return {"style": torch.stack([random_window(self.style_mels[i], windows) for i in chosen])}
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
         """One step of predicting the log-mels of crops from their IRs; the losses by name."""
@@ -88,14 +86,10 @@ def new_model(
     irs: Sequence[Tensor], mels: Sequence[Tensor], extra_channels: int = 0, f0_channel: int | None = None
 ) -> AcousticModel:
     """A fresh model, normalised to the training data; ``extra_channels`` of the IR are learned, not normalised."""
-    plain = AcousticModel(AcousticConfig(irs[0].shape[0], f0_channel))
-    normalise_to(plain, ir=irs, mel=mels)
-    if not extra_channels:
-        return plain
-    model = AcousticModel(AcousticConfig(irs[0].shape[0] + extra_channels, f0_channel))
-    for name in ("mel_mean", "mel_std", "ir_mean", "ir_std"):
-        moments = getattr(plain, name)
-        getattr(model, name)[: len(moments)].copy_(moments)
+    model = AcousticModel(AcousticConfig(irs[0].shape[0], f0_channel))
+    if extra_channels:  # drawn once more, so that the weights of a seed stay what they were
+        model = AcousticModel(AcousticConfig(irs[0].shape[0] + extra_channels, f0_channel))
+    normalise_to(model, ir=irs, mel=mels)
     return model
 
 
@@ -132,13 +126,11 @@ def _cut(frames: Tensor, first: int, count: int) -> Tensor:
 
 def train_gst(run: TrainingRun) -> None:
     """The style encoder, with a decoder that is dropped afterwards."""
-    data, features = run.augmented_set, run.features
-    irs, f0_channel = features.irs(data, SOFT), features.f0_channel(data, SOFT)
+    data = run.augmented_set
     styles = [gst_log_mel(torch.from_numpy(waveform)[None])[0] for waveform in data.waveforms]
     torch.manual_seed(run.seed)
     encoder = GstEncoder(**GST)
-    options = {"steps": run.steps.gst, "seed": run.seed, "f0_channel": f0_channel}
-    recipe = AcousticTraining(irs, _mels(data), encoder=encoder, style_mels=styles, **options)
+    recipe = _recipe(run, SOFT, run.steps.gst, encoder=encoder, style_mels=styles)
     record = run.fit("gst", recipe, run.steps.gst, needs=models_of(SOFT))
     purpose = "style embedding, 128 dimensions, generative (soft units + F0 + style -> log-mel)"
     notes = "The decoder that learned beside it is dropped."
@@ -150,15 +142,16 @@ def train_acoustic(run: TrainingRun, spec: IRSpec, seed: int | None = None) -> N
     name = f"acoustic-{spec.name}"
     if seed is not None:
         run, name = replace(run, seed=seed), f"{name}-seed{seed}"
-    data, features = run.augmented_set, run.features
-    irs, f0_channel = features.irs(data, spec), features.f0_channel(data, spec)
-    recipe = AcousticTraining(irs, _mels(data), steps=run.steps.acoustic, seed=run.seed, f0_channel=f0_channel)
+    recipe = _recipe(run, spec, run.steps.acoustic)
     record = run.fit(name, recipe, run.steps.acoustic, needs=models_of(spec))
     model = recipe.modules["acoustic"]
-    purpose = f"IR {spec.name} ({len(irs[0])} channels, 100 frames/s) -> log-mel of the universal HiFi-GAN"
+    purpose = f"IR {spec.name} ({len(recipe.irs[0])} channels, 100 frames/s) -> log-mel of the universal HiFi-GAN"
     run.save(name, model.state_dict(), vars(model.config), purpose, {"acoustic": record})
 
 
-def _mels(data: TrainingSet) -> list[Tensor]:
-    """The log-mel (80, M) of the universal HiFi-GAN of every utterance."""
-    return [universal_mel(torch.from_numpy(waveform)) for waveform in data.waveforms]
+def _recipe(run: TrainingRun, spec: IRSpec, steps: int, **style: Any) -> AcousticTraining:
+    """Learning the log-mels (80, M) of the universal HiFi-GAN from the IRs of the run's speech."""
+    data, features = run.augmented_set, run.features
+    irs, f0_channel = features.irs(data, spec), features.f0_channel(data, spec)
+    mels = [universal_mel(torch.from_numpy(waveform)) for waveform in data.waveforms]
+    return AcousticTraining(irs, mels, steps=steps, seed=run.seed, f0_channel=f0_channel, **style)

@@ -6,7 +6,8 @@ Axes: N frames or utterances, C channels, L frames (50/s), K codes.
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
 
 from emotrace.anonymizer.styles import Styles
 from emotrace.anonymizer.targets import Targets
@@ -14,46 +15,80 @@ from emotrace.representation.discrete import Codebook, load_codebook
 from emotrace.representation.ir import HOP
 from emotrace.representation.prosody import own_register, segment_ids
 from emotrace.representation.spec import StreamSpec
-from emotrace.training.codebooks import kmeans, moving_averages
 from emotrace.training.data import TrainingSet
-from emotrace.training.processes import from_main
+from emotrace.training.loop import from_main
 from emotrace.training.run import TrainingRun
 
 LAYER = StreamSpec("hubert", 12)
 F0, STYLE, PROMPT = StreamSpec("f0"), StreamSpec("gst"), StreamSpec("prompt")
 FRAMES = 50_000  # about as many, drawn at random, are enough for the codes and keep k-means to minutes
+UTTERANCES = 40  # no more, evenly spread over the speech, are segmented to find the penalty
 PHONE = 5.0  # frames at 50/s: pocketsphinx's phones and pauses in LibriSpeech are 104 ms long on average
+
+
+def kmeans(features: Tensor, units: int = 100, *, seed: int) -> Codebook:
+    """Codes at the means of clusters of frames (N, C), as HuBERT's discrete units are made.
+
+    The same seed gives the same codes. Raises ValueError for fewer frames than units.
+    """
+    _require_enough(features, units)
+    clusters = KMeans(units, n_init=1, random_state=seed).fit(features.double().numpy())
+    return Codebook(torch.from_numpy(clusters.cluster_centers_))
+
+
+def moving_averages(
+    features: Tensor, codes: int = 48, *, seed: int, steps: int = 200, batch: int = 1_024, decay: float = 0.95
+) -> Codebook:
+    """Codes learned by exponential moving averages (van den Oord et al. 2017, appendix A), as VQ bottlenecks train.
+
+    From frames (N, C) in random batches; a code without frames restarts at a random frame. 48 codes is the number of
+    VPC's B5. The same seed gives the same codes. Raises ValueError for fewer frames than codes.
+    """
+    _require_enough(features, codes)
+    generator = torch.Generator().manual_seed(seed)
+    features = features.float()
+    book = Codebook(features[torch.randperm(len(features), generator=generator)[:codes]].clone())
+    counts, sums = torch.ones(codes), book.codes.clone()
+    for _ in range(steps):
+        frames = features[torch.randint(len(features), (batch,), generator=generator)]
+        chosen = nn.functional.one_hot(book.ids(frames), codes).float()
+        counts = decay * counts + (1 - decay) * chosen.sum(0)
+        sums = decay * sums + (1 - decay) * chosen.T @ frames
+        dead = counts < 1e-2
+        counts[dead] = 1.0
+        sums[dead] = frames[: int(dead.sum())]
+        book.codes.copy_(sums / counts[:, None])
+    return book
+
+
+def _require_enough(features: Tensor, codes: int) -> None:
+    if features.ndim != 2 or len(features) < codes:
+        raise ValueError(f"{codes} codes need at least as many frames (N, C), got shape {tuple(features.shape)}")
+    if not torch.isfinite(features).all():
+        raise ValueError("a codebook cannot be fitted to NaN or infinite frames")
+
+
 KINDS = {"units": (kmeans, 100), "vq": (moving_averages, 48)}
 
 
 def train_codebook(run: TrainingRun, name: str) -> None:
     """The codes of T12: "units", k-means as HuBERT's own, or "vq", as few as B5 has, by moving averages."""
     learn, codes = KINDS[name]
-    frames = _some_frames(run)
-    book = from_main(lambda: learn(frames, codes, seed=run.seed))
-    config = {"kind": learn.__name__, "layer": LAYER.layer}
-    if name == "units":
-        layers = _some_utterances(run)  # by all processes: they share the extraction
-        config["penalty"] = from_main(lambda: switching_penalty(book.codes, layers))
-    purpose, notes = f"discrete units ({codes}) of T{LAYER.layer}", f"Fitted to {len(frames)} frames drawn at random."
-    run.save(name, {"codes": book.codes}, config, purpose, notes=notes)
-
-
-def _some_frames(run: TrainingRun) -> Tensor:
-    """Frames (N, C) of all utterances, each as likely, about `FRAMES` of them."""
     data = run.augmented_set
     share = FRAMES / (sum(map(len, data.waveforms)) / (2 * HOP))
     generator = torch.Generator().manual_seed(run.seed)
     layers = (features[LAYER] for features in run.features.each(data, [LAYER]))
-    return torch.cat([layer[torch.rand(len(layer), generator=generator) < share] for layer in layers])
-
-
-def _some_utterances(run: TrainingRun, count: int = 40) -> list[Tensor]:
-    """T12 (L, C) of utterances that are evenly spread over the training speech; no more than ``count``."""
-    data = run.augmented_set
-    step = -(-len(data.utterances) // count)
-    chosen = TrainingSet(data.utterances[::step], data.waveforms[::step])
-    return [features[LAYER] for features in run.features.each(chosen, [LAYER])]
+    frames = torch.cat([layer[torch.rand(len(layer), generator=generator) < share] for layer in layers])
+    book = from_main(lambda: learn(frames, codes, seed=run.seed))
+    config = {"kind": learn.__name__, "layer": LAYER.layer}
+    if name == "units":
+        step = -(-len(data.utterances) // UTTERANCES)
+        chosen = TrainingSet(data.utterances[::step], data.waveforms[::step])
+        # by all processes: they share the extraction
+        layers = [features[LAYER] for features in run.features.each(chosen, [LAYER])]
+        config["penalty"] = from_main(lambda: switching_penalty(book.codes, layers))
+    purpose, notes = f"discrete units ({codes}) of T{LAYER.layer}", f"Fitted to {len(frames)} frames drawn at random."
+    run.save(name, {"codes": book.codes}, config, purpose, notes=notes)
 
 
 def switching_penalty(codes: Tensor, layers: Sequence[Tensor], length: float = PHONE) -> float:
@@ -85,9 +120,9 @@ def fit_styles(run: TrainingRun) -> None:
             registers.append(register)
             embeddings.append(features[STYLE])
     styles = gaussian(torch.stack(embeddings), torch.tensor(registers))
-    tensors, config = {"mean": styles.mean, "root": styles.root}, {"distribution": "Gaussian"}
     purpose = "styles and registers that B3-IR draws from, in place of STTTS's generative network"
-    run.save("styles", tensors, config, purpose, notes=f"Fitted to {len(embeddings)} utterances.")
+    notes = f"Fitted to {len(embeddings)} utterances."
+    run.save("styles", vars(styles), {"distribution": "Gaussian"}, purpose, notes=notes)
 
 
 def gaussian(embeddings: Tensor, registers: Tensor) -> Styles:

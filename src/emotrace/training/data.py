@@ -3,14 +3,15 @@
 Axes: T samples at 16 kHz, D IR channels, L frames (100/s), B batch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import soxr
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from emotrace.anonymizer.targets import load_targets
@@ -21,11 +22,11 @@ from emotrace.representation.discrete import load_codebook
 from emotrace.representation.features import FeatureCache, Features
 from emotrace.representation.ir import build_ir, f0_channel
 from emotrace.representation.spec import CODEBOOKS, IRSpec, StreamSpec
-from emotrace.representation.streams import Stream
-from emotrace.training.processes import state
+from emotrace.training.loop import state
 from emotrace.weights import ModelFolder
 
 COPY_SPEEDS = (0.87, 1.15)
+MIN_STD = 1e-3  # a constant channel (an unused soft unit, a padded band) must not be blown up
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,8 @@ def load_training_set(folders: Sequence[Path]) -> TrainingSet:
 
     Emotional utterances are left out on purpose: the models learn from read and neutral speech only, as in the paper.
     """
-    utterances = [
-        utterance
-        for folder in folders
-        for utterance in DataDir.read(folder)
-        if utterance.emotion in (None, Emotion.NEUTRAL)
-    ]
-    waveforms = tuple(peak_normalise(load_audio(utterance.path)) for utterance in utterances)
-    return TrainingSet(tuple(utterances), waveforms)
+    utterances = tuple(u for folder in folders for u in DataDir.read(folder) if u.emotion in (None, Emotion.NEUTRAL))
+    return TrainingSet(utterances, tuple(peak_normalise(load_audio(utterance.path)) for utterance in utterances))
 
 
 def with_copies(data: TrainingSet, folder: Path, speeds: Sequence[float] = COPY_SPEEDS) -> TrainingSet:
@@ -87,6 +82,29 @@ def repeat_to(waveform: np.ndarray, samples: int) -> np.ndarray:
     return np.tile(waveform, -(-samples // len(waveform)))
 
 
+def normalise_to(model: nn.Module, **data: Iterable[Tensor]) -> None:
+    """Set a model's buffers to the moments of the channels of its training data, over all frames, taken in float64.
+
+    ``ir``, (D, L) each, sets `ir_mean` and `ir_std`; ``mel``, (80, M) each, likewise. Channels beyond those of the data
+    are learned ones and stay as they are. Raises ValueError on NaN and when there is no array.
+    """
+    for name, arrays in data.items():
+        count, total, squares = 0, 0.0, 0.0
+        for array in arrays:
+            frames = torch.as_tensor(array, dtype=torch.float64)
+            count += frames.shape[1]
+            total = total + frames.sum(dim=1, keepdim=True)
+            squares = squares + frames.square().sum(dim=1, keepdim=True)
+        if count == 0:
+            raise ValueError("no training utterance to normalise by")
+        mean = total / count
+        std = (squares / count - mean.square()).clamp(min=0).sqrt()
+        if not torch.isfinite(mean + std).all():
+            raise ValueError("the features of the training utterances have NaN or infinite values")
+        getattr(model, f"{name}_mean")[: len(mean)].copy_(mean)
+        getattr(model, f"{name}_std")[: len(std)].copy_(std.clamp(min=MIN_STD))
+
+
 def draw_by_length(rng: np.random.Generator, lengths: Sequence[int], size: int) -> np.ndarray:
     """Indices (B,) of ``size`` utterances, each as likely as it is long."""
     weights = np.array(lengths, dtype=np.float64)
@@ -95,11 +113,9 @@ def draw_by_length(rng: np.random.Generator, lengths: Sequence[int], size: int) 
 
 @dataclass(frozen=True)
 class TrainingFeatures:
-    """Streams and IRs of training utterances; each stream is computed once and kept on disk.
+    """Streams and IRs of training utterances; each stream is computed once and kept on disk, below ``root``.
 
-    Attributes:
-        models: what the streams are loaded from; another version of a model is another folder of its streams.
-        root: folder of the streams.
+    ``models`` is what they are loaded from; another version of a model is another folder of its streams.
     """
 
     models: ModelFolder
@@ -136,19 +152,16 @@ class TrainingFeatures:
 
     def _cache(self, streams: Sequence[StreamSpec]) -> FeatureCache:
         """The streams, each loaded at most once, in folders named by the versions of the models that they take."""
-        versions = {spec: [self.models.sha256(name)[:12] for name in stream_class(spec).models] for spec in streams}
+        versions = {
+            spec: [self.models.sha256(model)[:12] for model in STREAMS.find(spec.name).models] for spec in streams
+        }
         keys = {spec: "-".join(names) or "weightless" for spec, names in versions.items()}
-        return FeatureCache(self.root, keys, cache(lambda spec: stream_class(spec).load(self.models, spec.layer)))
-
-
-def stream_class(spec: StreamSpec) -> type[Stream]:
-    """What computes a stream. Raises ValueError for one that is not registered."""
-    return STREAMS.find(spec.name)
+        return FeatureCache(self.root, keys, cache(lambda spec: STREAMS.find(spec.name).load(self.models, spec.layer)))
 
 
 def models_of(spec: IRSpec) -> tuple[str, ...]:
     """Names of the models that an IR is made with."""
-    names = [name for stream in spec.streams for name in stream_class(stream).models]
+    names = [name for stream in spec.streams for name in STREAMS.find(stream.name).models]
     names += ["targets"] if spec.speaker == "one-hot" else []
     names += [CODEBOOKS[spec.post]] if spec.is_discrete else []
     return tuple(dict.fromkeys(names))

@@ -66,13 +66,11 @@ class SpeakerClassification(Recipe):
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Crops "waveform" (B, T) and the numbers of their speakers, "speaker" (B,)."""
-        chosen = rng.integers(0, len(self.speakers.names), self.batch_size)
-        crops = [self._crop(self.speakers.waveforms[i], rng) for i in chosen]
+        chosen, crops = rng.integers(0, len(self.speakers.names), self.batch_size), []
+        for i in chosen:
+            start = int(rng.integers(0, len(self.speakers.waveforms[i]) - self.samples + 1))
+            crops.append(self.speakers.waveforms[i][start : start + self.samples])
         return {"waveform": torch.from_numpy(np.stack(crops)), "speaker": torch.from_numpy(chosen)}
-
-    def _crop(self, waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        start = int(rng.integers(0, len(waveform) - self.samples + 1))
-        return waveform[start : start + self.samples]
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
         """One step of classifying speakers (B,) from waveforms (B, T); the losses by name."""
@@ -104,25 +102,24 @@ def make_pool(run: TrainingRun) -> None:
     if run.copies:
         pieces = _pieces(perturbed_speakers(run.training_set, POOL_SPEEDS))
         notes = f"Copies at speeds {', '.join(map(str, POOL_SPEEDS))} count as speakers of their own."
-    pool = pool_of((name, gender, ecapa.embed(piece)) for name, gender, piece in pieces)
+    pool = pool_of((name, gender, ecapa.embed(torch.from_numpy(piece))) for name, gender, piece in pieces)
     config = {"speakers": list(pool.speakers), "genders": list(pool.genders)}
     purpose = "speakers that selec-anon draws from"
     run.save("pool", {"embeddings": pool.embeddings}, config, purpose, notes=notes, augmented=False)
 
 
-def _recordings(run: TrainingRun) -> Iterator[tuple[str, str, Tensor]]:
+def _recordings(run: TrainingRun) -> Iterator[tuple[str, str, np.ndarray]]:
     """(speaker, gender, waveform (T,)) of every utterance, read one by one: a pool may be hundreds of hours."""
     for folder in run.data:
         for utterance in tqdm(DataDir.read(folder).utterances, desc="pool", unit="file", mininterval=5):
-            waveform = peak_normalise(load_audio(utterance.path))
-            yield utterance.speaker, utterance.gender, torch.from_numpy(waveform)
+            yield utterance.speaker, utterance.gender, peak_normalise(load_audio(utterance.path))
 
 
-def _pieces(speakers: SpeakerSet) -> Iterator[tuple[str, str, Tensor]]:
+def _pieces(speakers: SpeakerSet) -> Iterator[tuple[str, str, np.ndarray]]:
     """(name, gender, waveform (T,)) of successive ten-second pieces of every speaker's speech, the rest left out."""
     for name, gender, waveform in zip(speakers.names, speakers.genders, speakers.waveforms, strict=True):
         for start in range(0, len(waveform) - POOL_PIECE + 1, POOL_PIECE):
-            yield name, gender, torch.from_numpy(waveform[start : start + POOL_PIECE])
+            yield name, gender, waveform[start : start + POOL_PIECE]
 
 
 def pool_of(utterances: Iterable[tuple[str, str, Tensor]]) -> Pool:

@@ -3,41 +3,45 @@
 Sources: Hsu et al., "HuBERT" (IEEE/ACM TASLP 2021), sections II and III; van Niekerk et al., "A comparison of discrete
 and soft speech units" (ICASSP 2022). Two deviations from the former, both for the short budget and both on the model
 card: the loss also counts unmasked frames (their alpha, here 0.5), and an iteration starts from the weights of the one
-before. Axes: B batch, T samples at 16 kHz, L frames (50/s).
+before.
+
+Labels are clusters of features, or phones: pocketsphinx's forced alignment of the transcripts. A small HuBERT learns
+far less of phones from clusters alone than the big ones do; its last iteration learns from these.
+
+Axes: B batch, T samples at 16 kHz, L frames (50/s), C channels, K labels.
 """
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pocketsphinx
 import torch
 import torch.nn.functional as F
+import torchaudio
 from accelerate import Accelerator
+from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor, nn
 from transformers import HubertConfig, HubertModel
 from transformers.models.hubert.modeling_hubert import _compute_mask_indices
 
+from emotrace.corpus.audio import to_pcm16
 from emotrace.representation.hubert import HEAD_KEY, Hubert, load_hubert
 from emotrace.representation.mel_hubert import LogMelFrames, MelHubertModel, log_mel, mel_config
 from emotrace.representation.soft import SoftHead
-from emotrace.training.frame_labels import (
-    UNITS,
-    LabelledSpeech,
-    aligned_crops,
-    labelled_by_cluster,
-    labelled_by_phone,
-    mfcc_features,
-    unit_features,
-    whole_frames,
-)
-from emotrace.training.loop import Recipe, TrainingRecord, warm_up_then_decay
-from emotrace.training.processes import from_main
+from emotrace.training.data import TrainingSet, draw_by_length, repeat_to
+from emotrace.training.loop import Recipe, TrainingRecord, from_main, warm_up_then_decay
 from emotrace.training.run import TrainingRun
 
+FRAME_HOP, FRAME_WINDOW = 320, 400
+ALIGNER_RATE = 100  # frames per second
+UNITS = 100
+UNIT_LAYER = 6
 TEMPERATURE = 0.1
 UNMASKED_WEIGHT = 0.5
-CROP_SECONDS = 2.4
-CROP = 3 * 16_000  # samples: longer than any crop
+CROP = 120 * FRAME_HOP + FRAME_WINDOW - FRAME_HOP  # samples: about 2.4 s, 120 frames without a rest
+SHORTEST = 3 * 16_000  # samples: longer than any crop
 
 
 def mini_config(width: int = 192) -> HubertConfig:
@@ -61,6 +65,100 @@ def mini_config(width: int = 192) -> HubertConfig:
     )
 
 
+@dataclass(frozen=True)
+class LabelledSpeech:
+    """Waveforms (T,), the labels (L,) of the frames of each, and how many labels there are."""
+
+    waveforms: Sequence[np.ndarray]
+    labels: Sequence[np.ndarray]
+    count: int
+
+
+def n_frames(samples: int) -> int:
+    """HuBERT's frames for a waveform of ``samples`` samples: windows of 25 ms every 20 ms that fit entirely."""
+    return (samples - FRAME_WINDOW) // FRAME_HOP + 1
+
+
+def aligned_crops(speech: LabelledSpeech, rng: np.random.Generator, batch: int, samples: int) -> tuple[Tensor, Tensor]:
+    """Crops (B, T) that start on a HuBERT frame, and the labels (B, L) of their frames."""
+    frames, audio, labels = n_frames(samples), [], []
+    chosen = draw_by_length(rng, list(map(len, speech.waveforms)), batch)
+    for i in chosen:
+        start = int(rng.integers(0, len(speech.labels[i]) - frames + 1))
+        audio.append(speech.waveforms[i][start * FRAME_HOP : start * FRAME_HOP + samples])
+        labels.append(speech.labels[i][start : start + frames])
+    return torch.from_numpy(np.stack(audio)), torch.from_numpy(np.stack(labels))
+
+
+def labelled_by_cluster(waveforms: Sequence[np.ndarray], features: Iterable[np.ndarray], seed: int) -> LabelledSpeech:
+    """Waveforms with clusters (100) of their ``features`` (L, C), which the main process computes for all."""
+    return LabelledSpeech(waveforms, from_main(lambda: cluster(list(features), UNITS, seed)), UNITS)
+
+
+def mfcc_features(waveform: np.ndarray) -> np.ndarray:
+    """MFCC with first and second differences (L, 39) at HuBERT's own frames, from a waveform (T,)."""
+    spectrum = {"n_fft": FRAME_WINDOW, "hop_length": FRAME_HOP, "n_mels": 40, "center": False}
+    mfcc = torchaudio.transforms.MFCC(16_000, 13, melkwargs=spectrum)(torch.from_numpy(waveform))
+    first = torchaudio.functional.compute_deltas(mfcc)
+    second = torchaudio.functional.compute_deltas(first)
+    return torch.cat([mfcc, first, second]).T.numpy()
+
+
+def unit_features(hubert: Hubert, waveforms: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """T6 (L, C) of waveforms (T,) by a HuBERT, in evaluation mode."""
+    return (hubert.layer(torch.from_numpy(waveform), UNIT_LAYER).numpy() for waveform in waveforms)
+
+
+def cluster(features: Sequence[np.ndarray], clusters: int, seed: int) -> tuple[np.ndarray, ...]:
+    """k-means over all frames of all utterances (L, C), standardised: labels (L,) of each."""
+    frames = np.concatenate(features)
+    mean, std = frames.mean(0), frames.std(0) + 1e-6
+    kmeans = MiniBatchKMeans(clusters, random_state=seed, batch_size=8192, n_init=3, max_iter=50)
+    kmeans.fit((frames - mean) / std)
+    return tuple(kmeans.predict((feature - mean) / std).astype(np.int64) for feature in features)
+
+
+def labelled_by_phone(data: TrainingSet, samples: int) -> LabelledSpeech:
+    """Waveforms of at least ``samples`` samples and the phones of their frames.
+
+    Left out are utterances without transcript, with a word that the dictionary lacks, or that the aligner loses.
+    Shorter ones are repeated. Raises ValueError when nothing is left.
+    """
+    aligner = pocketsphinx.Decoder(loglevel="FATAL", lm=None)
+    pairs = zip(data.utterances, data.waveforms, strict=True)
+    aligned = [(waveform, align(aligner, waveform, utterance.text)) for utterance, waveform in pairs if utterance.text]
+    aligned = [(waveform, phones) for waveform, phones in aligned if phones]
+    if not aligned:
+        raise ValueError(f"none of {len(data.utterances)} utterances could be aligned with its transcript")
+    ids = {name: number for number, name in enumerate(sorted({phone for _, phones in aligned for phone in phones}))}
+    waveforms, labels = [repeat_to(waveform, samples) for waveform, _ in aligned], []
+    for (once, phones), waveform in zip(aligned, waveforms, strict=True):
+        centres = (np.arange(n_frames(len(waveform))) * FRAME_HOP + FRAME_WINDOW // 2) % len(once)
+        frames = np.minimum(centres * ALIGNER_RATE // 16_000, len(phones) - 1)
+        labels.append(np.array([ids[phones[frame]] for frame in frames], dtype=np.int64))
+    return LabelledSpeech(waveforms, labels, len(ids))
+
+
+def align(aligner: pocketsphinx.Decoder, waveform: np.ndarray, text: str) -> list[str]:
+    """The phone of every 10 ms of a waveform (T,) at 16 kHz; empty where alignment fails."""
+    samples = to_pcm16(waveform)
+    aligner.reinit_feat()
+    try:
+        aligner.set_align_text(text.lower())
+        _decode(aligner, samples)
+        aligner.set_alignment()  # the second pass finds the phones in the words
+        _decode(aligner, samples)
+    except RuntimeError:
+        return []
+    return [phone.name for word in aligner.get_alignment() for phone in word for _ in range(phone.duration)]
+
+
+def _decode(aligner: pocketsphinx.Decoder, samples: bytes) -> None:
+    aligner.start_utt()
+    aligner.process_raw(samples, full_utt=True)
+    aligner.end_utt()
+
+
 class FramePrediction(Recipe):
     """Crops of 2.4 s with the labels of their frames, which subclasses predict."""
 
@@ -70,7 +168,7 @@ class FramePrediction(Recipe):
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Crops "waveform" (B, T) and their "labels" (B, L)."""
-        waveform, labels = aligned_crops(self.speech, rng, self.batch_size, whole_frames(CROP_SECONDS))
+        waveform, labels = aligned_crops(self.speech, rng, self.batch_size, CROP)
         return {"waveform": waveform, "labels": labels}
 
 
@@ -143,7 +241,7 @@ class SoftPrediction(FramePrediction):
 
 def train_hubert(run: TrainingRun) -> None:
     """HuBERT-mini: masked prediction of MFCC clusters, then of clusters of its own T6, then of aligned phones."""
-    waveforms, steps, seed = run.augmented_set.at_least(CROP).waveforms, run.steps, run.seed
+    waveforms, steps, seed = run.augmented_set.at_least(SHORTEST).waveforms, run.steps, run.seed
     torch.manual_seed(seed)
     model = MelHubertModel(mini_config())
     standardise_bands(model.feature_extractor, map(torch.from_numpy, waveforms))
@@ -158,7 +256,7 @@ def train_hubert(run: TrainingRun) -> None:
     speech = labelled_by_cluster(waveforms, unit_features(Hubert(model).eval(), waveforms), seed)
     records["2: T6"] = iteration(f"hubert-2-{before}", speech, steps.hubert_clusters)
     before = f"{before}-{steps.hubert_clusters}"
-    speech = from_main(lambda: labelled_by_phone(run.augmented_set, CROP))
+    speech = from_main(lambda: labelled_by_phone(run.augmented_set, SHORTEST))
     records["3: phones"] = iteration(f"hubert-3-{before}", speech, steps.hubert_phones)
     purpose = f"linguistic features T1 to T12, 50 frames/s, {model.config.hidden_size} channels, from log-mel frames"
     notes = (
@@ -177,7 +275,7 @@ def standardise_bands(front_end: LogMelFrames, waveforms: Iterable[Tensor]) -> N
 
 def train_soft(run: TrainingRun) -> None:
     """The soft predictor: a copy of HuBERT-mini and W, fine-tuned to the k-means units of T6."""
-    waveforms, pretrained = run.augmented_set.at_least(CROP).waveforms, load_hubert(run.models, "hubert", "cpu")
+    waveforms, pretrained = run.augmented_set.at_least(SHORTEST).waveforms, load_hubert(run.models, "hubert", "cpu")
     speech = labelled_by_cluster(waveforms, unit_features(pretrained, waveforms), run.seed)
     hubert = copy.deepcopy(pretrained)
     torch.manual_seed(run.seed)

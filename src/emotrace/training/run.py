@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -13,8 +13,7 @@ from torch import Tensor
 
 from emotrace.corpus.files import atomic_file, write_text_atomic
 from emotrace.training.data import COPY_SPEEDS, TrainingFeatures, TrainingSet, load_training_set, with_copies
-from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit
-from emotrace.training.processes import state
+from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit, state
 from emotrace.training.unified import SMALL, UnifiedConfig
 from emotrace.weights import CONFIG, WEIGHTS, ModelFolder, write_weights
 
@@ -54,24 +53,15 @@ class TrainingRun:
     """What models are trained from, how long, and where their checkpoints and they themselves lie.
 
     Started by `accelerate launch`, all processes train each model together.
-
-    Attributes:
-        data: data directories to learn from.
-        work: folder of checkpoints, features and copies of the speech.
-        out: folder of the finished models, which later ones build on.
-        steps: of every model.
-        seed: of every random choice.
-        precision: "no" (float32), or "bf16" for the forward passes.
-        copies: speeds at which the speech is learned from once more.
     """
 
-    data: tuple[Path, ...]
-    work: Path
-    out: Path
-    steps: Steps = field(default_factory=Steps)
-    seed: int = 0
-    precision: str = "no"
-    copies: tuple[float, ...] = COPY_SPEEDS
+    data: tuple[Path, ...]  # directories to learn from
+    work: Path  # folder of checkpoints, features and copies of the speech
+    out: Path  # folder of the finished models, which later ones build on
+    steps: Steps = Steps()
+    seed: int = 0  # of every random choice
+    precision: str = "no"  # float32; or "bf16" for the forward passes
+    copies: tuple[float, ...] = COPY_SPEEDS  # speeds at which the speech is learned from once more
 
     @cached_property
     def training_set(self) -> TrainingSet:
@@ -108,8 +98,7 @@ class TrainingRun:
         """Run the loop, resuming the checkpoint of the same data, steps, seed and versions of the models it ``needs``.
 
         Another version of any of these, or other ``settings`` (a dataclass) or precision, starts anew, in a folder of
-        its own. ``snapshot`` is called after each of the ``snapshots`` steps, as `loop.fit` says. Raises ModelError
-        where a model is not there, otherwise as `loop.fit`.
+        its own. ``snapshot`` and errors are those of `loop.fit`; ModelError where a model is not there.
         """
         versions = [self.models.sha256(model) for model in needs]
         precision = precision if self.precision == "no" else self.precision
@@ -140,28 +129,22 @@ class TrainingRun:
             folder = self.out / name
             with atomic_file(folder / WEIGHTS) as temporary:
                 write_weights(temporary, tensors)
-            _write_json(folder / CONFIG, config)
-            _write_json(folder / CARD, self._card(folder, purpose, records, notes))
+            card = {
+                "model": name,
+                "purpose": purpose,
+                "data": asdict(self.describe()),
+                "training": {name: asdict(record) for name, record in records.items()},
+                "hours": round(sum(record.seconds for record in records.values()) / 3600, 3),
+                "seed": self.seed,
+                "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
+                "licence": LICENCE,
+                "notes": notes,
+            }
+            for file, content in ((CONFIG, config), (CARD, card)):
+                write_text_atomic(folder / file, json.dumps(content, indent=2) + "\n")
         state().wait_for_everyone()
-
-    def _card(self, folder: Path, purpose: str, records: Mapping[str, TrainingRecord], notes: str) -> dict[str, Any]:
-        return {
-            "model": folder.name,
-            "purpose": purpose,
-            "data": asdict(self.describe()),
-            "training": {name: asdict(record) for name, record in records.items()},
-            "hours": round(sum(record.seconds for record in records.values()) / 3600, 3),
-            "seed": self.seed,
-            "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
-            "licence": LICENCE,
-            "notes": notes,
-        }
 
     def describe(self) -> TrainingData:
         """What a model card says of the data."""
         names = tuple("/".join(folder.parts[-2:]) for folder in self.data)
         return TrainingData(names, len(self.training_set.utterances), round(self.training_set.seconds / 3600, 3))
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    write_text_atomic(path, json.dumps(content, indent=2) + "\n")

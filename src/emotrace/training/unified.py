@@ -1,6 +1,6 @@
 """How the unified vocoder is trained: small, for one CPU, and as SSL-SAS does (github.com/nii-yamagishilab/SSL-SAS).
 
-Settings alone, which need no torch; the recipe is in `vocoder`, the discriminators in `discriminators`.
+Settings alone, which need no torch; the recipe and the discriminators are in `vocoder`.
 """
 
 from dataclasses import dataclass, replace

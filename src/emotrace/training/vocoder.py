@@ -1,11 +1,14 @@
-"""The unified vocoder, IR -> waveform, by the recipe of SSL-SAS: HiFi-GAN's losses on crops of 0.56 s.
+"""The unified vocoder, IR -> waveform, by the recipe of SSL-SAS: HiFi-GAN's losses and discriminators, crops of 0.56 s.
+
+45 x mel L1 + 2 x feature matching + least-squares GAN (Mao et al. 2017). Source: Kong, Kim and Bae 2020 (HiFi-GAN),
+sections 2.3 and 2.4, equations 1 to 6.
 
 The IR of a crop is cut from that of the whole utterance, or extracted from the crop alone as SSL-SAS does
 (github.com/nii-yamagishilab/SSL-SAS). The two are not identical. Axes: B batch, D IR channels, L frames (100/s), T
-samples at 16 kHz.
+samples at 16 kHz, P period.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,24 +16,17 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool1d, l1_loss, leaky_relu, pad
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from emotrace.corpus.audio import peak_normalise
+from emotrace.representation import STREAMS
 from emotrace.representation.ir import HOP, build_ir
+from emotrace.representation.mel import ssl_sas_mel
 from emotrace.representation.spec import IRSpec, StreamSpec
 from emotrace.representation.streams import Stream
-from emotrace.training.data import draw_by_length, models_of, stream_class
-from emotrace.training.discriminators import (
-    MEL_WEIGHT,
-    Discriminators,
-    adversarial_loss,
-    discriminator_loss,
-    feature_loss,
-    generator_loss,
-    mel_loss,
-)
-from emotrace.training.loop import Rate, Recipe, TrainingRecord
-from emotrace.training.normalisation import normalise_to
-from emotrace.training.processes import own_slice
+from emotrace.training.data import draw_by_length, models_of, normalise_to
+from emotrace.training.loop import Rate, Recipe, TrainingRecord, own_slice
 from emotrace.training.run import TrainingRun
 from emotrace.training.unified import SLIM, DiscriminatorConfig, UnifiedConfig
 from emotrace.vocoder.hifigan import HifiGan, HifiGanConfig
@@ -42,6 +38,13 @@ FRAMES = SEGMENT // HOP
 LEARNING_RATE = 2e-4
 MEL_ONLY_RATE = 1e-3  # a plain regression stands a higher rate, and a CPU has no 100,000 steps to give
 DECAY = 0.999  # of both rates, each time as many segments were seen as there are utterances
+SLOPE = 0.1
+PERIODS = (2, 3, 5, 7, 11)
+SCALES = 3
+# kernel and stride of each convolution of a scale discriminator
+SCALE_LAYERS = ((15, 1), (41, 2), (41, 2), (41, 4), (41, 4), (41, 1), (5, 1))
+MEL_WEIGHT = 45.0
+FEATURE_WEIGHT = 2.0
 
 CropSource = Callable[[int, int], Tensor]
 """Number of an utterance and first frame of a crop of it -> IR (D, 56) of the crop."""
@@ -61,22 +64,16 @@ class UtteranceFeatures:
 
 @dataclass(frozen=True)
 class CropFeatures:
-    """SSL-SAS's own way: every stream of the IR is computed from the crop alone, at every step; many times slower.
+    """SSL-SAS's own way: every stream of the IR is computed from the crop alone, at every step; many times slower."""
 
-    Attributes:
-        waveforms: of the utterances, (T,) each.
-        spec: the IR.
-        streams: those that it is made of.
-    """
-
-    waveforms: Sequence[np.ndarray]
+    waveforms: Sequence[np.ndarray]  # (T,) each
     spec: IRSpec
-    streams: Mapping[StreamSpec, Stream]
+    streams: Mapping[StreamSpec, Stream]  # those that the IR is made of
 
     @classmethod
     def load(cls, waveforms: Sequence[np.ndarray], spec: IRSpec, models: ModelFolder) -> "CropFeatures":
         """With the models that the IR needs, and no others. Raises ModelError where one is not there."""
-        streams = {stream: stream_class(stream).load(models, stream.layer) for stream in spec.streams}
+        streams = {stream: STREAMS.find(stream.name).load(models, stream.layer) for stream in spec.streams}
         return cls(waveforms, spec, streams)
 
     def __call__(self, utterance: int, first_frame: int) -> Tensor:
@@ -86,6 +83,106 @@ class CropFeatures:
             raise ValueError(f"a crop of {SEGMENT} samples from {start} is not within {len(waveform)} samples")
         crop = torch.from_numpy(peak_normalise(waveform)[start : start + SEGMENT])
         return build_ir(self.spec, lambda stream: self.streams[stream](crop))
+
+
+DiscriminatorOutput = tuple[Tensor, list[Tensor]]
+"""Scores (B, any), and the feature maps of every layer."""
+
+
+class Discriminators(nn.Module):
+    """Waveform (B, 1, T) -> one output of each period, then of each scale."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.periods = nn.ModuleList(PeriodDiscriminator(period, config.period_channels) for period in PERIODS)
+        # as in the original, the discriminator of the raw waveform is spectrally normalised, the others are not
+        self.scales = nn.ModuleList(ScaleDiscriminator(config, spectral=scale == 0) for scale in range(SCALES))
+
+    def forward(self, waveform: Tensor) -> list[DiscriminatorOutput]:
+        """(B, 1, T) -> 5 + 3 outputs."""
+        outputs = [period(waveform) for period in self.periods]
+        for scale in self.scales:
+            outputs.append(scale(waveform))
+            waveform = avg_pool1d(waveform, 4, 2, padding=2)
+        return outputs
+
+
+class Convolutions(nn.Module):
+    """Layers of a discriminator, and the last one, which makes its scores."""
+
+    def __init__(self, convs: Iterable[nn.Module], conv_post: nn.Module) -> None:
+        super().__init__()
+        self.convs, self.conv_post = nn.ModuleList(convs), conv_post
+
+    def forward(self, hidden: Tensor) -> DiscriminatorOutput:
+        """(B, 1, T ...) -> its output."""
+        maps = []
+        for conv in self.convs:
+            hidden = leaky_relu(conv(hidden), SLOPE)
+            maps.append(hidden)
+        scores = self.conv_post(hidden)
+        return torch.flatten(scores, 1), [*maps, scores]
+
+
+class PeriodDiscriminator(Convolutions):
+    """Reads every P-th sample: the waveform folded to (B, 1, T / P, P), convolved along time alone."""
+
+    def __init__(self, period: int, channels: tuple[int, ...]) -> None:
+        strides = [3] * (len(channels) - 1) + [1]
+        layers = zip((1, *channels[:-1]), channels, strides, strict=True)
+        convs = [weight_norm(nn.Conv2d(i, o, (5, 1), (stride, 1), padding=(2, 0))) for i, o, stride in layers]
+        super().__init__(convs, weight_norm(nn.Conv2d(channels[-1], 1, (3, 1), padding=(1, 0))))
+        self.period = period
+
+    def forward(self, waveform: Tensor) -> DiscriminatorOutput:
+        """(B, 1, T) -> its output; T is filled up to a multiple of the period by reflection."""
+        waveform = pad(waveform, (0, -waveform.shape[2] % self.period), mode="reflect")
+        return super().forward(waveform.unflatten(2, (-1, self.period)))
+
+
+class ScaleDiscriminator(Convolutions):
+    """Reads the waveform at one rate, through grouped strided convolutions."""
+
+    def __init__(self, config: DiscriminatorConfig, *, spectral: bool) -> None:
+        norm, channels = spectral_norm if spectral else weight_norm, config.scale_channels
+        layers = zip((1, *channels[:-1]), channels, config.scale_groups, SCALE_LAYERS, strict=True)
+        convs = [
+            norm(nn.Conv1d(i, o, kernel, stride, padding=kernel // 2, groups=groups))
+            for i, o, groups, (kernel, stride) in layers
+        ]
+        super().__init__(convs, norm(nn.Conv1d(channels[-1], 1, 3, padding=1)))
+
+
+def discriminator_loss(real: Sequence[DiscriminatorOutput], fake: Sequence[DiscriminatorOutput]) -> Tensor:
+    """Sum over the discriminators of mean (1 - D(real))^2 + mean D(fake)^2 (equation 1)."""
+    return sum(
+        (1 - real_score).square().mean() + fake_score.square().mean()
+        for (real_score, _), (fake_score, _) in zip(real, fake, strict=True)
+    )
+
+
+def adversarial_loss(fake: Sequence[DiscriminatorOutput]) -> Tensor:
+    """Sum over the discriminators of mean (1 - D(fake))^2 (equation 2)."""
+    return sum((1 - score).square().mean() for score, _ in fake)
+
+
+def feature_loss(real: Sequence[DiscriminatorOutput], fake: Sequence[DiscriminatorOutput]) -> Tensor:
+    """Sum over discriminators and layers of the mean absolute difference of their feature maps (equation 4)."""
+    return sum(
+        l1_loss(fake_map, real_map.detach())
+        for (_, real_maps), (_, fake_maps) in zip(real, fake, strict=True)
+        for real_map, fake_map in zip(real_maps, fake_maps, strict=True)
+    )
+
+
+def mel_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Mean absolute difference of the log-mels of two waveforms (B, 1, T) at 16 kHz (equation 3)."""
+    return l1_loss(ssl_sas_mel(fake[:, 0]), ssl_sas_mel(real[:, 0]))
+
+
+def generator_loss(mel: Tensor, features: Tensor, adversarial: Tensor) -> Tensor:
+    """The weighted sum (equation 5)."""
+    return MEL_WEIGHT * mel + FEATURE_WEIGHT * features + adversarial
 
 
 class VocoderTraining(Recipe):
@@ -128,44 +225,33 @@ class VocoderTraining(Recipe):
 
     def part(self, rng: np.random.Generator, index: int, count: int) -> dict[str, Tensor]:
         """A process makes the features of its own crops alone: in the mode "crop" they cost most of a step."""
-        pairs = self._draw(rng)[own_slice(self.batch_size, index, count)]
+        chosen = draw_by_length(rng, list(map(len, self.waveforms)), self.batch_size)
+        # utterance and first frame of every crop
+        pairs = [(int(i), int(rng.integers(0, (len(self.waveforms[i]) - SEGMENT) // HOP + 1))) for i in chosen]
+        pairs = pairs[own_slice(self.batch_size, index, count)]
         audio = np.stack([self.waveforms[i][first * HOP : first * HOP + SEGMENT] for i, first in pairs])
         irs = torch.stack([self.features(i, first) for i, first in pairs])
         return {"ir": irs, "waveform": torch.from_numpy(audio)[:, None]}
-
-    def _draw(self, rng: np.random.Generator) -> list[tuple[int, int]]:
-        """Utterance and first frame of every crop."""
-        chosen = draw_by_length(rng, list(map(len, self.waveforms)), self.batch_size)
-        return [(int(i), int(rng.integers(0, (len(self.waveforms[i]) - SEGMENT) // HOP + 1))) for i in chosen]
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
         """One step of the discriminators, then one of the generator; of the generator alone in the mel-only phase."""
         real = batch["waveform"]
         fake = self.modules["generator"](batch["ir"])
         if step < self.mel_only:
-            return self._mel_step(real, fake, accelerator)
-        losses = self._discriminator_step(real, fake.detach(), accelerator)
-        return losses | self._generator_step(real, fake, accelerator)
-
-    def _mel_step(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
-        mel = mel_loss(real, fake)
-        self.descend(MEL_WEIGHT * mel, accelerator, "generator")
-        return {"mel": mel.item()}
-
-    def _discriminator_step(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
+            losses = {"mel": mel_loss(real, fake)}
+            self.descend(MEL_WEIGHT * losses["mel"], accelerator, "generator")
+            return {"mel": losses["mel"].item()}
         discriminators = self.modules["discriminators"].requires_grad_(True)
-        loss = discriminator_loss(discriminators(real), discriminators(fake))
-        self.descend(loss, accelerator, "discriminators")
-        return {"discriminators": loss.item()}
-
-    def _generator_step(self, real: Tensor, fake: Tensor, accelerator: Accelerator) -> dict[str, float]:
-        discriminators = self.modules["discriminators"].requires_grad_(False)
+        losses = {"discriminators": discriminator_loss(discriminators(real), discriminators(fake.detach()))}
+        self.descend(losses["discriminators"], accelerator, "discriminators")
+        discriminators.requires_grad_(False)
         with torch.no_grad():
             output_of_real = discriminators(real)
         output_of_fake = discriminators(fake)
-        features, adversarial = feature_loss(output_of_real, output_of_fake), adversarial_loss(output_of_fake)
-        losses = {"mel": mel_loss(real, fake), "features": features, "adversarial": adversarial}
-        self.descend(generator_loss(*losses.values()), accelerator, "generator")
+        losses["mel"] = mel_loss(real, fake)
+        losses["features"] = feature_loss(output_of_real, output_of_fake)
+        losses["adversarial"] = adversarial_loss(output_of_fake)
+        self.descend(generator_loss(losses["mel"], losses["features"], losses["adversarial"]), accelerator, "generator")
         return {name: loss.item() for name, loss in losses.items()}
 
 

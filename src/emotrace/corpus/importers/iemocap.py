@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ LABELS = (*CATEGORIES.values(), NO_AGREEMENT)
 # What four-class work on all five sessions counts: hap 595 and exc 1041 of them.
 KNOWN_TOTALS = {"sad": 1084, "neu": 1708, "ang": 1103, "hap": 595, "exc": 1041}
 # With excitement among happiness or without: what the class "hap" is made of, and why.
-HAPPY = {True: "happiness and excitement", False: "happiness"}
-SOURCES = {
-    True: "as SpeechBrain's IEMOCAP recipe (recipes/IEMOCAP/emotion_recognition/iemocap_prepare.py: exc "
-    "becomes hap, 5531 utterances), whose model VoicePrivacy 2024's emotion recogniser is by its class; VoicePrivacy "
-    "does not state it, and its lists could not be checked",
-    False: "on request; not what SpeechBrain's recipe does",
+HAPPY = {
+    True: (
+        "happiness and excitement",
+        "as SpeechBrain's IEMOCAP recipe (recipes/IEMOCAP/emotion_recognition/iemocap_prepare.py: exc "
+        "becomes hap, 5531 utterances), whose model VoicePrivacy 2024's emotion recogniser is by its class; "
+        "VoicePrivacy does not state it, and its lists could not be checked",
+    ),
+    False: ("happiness", "on request; not what SpeechBrain's recipe does"),
 }
 HEADER = re.compile(r"\[\s*([\d.]+)\s*-\s*([\d.]+)\s*\]\t(\S+)\t(\S+)\t\[[^]]*\]")
 TURN = re.compile(r"(Ses0([1-5])[FM]_\w+)_([FM])(?:XX)?\d+")
@@ -53,11 +56,6 @@ class Turn:
         return self.id[4]
 
     @property
-    def gender(self) -> str:
-        """ "f" or "m", by the last part of the id: the first letter says whose motion was captured, not who speaks."""
-        return self.id.rpartition("_")[2][0].lower()
-
-    @property
     def majority(self) -> str:
         """The code with most votes, "xxx" where two are level or nobody voted (Busso et al. 2008, section 5.2)."""
         counts = Counter(code for chosen in self.votes for code in chosen).most_common(2)
@@ -78,14 +76,14 @@ def import_iemocap(
 
     Args:
         source: the release.
-        target: the new data directory; all of it appears at once or not at all. Its import.json counts the turns by
-            class, by label left out, and without a word (the names of events stand in); the remarks say the same. Five
-            whole sessions with other totals than usual are a warning.
-        excited: excitement counts as happiness (`SOURCES` says why).
+        target: the new data directory. Its import.json counts the turns by class, by label left out, and without a word
+            (the names of events stand in); the remarks say the same. Five whole sessions with other totals than usual
+            are a warning.
+        excited: excitement counts as happiness (`HAPPY` says why).
         check_majority: recount the votes and name the turns whose header differs; labels stay.
 
     Raises:
-        CorpusError: this is not the full release; with file and line. AudioError; FileExistsError: `target` is taken.
+        CorpusError: this is not the full release; with file and line. Otherwise as every `Importer` does.
     """
     source, target = Path(source), Path(target)
     turns = [turn for file in _label_files(source) for turn in read_emo_evaluation(file)]
@@ -95,34 +93,29 @@ def import_iemocap(
     utterances = tuple(_utterance(turn, classes[turn.label], texts[turn.id]) for turn in kept)
     summary = _summary(turns, classes, check_majority)
     summary["without_words"] = sum(not _words(text) for text in texts.values())
-    return Imported(write_import(target, [DataDir(target, utterances)], summary), tuple(_remarks(summary)))
+    return write_import(target, [DataDir(target, utterances)], summary, remarks=_remarks(summary))
 
 
 def _summary(turns: list[Turn], classes: Mapping[str, Emotion], check_majority: bool) -> dict[str, Any]:
     """What became of the turns; "inconsistent" is None where it was not looked for."""
     labels = Counter(turn.label for turn in turns)
     sessions = tuple(sorted({turn.session for turn in turns}))
-    excited = EXCITED in classes
+    happy, reason = HAPPY[EXCITED in classes]
     differing = [f"{turn.id}: {turn.label}, {turn.majority}" for turn in turns if turn.label != turn.majority]
+    unusual = [f"{name} {labels[name]} instead of {n}" for name, n in KNOWN_TOTALS.items() if labels[name] != n]
+    warning = f"all five sessions are there, but not with the known totals: {', '.join(unusual)}"
     return {
         "corpus": "IEMOCAP",
-        "source": SOURCES[excited],
-        "happy": HAPPY[excited],
+        "source": reason,
+        "happy": happy,
         "sessions": sessions,
         "turns": len(turns),
         "imported": {str(e): sum(labels[label] for label, name in classes.items() if name is e) for e in Emotion},
         "left_out": {label: labels[label] for label in sorted(labels) if label not in classes},
-        "excited": labels[EXCITED] if excited else 0,
+        "excited": labels[EXCITED] if EXCITED in classes else 0,
         "inconsistent": differing if check_majority else None,
-        "warnings": list(_warnings(labels)) if sessions == SESSIONS else [],
+        "warnings": [warning] if unusual and sessions == SESSIONS else [],
     }
-
-
-def _warnings(labels: Counter[str]) -> Iterator[str]:
-    unusual = {name: known for name, known in KNOWN_TOTALS.items() if labels[name] != known}
-    if unusual:
-        counts = ", ".join(f"{name} {labels[name]} instead of {known}" for name, known in unusual.items())
-        yield f"all five sessions are there, but not with the known totals: {counts}"
 
 
 def _remarks(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -187,36 +180,28 @@ def _turn(file: Path, number: int, lines: list[str]) -> Turn:
     if not match or match.group(1) != file.stem:
         raise CorpusError(f"{file}:{number}: turn '{turn}' is not named {file.stem}_F... or {file.stem}_M...")
     if label not in LABELS:
-        raise CorpusError(
-            f"{file}:{number}: unknown emotion label '{label}' of '{turn}': IEMOCAP has {', '.join(LABELS)}"
-        )
-    votes = (_codes(match.group(1)) for line in lines[1:] if (match := EVALUATOR.match(line)))
-    return Turn(turn, label, file, number, tuple(votes))
-
-
-def _codes(text: str) -> tuple[str, ...]:
-    """Codes of "Anger; Frustration;"; a name that is not known stays as it is and agrees with no label."""
-    names = (name.strip() for name in text.split(";"))
-    return tuple(CATEGORIES.get(name.removesuffix(" state"), name) for name in names if name)
+        known = ", ".join(LABELS)
+        raise CorpusError(f"{file}:{number}: unknown emotion label '{label}' of '{turn}': IEMOCAP has {known}")
+    chosen = (vote.group(1).split(";") for line in lines[1:] if (vote := EVALUATOR.match(line)))
+    # a name that is not known stays as it is and agrees with no label
+    names = ((name.strip().removesuffix(" state") for name in vote) for vote in chosen)
+    return Turn(turn, label, file, number, tuple(tuple(CATEGORIES.get(n, n) for n in vote if n) for vote in names))
 
 
 def _texts(turns: list[Turn]) -> dict[str, str]:
     """Transcript of every turn, as released."""
-    files = {turn.file: turn.file.parents[1] / "transcriptions" / turn.file.name for turn in turns}
-    spoken = {file: _transcripts(transcripts) for file, transcripts in files.items()}
-    if silent := [turn for turn in turns if turn.id not in spoken[turn.file]]:
-        first = silent[0]
-        raise CorpusError(f"{files[first.file]}: has no transcript of '{first.id}': restore the file")
-    return {turn.id: spoken[turn.file][turn.id] for turn in turns}
-
-
-def _transcripts(file: Path) -> dict[str, str]:
-    """Turn to transcript as released; lines of other form are remarks."""
-    if not file.is_file():
-        raise CorpusError(f"{file}: does not exist: unpack the full release of IEMOCAP")
-    # A few curly quotes are not UTF-8; they are no words either.
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    return {match.group(1): match.group(2) for line in lines if (match := TRANSCRIPT.match(line))}
+    texts: dict[str, str] = {}
+    for file, spoken in groupby(turns, key=lambda turn: turn.file.parents[1] / "transcriptions" / turn.file.name):
+        if not file.is_file():
+            raise CorpusError(f"{file}: does not exist: unpack the full release of IEMOCAP")
+        # A few curly quotes are not UTF-8; they are no words either. Lines of other form are remarks.
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        known = {match.group(1): match.group(2) for line in lines if (match := TRANSCRIPT.match(line))}
+        for turn in spoken:
+            if turn.id not in known:
+                raise CorpusError(f"{file}: has no transcript of '{turn.id}': restore the file")
+            texts[turn.id] = known[turn.id]
+    return texts
 
 
 def _words(transcript: str) -> str:
@@ -226,10 +211,12 @@ def _words(transcript: str) -> str:
 
 
 def _utterance(turn: Turn, emotion: Emotion, transcript: str) -> Utterance:
-    audio = turn.file.parents[2] / "sentences" / "wav" / turn.id.rpartition("_")[0] / f"{turn.id}.wav"
+    dialog, _, number = turn.id.rpartition("_")
+    audio = turn.file.parents[2] / "sentences" / "wav" / dialog / f"{turn.id}.wav"
     if not audio.is_file():
         raise CorpusError(f"{turn.file}:{turn.line}: audio {audio} does not exist: unpack the full release of IEMOCAP")
     # Kaldi's text has a line for every utterance: events stand in where nothing was said.
     text = _words(transcript) or " ".join(EVENT.findall(transcript)).upper().strip() or "UNINTELLIGIBLE"
-    speaker = f"Ses0{turn.session}{turn.gender.upper()}"
-    return Utterance(turn.id, speaker, turn.gender, audio, text, emotion, turn.session)
+    # The letter before the number: the dialog's own says whose motion was captured, not who speaks.
+    speaker, gender = f"Ses0{turn.session}{number[0]}", number[0].lower()
+    return Utterance(turn.id, speaker, gender, audio, text, emotion, turn.session)

@@ -18,9 +18,8 @@ def import_librispeech(
     """Import the folder that holds SPEAKERS.TXT as `target`/test, the first `test_limit` utterances of
     `test_chapters`, and `target`/train, all other chapters.
 
-    Utterances of a test chapter beyond the limit go nowhere: a held-out chapter is not trained on.
-    All of `target` appears at once or not at all. Raises CorpusError with file and line if this is not a LibriSpeech
-    tree, a chapter is unknown, or audio and transcripts differ; AudioError; FileExistsError if `target` is not empty.
+    Utterances of a test chapter beyond the limit go nowhere: a held-out chapter is not trained on. Raises as every
+    `Importer` does; CorpusError, with file and line, for an unknown chapter and where audio and transcripts differ.
     """
     source, target = Path(source), Path(target)
     utterances = sorted(_utterances(source), key=lambda utterance: utterance.id)
@@ -34,7 +33,7 @@ def import_librispeech(
         "test_chapters": list(test_chapters),
         "imported": {"train": len(train), "test": len(test)},
     }
-    return Imported(write_import(target, [DataDir(target / "train", train), DataDir(target / "test", test)], summary))
+    return write_import(target, [DataDir(target / "train", train), DataDir(target / "test", test)], summary)
 
 
 def _chapter(utterance: Utterance) -> str:
@@ -48,13 +47,11 @@ def _utterances(source: Path) -> Iterator[Utterance]:
     if not transcripts:
         raise CorpusError(f"{source}: not a LibriSpeech tree: no SUBSET/READER/CHAPTER/READER-CHAPTER.trans.txt")
     for file in transcripts:
-        listed = set()
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-            utterance = _utterance(file, number, line, genders)
-            listed.add(utterance.path)
-            yield utterance
-        if extra := sorted(set(file.parent.glob("*.flac")) - listed):
+        lines = file.read_text(encoding="utf-8").splitlines()
+        spoken = [_utterance(file, number, line, genders) for number, line in enumerate(lines, start=1)]
+        if extra := sorted(set(file.parent.glob("*.flac")) - {utterance.path for utterance in spoken}):
             raise CorpusError(f"{file}: has no transcript of {extra[0].name}")
+        yield from spoken
 
 
 def _utterance(file: Path, number: int, line: str, genders: dict[str, str]) -> Utterance:

@@ -17,25 +17,20 @@ def import_libritts(source: str | Path, target: str | Path, *, subsets: Sequence
 
     The paper trains its vocoders on train-clean-100 and takes its pool of pseudo-speakers from train-other-500.
     Transcripts are the normalised ones in upper case. `subsets` names the folders; None takes all that are there.
-    All of `target` appears at once or not at all. Raises CorpusError with the file if this is not a LibriTTS tree, a
-    subset is unknown, audio and transcripts differ or a reader has no gender; AudioError; FileExistsError if `target`
-    is not empty.
+    Raises as every `Importer` does; CorpusError, with the file, also for an unknown subset, where audio and transcripts
+    differ and where a reader has no gender.
     """
     source, target = Path(source), Path(target)
     genders = _genders(source / "speakers.tsv")
-    planned = [DataDir(target / name, _utterances(source / name, genders)) for name in _subsets(source, subsets)]
-    summary = {"corpus": "LibriTTS", "imported": {data.path.name: len(data) for data in planned}}
-    return Imported(write_import(target, planned, summary))
-
-
-def _subsets(source: Path, wanted: Sequence[str] | None) -> list[str]:
-    """Names of the subset folders: those that hold SPEAKER/CHAPTER folders with audio."""
     present = sorted({path.relative_to(source).parts[0] for path in source.glob("*/*/*/*.wav")})
     if not present:
         raise CorpusError(f"{source}: not a LibriTTS tree: no SUBSET/SPEAKER/CHAPTER/SPEAKER_CHAPTER_....wav")
-    if wanted is not None and (unknown := sorted(set(wanted) - set(present))):
+    wanted = present if subsets is None else dict.fromkeys(subsets)
+    if unknown := sorted(set(wanted) - set(present)):
         raise CorpusError(f"{source}: holds no subset {unknown[0]}: it has {', '.join(present)}")
-    return present if wanted is None else list(dict.fromkeys(wanted))
+    planned = [DataDir(target / name, _utterances(source / name, genders)) for name in wanted]
+    summary = {"corpus": "LibriTTS", "imported": {data.path.name: len(data) for data in planned}}
+    return write_import(target, planned, summary)
 
 
 def _utterances(subset: Path, genders: dict[str, str]) -> tuple[Utterance, ...]:

@@ -5,6 +5,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ EMOTIONS = {1: Emotion.NEUTRAL, 2: Emotion.NEUTRAL, 3: Emotion.HAPPY, 4: Emotion
 SKIPPED = {6: "fearful", 7: "disgust", 8: "surprised"}
 STATEMENTS = {1: "KIDS ARE TALKING BY THE DOOR", 2: "DOGS ARE SITTING BY THE DOOR"}
 FIRST_TEST_ACTOR, LAST_ACTOR = 13, 24
-FOLDS = 3
+FOLDS = 3  # of the test actors: a man and a woman of consecutive numbers share one, two pairs each
 TRIM_DB, MARGIN_SECONDS = 40, 0.1
 # The longest original is 5.3 s of 48 kHz audio, half a megabyte; anything far beyond is no RAVDESS recording.
 LARGEST_MEMBER = 50_000_000
@@ -43,9 +44,7 @@ def import_ravdess(source: str | Path, target: str | Path, *, trim: bool = True)
     Actors 01-12 are train, 13-24 test, and test has folds and trials (enrolment: neutral and calm renderings of
     statement 01; trials: those of statement 02; same gender). Calm counts as neutral; fearful, disgust and surprised
     are left out and counted in `target`/import.json. `trim` cuts silence 40 dB below the peak, keeping 0.1 s.
-    All of `target` appears at once or not at all. A zip is read member by member and never unpacked.
-    Raises CorpusError if this is not a RAVDESS speech tree, AudioError on unreadable audio, FileExistsError if
-    `target` holds something.
+    A zip is read member by member and never unpacked. Raises as every `Importer` does.
     """
     source, target = Path(source), Path(target)
     recordings = _recordings(source)
@@ -69,7 +68,7 @@ def import_ravdess(source: str | Path, target: str | Path, *, trim: bool = True)
         return np.clip(trimmed(samples) if trim else samples, -1, 1)
 
     planned = [DataDir(target / "train", train), DataDir(target / "test", test, *_verification(test))]
-    return Imported(write_import(target, planned, summary, waveform))
+    return write_import(target, planned, summary, waveform)
 
 
 def trimmed(waveform: np.ndarray) -> np.ndarray:
@@ -92,11 +91,16 @@ def _recordings(source: Path) -> list[Recording]:
 
     Raises CorpusError for a name that no RAVDESS speech recording has, and for one that occurs twice.
     """
-    files = _zip_files(source) if source.is_file() else _folder_files(source)
+    if source.is_file():
+        files = _zip_files(source)
+    elif source.is_dir():
+        files = ((file.relative_to(source).as_posix(), file.read_bytes) for file in files_below(source))
+    else:
+        raise CorpusError(f"{source}: no such folder or zip file")
     recordings = [_parse(source, path, read) for name, read in files if is_audio(path := PurePosixPath(name))]
-    names = Counter(recording.utterance.path.stem for recording in recordings)
-    if repeated := [name for name, count in names.items() if count > 1]:
-        raise CorpusError(f"{source}: {repeated[0]} occurs {names[repeated[0]]} times: keep one copy of the tree")
+    for name, count in Counter(recording.utterance.path.stem for recording in recordings).items():
+        if count > 1:
+            raise CorpusError(f"{source}: {name} occurs {count} times: keep one copy of the tree")
     return sorted(recordings, key=lambda recording: recording.utterance.id)
 
 
@@ -119,21 +123,9 @@ def _parse(source: Path, path: PurePosixPath, read: Callable[[], bytes]) -> Reco
         path=Path(path),
         text=STATEMENTS[statement],
         emotion=EMOTIONS.get(emotion),
-        fold=_fold(actor),
+        fold=None if actor < FIRST_TEST_ACTOR else str((actor - FIRST_TEST_ACTOR) // 2 % FOLDS + 1),
     )
     return Recording(utterance, emotion, read)
-
-
-def _fold(actor: int) -> str | None:
-    """Fold of a test actor, "1" to "3": a man and a woman of consecutive numbers share a fold, two pairs each."""
-    return None if actor < FIRST_TEST_ACTOR else str((actor - FIRST_TEST_ACTOR) // 2 % FOLDS + 1)
-
-
-def _folder_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    if not source.is_dir():
-        raise CorpusError(f"{source}: no such folder or zip file")
-    for file in files_below(source):
-        yield file.relative_to(source).as_posix(), file.read_bytes
 
 
 def _zip_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -148,7 +140,7 @@ def _zip_files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
         if member.file_size > LARGEST_MEMBER:
             raise CorpusError(f"{source}: member '{member.filename}' is too large for a recording")
         if not member.is_dir():
-            yield str(path), lambda member=member: _member_bytes(source, archive, member)
+            yield str(path), partial(_member_bytes, source, archive, member)
 
 
 def _member_bytes(source: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

@@ -1,7 +1,7 @@
 """VoicePrivacy's data directories: one data set is siblings DATASET_enrolls, DATASET_trials_f and DATASET_trials_m.
 
 Layout and names are those of the VoicePrivacy Challenge 2024 (its README, "Step 1: Anonymization"): data/DIR holds the
-Kaldi files and data/DIR<suffix> an anonymised copy of the same, with 16 kHz WAV files in wav/.
+Kaldi files.
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,7 @@ from pathlib import Path
 
 from emotrace.corpus.datadir import CorpusError, DataDir, refuse_asr_suffix, write_datadir
 from emotrace.corpus.importers import Imported
-
-ENROLMENT, TRIALS = "_enrolls", {"f": "_trials_f", "m": "_trials_m"}
-AUDIO_LIST = "wav.scp"
+from emotrace.corpus.kaldi import GENDERS
 
 
 def import_libri_test(source: str | Path, target: str | Path) -> Imported:
@@ -22,46 +20,23 @@ def import_libri_test(source: str | Path, target: str | Path) -> Imported:
     return Imported((join_vpc(read_vpc(source), target),))
 
 
-def vpc_parts(folder: str | Path, dataset: str = "libri_test") -> dict[str, Path]:
-    """The directories of a data set by part: "enrolls", "f" and "m", or "all" where it is undivided (IEMOCAP_test).
+def read_vpc(folder: str | Path, dataset: str = "libri_test", *, require_audio: bool = True) -> dict[str, DataDir]:
+    """The parts of a data set joined: by gender "f" and "m", each with its enrolment and trials.
 
-    Raises CorpusError when nothing of that name is there, or a divided set lacks its enrolment or all of its trials.
+    An enrolment utterance goes with the gender of its speaker. Raises CorpusError when the enrolment or all of the
+    trials are missing, for an utterance of the wrong part, and as `DataDir.read` does.
     """
     folder = Path(folder)
-    names = {"enrolls": ENROLMENT, **TRIALS}
-    present = {part: path for part, end in names.items() if (path := folder / f"{dataset}{end}").is_dir()}
-    if not present:
-        if (folder / dataset).is_dir():
-            return {"all": folder / dataset}
-        raise CorpusError(
-            f"{folder}: neither {dataset} nor {dataset}{ENROLMENT} is there: give VoicePrivacy's data folder"
-        )
-    if "enrolls" not in present or len(present) == 1:
-        missing = f"{dataset}{ENROLMENT}" if "enrolls" not in present else f"{dataset}{TRIALS['f']} and {TRIALS['m']}"
+    enrolment = folder / f"{dataset}_enrolls"
+    present = {gender: path for gender in GENDERS if (path := folder / f"{dataset}_trials_{gender}").is_dir()}
+    if not present and not enrolment.is_dir():
+        raise CorpusError(f"{folder}: neither {dataset} nor {enrolment.name} is there: give VoicePrivacy's data folder")
+    if not present or not enrolment.is_dir():
+        missing = enrolment.name if present else f"{dataset}_trials_f and _trials_m"
         raise CorpusError(f"{folder}: {missing} is missing: copy all directories of {dataset}")
-    return present
-
-
-def read_vpc(
-    folder: str | Path, dataset: str = "libri_test", *, suffix: str = "", require_audio: bool = True
-) -> dict[str, DataDir]:
-    """The parts of a data set joined: by gender "f" and "m", each with its enrolment and trials, or "all" if undivided.
-
-    An enrolment utterance goes with the gender of its speaker. With `suffix` the anonymised copy is read, and its
-    metadata must be the originals': VoicePrivacy takes the trials from the original directory, so a changed list in
-    the copy would have no effect. Raises CorpusError as `vpc_parts` and `DataDir.read` do, for a suffix that
-    VoicePrivacy mistakes, and for metadata that differ.
-    """
-    parts = vpc_parts(folder, dataset)
-    if suffix:
-        originals, parts = parts, {part: _copy(path, suffix) for part, path in parts.items()}
-        for part, path in parts.items():
-            _require_same_metadata(originals[part], path)
-    read = {part: DataDir.read(path, require_audio=require_audio) for part, path in parts.items()}
-    if "all" in read:
-        return read
-    enrolment = read.pop("enrolls")
-    return {gender: _joined(enrolment, trials, gender) for gender, trials in read.items()}
+    enrolled = DataDir.read(enrolment, require_audio=require_audio)
+    read = {gender: DataDir.read(path, require_audio=require_audio) for gender, path in present.items()}
+    return {gender: _joined(enrolled, data, gender) for gender, data in read.items()}
 
 
 def join_vpc(parts: Mapping[str, DataDir], target: str | Path) -> DataDir:
@@ -93,26 +68,6 @@ def refuse_vpc_suffix(directory: Path, suffix: str) -> None:
             f"{directory}: the suffix '{suffix}' is part of the original's name, so VoicePrivacy would count the "
             "original as anonymised: choose another, like _anon"
         )
-
-
-def _copy(directory: Path, suffix: str) -> Path:
-    refuse_vpc_suffix(directory, suffix)
-    return directory.with_name(directory.name + suffix)
-
-
-def _metadata(directory: Path) -> dict[str, Path]:
-    """Every file of a directory but the list of its audio."""
-    return {path.name: path for path in sorted(directory.iterdir()) if path.is_file() and path.name != AUDIO_LIST}
-
-
-def _require_same_metadata(original: Path, copy: Path) -> None:
-    if not copy.is_dir():
-        raise CorpusError(f"{copy}: is missing: VoicePrivacy needs a copy of every directory of the data set")
-    for name, file in _metadata(original).items():
-        if not (copy / name).is_file():
-            raise CorpusError(f"{copy / name}: is missing: copy it from {original}")
-        if (copy / name).read_bytes() != file.read_bytes():
-            raise CorpusError(f"{copy / name}: differs from {file}, which VoicePrivacy uses: copy it from there")
 
 
 def _joined(enrolment: DataDir, trials: DataDir, gender: str) -> DataDir:

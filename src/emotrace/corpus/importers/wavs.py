@@ -4,8 +4,8 @@ import csv
 import io
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePath, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -26,35 +26,27 @@ EMOTIONS = {emotion.value: emotion for emotion in Emotion} | {emotion.name.lower
 SEPARATORS = ",;\t"
 BEYOND = "(beyond the columns)"
 
-Row = dict[str, str]
 Audio = dict[str, list[Path]]  # name without suffix -> files, relative to the folder
-
-
-@dataclass(frozen=True)
-class Label:
-    """One line of the table: `file` below the folder of audio, with "/" between folders; None for an empty cell."""
-
-    line: int
-    file: str
-    speaker: str
-    gender: str
-    emotion: Emotion | None
-    text: str | None
-    fold: str | None
 
 
 @dataclass(frozen=True)
 class Labels:
     """A table of labels: its lines, which of OPTIONAL it has, and its other columns, which mean nothing here.
 
-    `lines` are those without a fault; `problems` name the faults of the others, and contradictions.
+    `lines` are those without a fault, by number: utterances whose path is the file as the table names it. `problems`
+    name the faults of the others, and contradictions.
     """
 
     path: Path
-    lines: tuple[Label, ...]
+    lines: dict[int, Utterance]
     known: tuple[str, ...]
     unused: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def lacks_folds(self) -> bool:
+        """Whether folds are to be made, for recognisers of emotion."""
+        return "emotion" in self.known and "fold" not in self.known
 
 
 def import_wavs(source: str | Path, target: str | Path, *, labels: str | Path | None = None) -> Imported:
@@ -64,9 +56,8 @@ def import_wavs(source: str | Path, target: str | Path, *, labels: str | Path | 
     without a suffix: the same table serves for a folder of the same names in WAV and for one in FLAC, and gives both
     the same utterance ids. Audio stays where it is, at any rate: `target` refers to it by absolute paths. Without a
     column fold, `protocol.folds_by_speaker` makes folds; enrolment and trials are those of `protocol.verification`.
-    The remarks, in `target`/import.json too, say what was made and what is missing. All of `target` appears or nothing.
-    Raises CorpusError with file and line of every problem of the table and of the audio that it names;
-    FileExistsError if `target` holds something.
+    The remarks, in `target`/import.json too, say what was made and what is missing. Raises as every `Importer` does;
+    CorpusError with file and line of every problem of the table and of the audio that it names.
     """
     source, target = Path(source), Path(target)
     if not source.is_dir():
@@ -78,7 +69,7 @@ def import_wavs(source: str | Path, target: str | Path, *, labels: str | Path | 
     remarks = tuple(_remarks(source, audio, table, utterances, trials))
     summary = {"corpus": "wavs", "audio": str(source.absolute()), "labels": str(table.path.absolute())}
     planned = DataDir(target, tuple(utterances), tuple(enrolment), tuple(trials))
-    return Imported(write_import(target, [planned], summary | {"remarks": remarks}, waveform=None), remarks)
+    return write_import(target, [planned], summary | {"remarks": remarks}, waveform=None, remarks=remarks)
 
 
 def read_labels(path: str | Path) -> Labels:
@@ -92,11 +83,22 @@ def read_labels(path: str | Path) -> Labels:
     path = Path(path)
     header, rows = _rows(path)
     known = tuple(name for name in OPTIONAL if any(row.get(name) for _, row in rows))
-    faults = {line: list(_faults(row, header, known)) for line, row in rows}
-    problems = [Problem(path, line, message) for line, messages in faults.items() for message in messages]
-    lines = tuple(_label(line, row) for line, row in rows if not faults[line])
     unused = tuple(name for name in header if name and name not in REQUIRED + OPTIONAL)
-    return Labels(path, lines, known, unused, (*problems, *_contradictions(path, lines)))
+    lines: dict[int, Utterance] = {}
+    first: dict[str, int] = {}  # line of each speaker
+    problems = []
+    for line, row in rows:
+        faults = list(_faults(row, header, known))
+        if not faults:
+            lines[line] = utterance = _utterance(row)
+            earlier = first.setdefault(utterance.speaker, line)
+            for name in ("gender", "fold"):
+                here, there = getattr(utterance, name), getattr(lines[earlier], name)
+                if here != there:
+                    both = f"{name} {here}, but {there} in line {earlier}"
+                    faults.append(f"speaker '{utterance.speaker}' has {both}: give one")
+        problems += [Problem(path, line, fault) for fault in faults]
+    return Labels(path, lines, known, unused, tuple(problems))
 
 
 def _audio(source: Path) -> Audio:
@@ -110,12 +112,12 @@ def _audio(source: Path) -> Audio:
     return audio
 
 
-def _plain(file: str | PurePath) -> PurePosixPath:
+def _plain(file: Path) -> Path:
     """The same path however a system writes its accents."""
-    return PurePosixPath(unicodedata.normalize("NFC", str(file)))
+    return Path(unicodedata.normalize("NFC", str(file)))
 
 
-def _name(file: str | PurePath) -> str:
+def _name(file: Path) -> str:
     """What a file is called below the folder, without suffix."""
     path = _plain(file)
     return str(path.with_suffix("") if path.suffix.lower() in AUDIO_SUFFIXES else path)
@@ -123,66 +125,41 @@ def _name(file: str | PurePath) -> str:
 
 def _utterances(source: Path, audio: Audio, table: Labels) -> list[Utterance]:
     """One utterance for each line. Raises CorpusError where a line names no audio, or that of another, or bad audio."""
-    misnamed = {label: list(_misnamed(label, audio)) for label in table.lines}
-    files = {label: source / _chosen(label, audio) for label in table.lines if not misnamed[label]}
-    progress = tqdm(files.items(), desc=f"{source}", unit="file", disable=None)
-    unfit = {label: f"{fault}: replace it or delete the line" for label, file in progress if (fault := unusable(file))}
-    faults = [(label, fault) for label, messages in misnamed.items() for fault in messages] + list(unfit.items())
-    named = [Problem(table.path, label.line, fault) for label, fault in faults]
-    _refuse([*table.problems, *named, *_repeated(table, files)])
-    speakers = {label.speaker: label.gender for label in table.lines}
-    made = folds_by_speaker(speakers) if _makes_folds(table) else {}
-    return [
-        Utterance(
-            id=_id(label),
-            speaker=label.speaker,
-            gender=label.gender,
-            path=file,
-            text=label.text,
-            emotion=label.emotion,
-            fold=label.fold or made.get(label.speaker),
-        )
-        for label, file in files.items()
-    ]
+    genders = {utterance.speaker: utterance.gender for utterance in table.lines.values()}
+    folds = folds_by_speaker(genders) if table.lacks_folds else {}
+    utterances, problems = [], list(table.problems)
+    first: dict[Path | str, int] = {}  # line of each file and of each id
+    for line, labelled in tqdm(table.lines.items(), desc=f"{source}", unit="file", disable=None):
+        try:
+            file = source / _file(labelled.path, audio)
+        except CorpusError as error:
+            problems.append(Problem(table.path, line, str(error)))
+            continue
+        utterances.append(replace(labelled, path=file, fold=labelled.fold or folds.get(labelled.speaker)))
+        if fault := unusable(file):
+            problems.append(Problem(table.path, line, f"{fault}: replace it or delete the line"))
+        if (earlier := first.setdefault(file, line)) != line:
+            fault = f"'{labelled.path}' stands in line {earlier} already: delete one"
+            problems.append(Problem(table.path, line, fault))
+        elif (earlier := first.setdefault(labelled.id, line)) != line:
+            both = f"'{labelled.path}' and '{table.lines[earlier].path}' of line {earlier}"
+            problems.append(Problem(table.path, line, f"{both} would both be utterance '{labelled.id}': rename one"))
+    _refuse(problems)
+    return utterances
 
 
-def _misnamed(label: Label, audio: Audio) -> Iterator[str]:
-    if PurePosixPath(label.file).is_absolute() or ".." in PurePosixPath(label.file).parts:
-        # an absolute name would give the anonymised directory the originals
-        yield f"'{label.file}' leaves the folder: name files relative to it"
-    elif (named := audio.get(_name(label.file))) is None:
-        yield f"no audio '{label.file}' in the folder: put the file there or delete the line"
-    elif _chosen(label, audio) is None:
-        yield f"'{label.file}' may be {' or '.join(map(str, named))}: remove one of them"
-
-
-def _chosen(label: Label, audio: Audio) -> Path | None:
+def _file(named: Path, audio: Audio) -> Path:
     """The file that a line means: that of exactly its name, else the only one with another suffix."""
-    named = audio[_name(label.file)]
-    exact = [path for path in named if _plain(path) == _plain(label.file)]
-    return next(iter(exact or (named if len(named) == 1 else [])), None)
-
-
-def _id(label: Label) -> str:
-    """The speaker leads, so that sorting by utterance also sorts by speaker, as Kaldi wants; no spaces or slashes."""
-    name = "_".join(_name(label.file).replace("/", "-").split())
-    return name if name.startswith(f"{label.speaker}-") else f"{label.speaker}-{name}"
-
-
-def _repeated(table: Labels, files: dict[Label, Path]) -> Iterator[Problem]:
-    """Lines that name a file, or make an id, of an earlier line."""
-    first: dict[Path | str, Label] = {}
-    for label, file in files.items():
-        if (earlier := first.setdefault(file, label)) is not label:
-            yield Problem(table.path, label.line, f"'{label.file}' stands in line {earlier.line} already: delete one")
-        elif (earlier := first.setdefault(_id(label), label)) is not label:
-            both = f"'{label.file}' and '{earlier.file}' of line {earlier.line}"
-            yield Problem(table.path, label.line, f"{both} would both be utterance '{_id(label)}': rename one")
-
-
-def _makes_folds(table: Labels) -> bool:
-    """Folds are for recognisers of emotion."""
-    return "emotion" in table.known and "fold" not in table.known
+    if named.is_absolute() or ".." in named.parts:
+        # an absolute name would give the anonymised directory the originals
+        raise CorpusError(f"'{named}' leaves the folder: name files relative to it")
+    files = audio.get(_name(named), [])
+    if not files:
+        raise CorpusError(f"no audio '{named}' in the folder: put the file there or delete the line")
+    exact = [file for file in files if _plain(file) == _plain(named)]
+    if not exact and len(files) > 1:
+        raise CorpusError(f"'{named}' may be {' or '.join(map(str, files))}: remove one of them")
+    return (exact or files)[0]
 
 
 def _remarks(
@@ -191,7 +168,7 @@ def _remarks(
     """What was made, what is missing for which measure, and what was left alone."""
     yield f"audio stays in {source}; the data directory refers to it"
     yield from (f"no column {name}: {missing}" for name, missing in NEEDED_FOR.items() if name not in table.known)
-    if _makes_folds(table):
+    if table.lacks_folds:
         made = len({utterance.fold for utterance in utterances if utterance.fold})
         yield f"{made} folds made, by speaker" if made else "no folds, one speaker: evaluate needs --train DIR"
     yield f"{len(trials)} trials made"
@@ -210,7 +187,12 @@ def _refuse(problems: Iterable[Problem]) -> None:
         raise CorpusError("\n".join(map(str, ordered)))
 
 
-def _text(path: Path) -> str:
+def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Names of the columns in lower case; and of every line that is not blank its number and its cells by column.
+
+    What is beyond the columns stands under BEYOND.
+    """
+    needed, optional = ", ".join(REQUIRED), ", ".join(OPTIONAL)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -218,13 +200,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: is not UTF-8 text (byte {error.start}): save it as CSV UTF-8") from error
     if not text.strip():
-        raise CorpusError(f"{path}: is empty: write a line with {', '.join(REQUIRED)} and one line per utterance")
-    return text
-
-
-def _rows(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
-    """Names of the columns in lower case; and of every line that is not blank its number and its cells."""
-    text = _text(path)
+        raise CorpusError(f"{path}: is empty: write a line with {needed} and one line per utterance")
     separator = max(SEPARATORS, key=text.splitlines()[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
@@ -232,28 +208,21 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
         rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
         raise CorpusError(f"{path}:{reader.line_num}: {error}: mend the quotation marks") from error
-    _refuse(Problem(path, 1, message) for message in _heading_faults(header))
-    filled = [(line, _row(header, cells)) for line, cells in rows if any(cells)]
-    if not filled:
+    faults = [f"two columns '{name}': keep one" for name in dict.fromkeys(header) if name and header.count(name) > 1]
+    to_name = f"the first line has to name {needed} and, where known, {optional}"
+    faults += [f"no column '{name}': {to_name}" for name in REQUIRED if name not in header]
+    _refuse(Problem(path, 1, fault) for fault in faults)
+    if not any(any(cells) for _, cells in rows):
         raise CorpusError(f"{path}: names no audio: write one line per utterance")
-    return header, filled
+    beyond = len(header)
+    return header, [
+        (line, dict(zip(header, cells, strict=False)) | {BEYOND: " ".join(cells[beyond:]).strip()})
+        for line, cells in rows
+        if any(cells)
+    ]
 
 
-def _heading_faults(header: list[str]) -> Iterator[str]:
-    for name in dict.fromkeys(name for name in header if name and header.count(name) > 1):
-        yield f"two columns '{name}': keep one"
-    needed, optional = ", ".join(REQUIRED), ", ".join(OPTIONAL)
-    for name in REQUIRED:
-        if name not in header:
-            yield f"no column '{name}': the first line has to name {needed} and, where known, {optional}"
-
-
-def _row(header: list[str], cells: list[str]) -> Row:
-    """Cells by column; what is beyond the columns stands under BEYOND."""
-    return dict(zip(header, cells, strict=False)) | {BEYOND: " ".join(cells[len(header) :]).strip()}
-
-
-def _faults(row: Row, header: list[str], known: tuple[str, ...]) -> Iterator[str]:
+def _faults(row: dict[str, str], header: list[str], known: tuple[str, ...]) -> Iterator[str]:
     """What is wrong with the cells of one line, each in itself."""
     if row[BEYOND]:
         yield f"more cells than the {len(header)} columns: put a text that holds the separator between quotation marks"
@@ -271,26 +240,20 @@ def _faults(row: Row, header: list[str], known: tuple[str, ...]) -> Iterator[str
         yield f"empty transcript '{text}': write what is said, or delete the line"
 
 
-def _label(line: int, row: Row) -> Label:
+def _utterance(row: dict[str, str]) -> Utterance:
+    """What a line without a fault says of an utterance.
+
+    In its id the speaker leads, so that sorting by utterance also sorts by speaker, as Kaldi wants.
+    """
+    file, speaker = Path(row["file"].replace("\\", "/")), row["speaker"]
+    name = "_".join(_name(file).replace("/", "-").split())
     emotion, text = row.get("emotion"), row.get("text")
-    return Label(
-        line=line,
-        file=row["file"].replace("\\", "/"),
-        speaker=row["speaker"],
+    return Utterance(
+        id=name if name.startswith(f"{speaker}-") else f"{speaker}-{name}",
+        speaker=speaker,
         gender=GENDERS[row["gender"].lower()],
-        emotion=EMOTIONS[emotion.lower()] if emotion else None,
+        path=file,
         text=" ".join(text.split()) if text else None,
+        emotion=EMOTIONS[emotion.lower()] if emotion else None,
         fold=row.get("fold") or None,
     )
-
-
-def _contradictions(path: Path, lines: tuple[Label, ...]) -> Iterator[Problem]:
-    """Lines that give a speaker another gender or fold than an earlier one."""
-    first: dict[str, Label] = {}
-    for label in lines:
-        earlier = first.setdefault(label.speaker, label)
-        for name in ("gender", "fold"):
-            here, there = getattr(label, name), getattr(earlier, name)
-            if here != there:
-                message = f"speaker '{label.speaker}' has {name} {here}, but {there} in line {earlier.line}: give one"
-                yield Problem(path, label.line, message)

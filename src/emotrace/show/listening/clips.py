@@ -12,10 +12,10 @@ from pathlib import Path
 
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.corpus.files import atomic_file
-from emotrace.engine.runner import RunError, running
+from emotrace.engine.runner import running
 from emotrace.engine.workers import DEFAULT_JOBS
 from emotrace.pipeline.rows import ORIGINAL, STUDIED_LAYER, Row
-from emotrace.show.pages import RECORDED, SPEECH, recorded_study
+from emotrace.show.pages import recorded_study
 from emotrace.study.profiles import Corpus, Profile, get_profile, prepare
 from emotrace.study.run import RowWork, works
 from emotrace.study.study import StudyResults
@@ -113,20 +113,19 @@ def choose(data: DataDir, speaker: str = "", transcribed: Collection[str] = ()) 
     sentences: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
     for utterance in candidates:
         sentences[utterance.speaker, utterance.text or ""].append(utterance)
-    chosen, sentence = min(sentences, key=lambda name: _rank(name[0], sentences[name], transcribed))
+
+    def rank(sentence: tuple[str, str]) -> tuple[int, int, str, str]:
+        spoken = sentences[sentence]
+        with_transcript = {u.emotion for u in spoken if u.id in transcribed}
+        return -len({u.emotion for u in spoken}), -len(with_transcript), sentence[0], min(u.id for u in spoken)
 
     def preference(u: Utterance) -> tuple[bool, bool, bool, str]:
-        return u.text not in (sentence, None), u.id in data.enrolment, u.id not in transcribed, u.id
+        return u.text not in (text, None), u.id in data.enrolment, u.id not in transcribed, u.id
 
+    chosen, text = min(sentences, key=rank)
     by_speaker = [u for u in candidates if u.speaker == chosen]
     by_emotion = {emotion: [u for u in by_speaker if u.emotion is emotion] for emotion in Emotion}
     return {emotion: min(spoken, key=preference) for emotion, spoken in by_emotion.items() if spoken}
-
-
-def _rank(speaker: str, spoken: Sequence[Utterance], transcribed: Collection[str]) -> tuple[int, int, str, str]:
-    emotions = {u.emotion for u in spoken}
-    with_transcript = {u.emotion for u in spoken if u.id in transcribed}
-    return -len(emotions), -len(with_transcript), speaker, min(u.id for u in spoken)
 
 
 def render(rows: Iterable[RowWork], utterances: Sequence[Utterance], *, jobs: int = DEFAULT_JOBS) -> list[Clip]:
@@ -140,8 +139,9 @@ def render(rows: Iterable[RowWork], utterances: Sequence[Utterance], *, jobs: in
     for work in rows:
         audio = work.rendering(emotional_corpus(work.profile)).audio
         of_row = [Clip(work.row, utterance, audio[utterance.id]) for utterance in utterances]
-        for clip in of_row:
-            if not clip.audio.exists() and (recorded := recorded_audio(work.profile, clip)).is_file():
+        for clip in (clip for clip in of_row if not clip.audio.exists()):
+            recorded = work.profile.results / "audio" / clip.audio.relative_to(work.profile.work)
+            if recorded.is_file():
                 with atomic_file(clip.audio) as temporary:
                     shutil.copyfile(recorded, temporary)
         clips += of_row
@@ -162,23 +162,3 @@ def _synthesis(work: RowWork, utterances: Sequence[Utterance]) -> Iterable[list]
         rendering = work.rendering(corpus, row)
         wanted = {rendering.audio[utterance.id] for utterance in utterances}
         yield [task for task in anonymising(work.keys, row, rendering, corpus.path) if task.output in wanted]
-
-
-def recorded_audio(profile: Profile, clip: Clip) -> Path:
-    """Where the audio of a clip lies beside the results, if it was recorded."""
-    return profile.results / "audio" / clip.audio.relative_to(profile.work)
-
-
-def recorded_studies(page: ListeningPage, layer: int, seed: int) -> dict[str, StudyResults]:
-    """Title -> what is recorded of the page's profile and of speech of people, for figures over all utterances.
-
-    Raises RunError where nothing is recorded.
-    """
-    name, rows = page.profile.name, () if page.study is None else page.study.rows
-    studies = {SPEECH.get(name, name): page.study}
-    if name != RECORDED:
-        studies[SPEECH[RECORDED]] = recorded_study(RECORDED, rows, layer, seed)
-    recorded = {title: study for title, study in studies.items() if study is not None}
-    if not recorded:
-        raise RunError(f"no results are recorded: emotrace run --profile {name}")
-    return recorded

@@ -6,14 +6,12 @@ where those are stale, the card says so.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from urllib.parse import quote
 
 import jinja2
 import numpy as np
 import pandas as pd
-from pandas.io.formats.style import Styler
+from IPython.display import HTML
 
 from emotrace.corpus.audio import SAMPLE_RATE, load_audio, save_audio
 from emotrace.corpus.datadir import Emotion
@@ -26,7 +24,6 @@ from emotrace.pipeline.rows import BASELINE_ROWS, ORIGINAL, Row
 from emotrace.show.figures import DPI, EMOTION_NAMES, WIDTH
 from emotrace.show.listening.clips import EMOTIONAL, Clip, ListeningPage
 from emotrace.show.listening.pictures import HEIGHT, alt_text, clip_figure, common_limits, measure_tracks, png
-from emotrace.show.tables import readable
 from emotrace.study.results import label_of
 
 TEMPLATE = "listening.html.j2"
@@ -38,28 +35,25 @@ VOCODERS = {
     "unified": "our small vocoder",
 }
 NOT_MEASURED = "not measured"
-
-
-class Html(str):
-    """A part of a page, which notebooks show as what it is."""
-
-    def _repr_html_(self) -> str:
-        return str(self)
+ACOUSTICS = {
+    "F0, mean": ("f0_mean_hz", "{:.0f} Hz"),
+    "centroid, median": ("centroid_hz", "{:.0f} Hz"),
+    "kurtosis, median": ("kurtosis", "{:.1f}"),
+    "loudness": ("loudness_lufs", "{:.1f} LUFS"),
+}
 
 
 @dataclass(frozen=True)
 class Card:
-    """A clip as the page shows it: names, addresses relative to the page, numbers as text, sizes of both files."""
+    """A clip as the page shows it: its files within the book, what its picture shows, and its numbers as text."""
 
-    row: str
+    clip: Clip
     what: str
-    seconds: str
-    audio: str
-    picture: str
+    seconds: float
+    audio: Path
+    picture: Path
     alt: str
     numbers: dict[str, str]
-    audio_bytes: int
-    picture_bytes: int
 
 
 Cards = dict[Emotion, list[Card]]
@@ -88,22 +82,13 @@ def _cards(page: ListeningPage, emotion: Emotion, folder: Path, lines: pd.DataFr
     recording = next((tracks[clip] for clip in clips if clip.row == ORIGINAL), None)
     recognisers = page.study.recognisers if page.study is not None else ()
     for clip in clips:
-        audio, picture = (BOOK / folder / f"{emotion}-{clip.row.name}.{kind}" for kind in ("flac", "png"))
-        save_audio(audio, waveforms[clip])
+        audio, picture = (folder / f"{emotion}-{clip.row.name}.{kind}" for kind in ("flac", "png"))
+        save_audio(BOOK / audio, waveforms[clip])
         behind = None if clip.row == ORIGINAL else recording
-        with atomic_file(picture) as temporary:
+        with atomic_file(BOOK / picture) as temporary:
             temporary.write_bytes(png(clip_figure(clip.row.name, tracks[clip], limits, behind)))
-        yield Card(
-            clip.row.name,
-            describe(clip.row),
-            f"{len(waveforms[clip]) / SAMPLE_RATE:.1f}",
-            quote(f"../{folder}/{audio.name}"),
-            quote(f"../{folder}/{picture.name}"),
-            alt_text(clip, tracks[clip]),
-            numbers(clip, lines, recognisers),
-            audio.stat().st_size,
-            picture.stat().st_size,
-        )
+        seconds, shown = len(waveforms[clip]) / SAMPLE_RATE, numbers(clip, lines, recognisers)
+        yield Card(clip, describe(clip.row), seconds, audio, picture, alt_text(clip, tracks[clip]), shown)
 
 
 def _recorded_lines(page: ListeningPage) -> pd.DataFrame:
@@ -120,30 +105,19 @@ def numbers(clip: Clip, lines: pd.DataFrame, recognisers: Sequence[str]) -> dict
     """What the recorded results say of a clip: as which emotion it was recognised, its words, its acoustics."""
     if (clip.row.name, clip.utterance.id) not in lines.index:
         return {"results": "none recorded"}
-    line = lines.loc[(clip.row.name, clip.utterance.id)]
-    shown = {f"recognised as, {label_of(name)}": _emotion(line[emotion_column(name)], clip) for name in recognisers}
-    shown["words"] = _words(line)
-    shown["F0, mean"] = _value(line["f0_mean_hz"], ".0f", "Hz")
-    shown["centroid, median"] = _value(line["centroid_hz"], ".0f", "Hz")
-    shown["kurtosis, median"] = _value(line["kurtosis"], ".1f", "")
-    shown["loudness"] = _value(line["loudness_lufs"], ".1f", "LUFS")
+    line, shown = lines.loc[(clip.row.name, clip.utterance.id)], {}
+    for name in recognisers:
+        recognised = line[emotion_column(name)]
+        right = "right" if recognised == clip.utterance.emotion else "wrong"
+        text = NOT_MEASURED if pd.isna(recognised) else f"{EMOTION_NAMES[recognised]}: {right}"
+        shown[f"recognised as, {label_of(name)}"] = text
+    shown["words"] = NOT_MEASURED
+    if not pd.isna(line["words"]):
+        shown["words"] = f"“{line['hypothesis'].lower()}”, {line['word_errors']:.0f} of {line['words']:.0f} wrong"
+    for name, (column, form) in ACOUSTICS.items():
+        value = line[column]
+        shown[name] = NOT_MEASURED if pd.isna(value) else form.format(value).replace("-", "\N{MINUS SIGN}")
     return shown | ({"state": "stale: of an earlier version"} if line["stale"] else {})
-
-
-def _emotion(recognised: object, clip: Clip) -> str:
-    if pd.isna(recognised):
-        return NOT_MEASURED
-    return f"{EMOTION_NAMES[str(recognised)]}: {'right' if recognised == clip.utterance.emotion else 'wrong'}"
-
-
-def _words(line: pd.Series) -> str:
-    if pd.isna(line["words"]):
-        return NOT_MEASURED
-    return f"“{line['hypothesis'].lower()}”, {line['word_errors']:.0f} of {line['words']:.0f} wrong"
-
-
-def _value(value: float, form: str, unit: str) -> str:
-    return NOT_MEASURED if pd.isna(value) else f"{value:{form}} {unit}".strip().replace("-", "\N{MINUS SIGN}")
 
 
 def describe(row: Row) -> str:
@@ -164,43 +138,12 @@ def describe(row: Row) -> str:
     return f"{content}, F0, {speaker}" + (" (unified vocoder)" if row.vocoder == "unified" else "")
 
 
-def show_utterances(page: ListeningPage) -> Styler:
-    """Which utterances are played."""
-    lines = [
-        {"emotion": EMOTION_NAMES[emotion], "speaker": u.speaker, "sentence": u.text or "(unknown)", "utterance": u.id}
-        for emotion, u in page.utterances.items()
-    ]
-    return readable(pd.DataFrame(lines))
-
-
-def show_rows(page: ListeningPage) -> Styler:
-    """Which rows are played, what each does, and why one has no audio."""
-    audio = {clip.row: "below" for clip in page.clips}
-    for row, models in page.missing_models.items():
-        audio[row] = f"none: no model {', '.join(models)} (emotrace train {models[0]})"
-    lines = [{"row": row.name, "what is done": describe(row), "audio": where} for row, where in audio.items()]
-    return readable(pd.DataFrame(lines))
-
-
-def show_cards(cards: Cards, emotion: str) -> Html:
+def show_cards(cards: Cards, emotion: str) -> HTML:
     """The players of one emotion, with captions, numbers and pictures."""
-    of_emotion = cards.get(Emotion(emotion), [])
+    name, of_emotion = EMOTION_NAMES[emotion], cards.get(Emotion(emotion), [])
     if not of_emotion:
-        return Html(f"<p>This speaker has no {EMOTION_NAMES[emotion]} utterance.</p>")
-    size = {"width": round(WIDTH * DPI), "height": round(HEIGHT * DPI)}
-    return Html(_template().render(cards=of_emotion, emotion=EMOTION_NAMES[emotion], **size))
-
-
-def show_weight(cards: Cards) -> Html:
-    """How many files the page refers to, and how large they are."""
-    every = [card for of_emotion in cards.values() for card in of_emotion]
-    audio, pictures = (sum(getattr(card, f"{kind}_bytes") for card in every) / 1e6 for kind in ("audio", "picture"))
-    files = f"{len(every)} audio files ({audio:.1f} MB) and as many pictures ({pictures:.1f} MB)"
-    return Html(f"<p>This page refers to {files}. Each is loaded when it is played or scrolled to.</p>")
-
-
-@cache
-def _template() -> jinja2.Template:
+        return HTML(f"<p>This speaker has no {name} utterance.</p>")
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    return jinja2.Environment(loader=loader, **options).get_template(TEMPLATE)
+    template = jinja2.Environment(loader=loader, **options).get_template(TEMPLATE)
+    return HTML(template.render(cards=of_emotion, emotion=name, width=round(WIDTH * DPI), height=round(HEIGHT * DPI)))

@@ -6,13 +6,13 @@ tracks are drawn behind those of every other row. Spectra, moments and F0 are th
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 from PIL import Image
 from pyloudnorm import IIRfilter
 
@@ -38,6 +38,8 @@ COLOURS = 64  # of the picture file: grey and a few hues
 F0_COLOUR, PAUSE_COLOUR, RECORDING_COLOUR = "#0072B2", "#E4E4E4", "#4D4D4D"
 TRACKS = {"centroid": "centroid\n[kHz]", "kurtosis": "kurtosis", "loudness": "loudness\n[LUFS]"}
 KURTOSIS_TICKS = (1, 3, 10, 30, 100, 300)
+Limits = Mapping[str, tuple[float, float]]
+"""Ends of the axes: "seconds", "f0" in Hz, and each of TRACKS in its own unit."""
 
 
 @dataclass(frozen=True)
@@ -106,28 +108,17 @@ def momentary_loudness(waveform: np.ndarray) -> np.ndarray:
     return np.where(loudness > SILENCE, loudness, np.nan)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Ends of the axes: seconds, F0 in Hz, and of each track in its own unit."""
-
-    seconds: float
-    f0: tuple[float, float]
-    centroid: tuple[float, float]
-    kurtosis: tuple[float, float]
-    loudness: tuple[float, float]
-
-
 def common_limits(every: Sequence[Tracks]) -> Limits:
     """Axes that hold the speech frames of all clips; of the loudness all but the quietest of fifty."""
     low, high = _ends(every, "f0", 10.0)
-    kurtosis = _ends(every, "kurtosis", 0.1)
-    return Limits(
-        max(len(tracks.speech) for tracks in every) * HOP / SAMPLE_RATE,
-        (max(0.0, low - 20.0), high + 20.0),
-        _ends(every, "centroid", 100.0),
-        (max(1.0, kurtosis[0]) / 1.1, kurtosis[1] * 1.1),
-        _ends(every, "loudness", 5.0, quietest=0.02),
-    )
+    flattest, sharpest = _ends(every, "kurtosis", 0.1)
+    return {
+        "seconds": (0.0, max(len(tracks.speech) for tracks in every) * HOP / SAMPLE_RATE),
+        "f0": (max(0.0, low - 20.0), high + 20.0),
+        "centroid": _ends(every, "centroid", 100.0),
+        "kurtosis": (max(1.0, flattest) / 1.1, sharpest * 1.1),
+        "loudness": _ends(every, "loudness", 5.0, quietest=0.02),
+    }
 
 
 def _ends(every: Sequence[Tracks], name: str, step: float, quietest: float = 0.0) -> tuple[float, float]:
@@ -143,14 +134,17 @@ def clip_figure(row: str, tracks: Tracks, limits: Limits, recording: Tracks | No
     """The picture of a clip; ``recording`` is drawn behind its tracks where given."""
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
     panels = figure.subplots(4, 1, sharex=True, gridspec_kw={"height_ratios": HEIGHTS} | FRAME)
-    _draw_spectrogram(panels[0], tracks, limits)
+    _draw_spectrogram(panels[0], tracks, limits["f0"])
     for axes, (name, label) in zip(panels[1:], TRACKS.items(), strict=True):
-        _draw_track(axes, name, row, tracks, recording)
-        axes.set(ylabel=label, ylim=getattr(limits, name))
+        _draw_track(axes, name, row_colour(row), tracks, recording)
+        axes.set(ylabel=label, ylim=limits[name])
     panels[1].yaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
-    _kurtosis_axis(panels[2])
+    panels[2].set_yscale("log")
+    panels[2].yaxis.set_major_locator(FixedLocator(KURTOSIS_TICKS))
+    panels[2].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panels[2].yaxis.set_minor_locator(NullLocator())
     panels[3].yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
-    panels[-1].set(xlabel="time [s]", xlim=(0, limits.seconds))
+    panels[3].set(xlabel="time [s]", xlim=limits["seconds"])
     figure.align_ylabels(panels)
     for axes in figure.axes:
         axes.tick_params(labelsize=TEXT - 1, pad=1)
@@ -158,7 +152,7 @@ def clip_figure(row: str, tracks: Tracks, limits: Limits, recording: Tracks | No
     return figure
 
 
-def _draw_spectrogram(axes: Axes, tracks: Tracks, limits: Limits) -> None:
+def _draw_spectrogram(axes: Axes, tracks: Tracks, f0_limits: tuple[float, float]) -> None:
     with np.errstate(divide="ignore"):
         decibels = 20 * np.log10(tracks.magnitudes.T / max(tracks.magnitudes.max(), 1e-12))
     axes.imshow(decibels, cmap="Greys", vmin=-RANGE, vmax=0, origin="lower", aspect="auto",
@@ -170,33 +164,22 @@ def _draw_spectrogram(axes: Axes, tracks: Tracks, limits: Limits) -> None:
     right.plot(tracks.seconds, tracks.f0, color="white", linewidth=4.5)
     right.plot(tracks.seconds, tracks.f0, color=F0_COLOUR, linewidth=2.2)
     right.set_ylabel("F0 [Hz]", color=F0_COLOUR)
-    right.set_ylim(limits.f0)
+    right.set_ylim(f0_limits)
     right.tick_params(axis="y", colors=F0_COLOUR)
     right.grid(False)
 
 
-def _draw_track(axes: Axes, name: str, row: str, tracks: Tracks, recording: Tracks | None) -> None:
+def _draw_track(axes: Axes, name: str, colour: str, tracks: Tracks, recording: Tracks | None) -> None:
+    """A track as a thin line, and as a thick one on the frames that are speech, whose gaps stay open."""
     axes.fill_between(tracks.seconds, 0, 1, where=~tracks.speech, transform=axes.get_xaxis_transform(),
                       color=PAUSE_COLOUR, step="mid", linewidth=0)  # fmt: skip
     if recording is not None:
-        _line(axes, recording, name, color=RECORDING_COLOUR, linewidth=1.1, linestyle=(0, (2.5, 1.2)))
-    colour = row_colour(row)
-    axes.plot(tracks.seconds, getattr(tracks, name), color=colour, linewidth=0.5, alpha=0.5)
-    _line(axes, tracks, name, color=colour, linewidth=1.8)
+        axes.plot(recording.seconds, np.where(recording.speech, getattr(recording, name), np.nan),
+                  color=RECORDING_COLOUR, linewidth=1.1, linestyle=(0, (2.5, 1.2)))  # fmt: skip
+    values = getattr(tracks, name)
+    axes.plot(tracks.seconds, values, color=colour, linewidth=0.5, alpha=0.5)
+    axes.plot(tracks.seconds, np.where(tracks.speech, values, np.nan), color=colour, linewidth=1.8)
     axes.grid(False, axis="x")
-
-
-def _line(axes: Axes, tracks: Tracks, name: str, **style: object) -> None:
-    """A track on the frames that are speech; its gaps stay open."""
-    axes.plot(tracks.seconds, np.where(tracks.speech, getattr(tracks, name), np.nan), **style)
-
-
-def _kurtosis_axis(axes: Axes) -> None:
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(FixedLocator(KURTOSIS_TICKS))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def alt_text(clip: Clip, tracks: Tracks) -> str:

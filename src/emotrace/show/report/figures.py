@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -28,15 +28,8 @@ ACOUSTICS = {
 }  # column: label, logarithmic
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the report.
-
-    Attributes:
-        section: the part of the report that it belongs to.
-        alt: what it shows, for who does not see it.
-        png: the picture, base64.
-    """
+class Picture(NamedTuple):
+    """A figure of the report: the section that it belongs to, what it shows in words, and the PNG in base64."""
 
     section: str
     alt: str

@@ -5,7 +5,7 @@ Nothing is loaded from elsewhere: pictures, style and script are inside. All num
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,20 @@ import jinja2
 import pandas as pd
 
 from emotrace import __version__
+from emotrace.analysis.contrasts import EMOTIONS, TableError
 from emotrace.analysis.summary import difference_table, summary_table
-from emotrace.corpus.files import write_text_atomic
-from emotrace.show.report.comparison import backends, compare_with_recorded, training
-from emotrace.show.report.figures import confusions, named, pictures
-from emotrace.study.results import Results
+from emotrace.analysis.tables import table2
+from emotrace.pipeline.measures import Recognisers
+from emotrace.show.figures import interval_figure
+from emotrace.show.pages import RECORDED, recorded_study
+from emotrace.show.report.figures import Picture, confusions, named, picture, pictures, recall_lines
+from emotrace.show.tables import table2_display
+from emotrace.study.results import Results, label_of
 
 TEMPLATE = "report.html.j2"
 IN_WORDS = ("UAR [%]", "WER [%]", "EER [%]")  # in the sentences at the top
-
-
-def write_report(path: Path, results: Results, summary: pd.DataFrame | None = None) -> None:
-    """Write the report of an evaluation to ``path``, atomically; ``summary`` where it was computed already."""
-    write_text_atomic(path, render_report(results, summary))
+RECORDED_SPEECH = "RAVDESS (acted), LibriSpeech (read)"
+Identity = Mapping[str, Any]
 
 
 def render_report(results: Results, summary: pd.DataFrame | None = None) -> str:
@@ -74,10 +75,11 @@ def findings(summary: pd.DataFrame, differences: pd.DataFrame, results: Results)
     chosen = chosen.sort_values("metric", key=lambda names: names.map(IN_WORDS.index), kind="stable")
     for line in chosen.itertuples():
         source = f"original, {line.of.rpartition(', ')[2]}" if line.metric == "EER [%]" else line.of
-        old, new = before.loc[(line.metric, source)], after.loc[(line.metric, line.of)]
+        ends = ["estimate", "low", "high"]
+        old, new = before.loc[(line.metric, source), ends], after.loc[(line.metric, line.of), ends]
         what = line.metric.removesuffix(" [%]") + (f" ({named(line.of)})" if line.of else "")
         change = f"difference {number(line.estimate, line.low, line.high, signed=True)} points"
-        yield f"{what} {_direction(line)}: {number(*_values(old))} % before, {number(*_values(new))} % after, {change}."
+        yield f"{what} {_direction(line)}: {number(*old)} % before, {number(*new)} % after, {change}."
 
 
 def readable_metrics(table: pd.DataFrame) -> pd.DataFrame:
@@ -102,10 +104,6 @@ def sort_key(cell: object) -> str:
         return str(cell)
 
 
-def _values(line: pd.Series) -> tuple[float, float, float]:
-    return line["estimate"], line["low"], line["high"]
-
-
 def _direction(line: Any) -> str:
     if pd.isna(line.low):
         return "without an interval, for there are too few speakers"
@@ -118,3 +116,113 @@ def _confusion_tables(results: Results) -> Iterator[tuple[str, pd.DataFrame]]:
         for row, counts in confusions(results, recogniser).items():
             counts = counts.rename_axis(index=None, columns=None).rename_axis(index="true \\ predicted")
             yield f"{row}, {named(recogniser)}: counts of utterances", counts.reset_index()
+
+
+def compare_with_recorded(results: Results, summary: pd.DataFrame) -> dict[str, Any] | None:
+    """The recorded rows of profile scale beside the evaluation; None where none are recorded. Nothing is run.
+
+    Returns table (one line per version and row, as table II for reading), remarks (where corpus, recognisers or code
+    differ, or that they are the same) and picture (recalls and UAR of all, or None).
+    """
+    study = recorded_study(RECORDED, n_bootstrap=results.n_bootstrap)
+    if study is None:
+        return None
+    try:
+        recorded = table2(study)
+    except (TableError, KeyError) as error:
+        message = f"The recorded rows cannot be read: {error}"
+        return {"table": pd.DataFrame(), "remarks": [message], "picture": None}
+    recorded = recorded[recorded["source"].str.startswith("measured")]
+    evaluated = _lines_of_table2(results, summary)
+    table = table2_display(pd.concat([evaluated, recorded], ignore_index=True))
+    both = ((results, evaluated, "yours"), (study, recorded, RECORDED_SPEECH))
+    table.insert(
+        2, "recogniser of emotion", [label_of(of.recognisers[0]) for of, lines, _ in both for _ in lines.index]
+    )
+    table.insert(3, "corpus", [corpus for _, lines, corpus in both for _ in lines.index])
+    identities = [work.record.read()["identity"] for work in study.works]
+    stale = [state.name for state in study.states if state.state != "done"]
+    sentences = remarks(results.identity, identities, study.profile.recognisers, stale)
+    return {"table": table, "remarks": sentences, "picture": _recalls_beside(results, summary, recorded)}
+
+
+def remarks(
+    ours: Identity, recorded: Sequence[Identity], recognisers: Recognisers, stale: Sequence[str] = ()
+) -> list[str]:
+    """In sentences, where corpus, recognisers, their training or the code differ from those of the recorded rows.
+
+    Args:
+        ours: identity of the evaluation.
+        recorded: identities of the recorded rows.
+        recognisers: of the recorded rows.
+        stale: the recorded rows whose code, models or data are not those at hand.
+    """
+    if not ours:
+        return ["What this evaluation was made with is not known: compare directions at most."]
+    sentences = ["Same corpus."]
+    if ours["data"] not in {corpus["data"] for identity in recorded for corpus in identity["corpora"].values()}:
+        rows = f"the recorded rows were measured on {RECORDED_SPEECH}"
+        sentences = [f"Other corpus: {rows}. Compare directions, not values."]
+    there = backends(recognisers)
+    for kind, here in backends(ours["recognisers"]).items():
+        if here != there[kind]:
+            sentences.append(f"Other {kind}: here {here}; recorded {there[kind]}.")
+    if ours["ser_training"] != recorded[0]["ser_training"]:
+        learned = f"here {training(ours)}, recorded {training(recorded[0])}"
+        sentences.append(f"Other training of the recognisers of emotion: {learned}.")
+    changed = [
+        name
+        for name, component in ours["components"].items()
+        if any(identity["components"].get(name, component) != component for identity in recorded)
+    ]
+    if changed:
+        names = ", ".join(changed)
+        sentences.append(f"The recorded rows were measured by another version of the evaluation's code: {names}.")
+    if stale:
+        sentences.append(f"Recorded with other code, models or data than those at hand: {', '.join(stale)}.")
+    return sentences
+
+
+def backends(recognisers: Recognisers) -> dict[str, str]:
+    """The names of the recognisers by what they recognise."""
+    return {
+        "speech recogniser": recognisers.asr,
+        "speaker recogniser": recognisers.asv,
+        "recognisers of emotion": ", ".join(map(label_of, recognisers.ser)),
+    }
+
+
+def training(identity: Identity) -> str:
+    """What the recognisers of emotion learned from."""
+    return "originals of other speakers" if identity["ser_training"] else "the originals' other folds"
+
+
+def _lines_of_table2(results: Results, summary: pd.DataFrame) -> pd.DataFrame:
+    """The evaluation in the columns of table II: its first recogniser, the lazy-informed attacker."""
+    attackers, recogniser = dict(zip(results.rows, ("original", "lazy-informed"), strict=True)), results.recognisers[0]
+    names = {("WER [%]", ""): f"wer_{results.utterances['corpus'].iloc[0]}", ("UAR [%]", recogniser): "uar"}
+    names |= {(f"recall {name} [%]", recogniser): name for name in EMOTIONS}
+    for attacker in attackers.values():
+        names |= {("EER [%]", f"{attacker}, {gender}"): f"eer_{gender[0]}" for gender in ("female", "male")}
+    source = "measured: this evaluation"
+    lines = {row: {"row": row, "source": source, "attacker": attacker} for row, attacker in attackers.items()}
+    for value in summary.itertuples():
+        if (name := names.get((value.metric, value.of))) is not None:
+            lines[value.version] |= {name: value.estimate, f"{name}_low": value.low, f"{name}_high": value.high}
+    return pd.DataFrame(lines.values())
+
+
+def _recalls_beside(results: Results, summary: pd.DataFrame, recorded: pd.DataFrame) -> Picture | None:
+    """Recalls of the evaluation above those of the recorded rows, each by its first recogniser."""
+    evaluated = recall_lines(summary[summary["of"] == results.recognisers[0]]).assign(panel="this evaluation")
+    if evaluated.empty:
+        return None
+    lines = pd.DataFrame(
+        {"panel": f"recorded: {RECORDED}", "line": line["row"], "emotion": name, "estimate": line[name],
+         "low": line[f"{name}_low"], "high": line[f"{name}_high"]}
+        for line in recorded.to_dict("records") for name in (*EMOTIONS, "uar")
+    )  # fmt: skip
+    both = pd.concat([evaluated[list(lines)], lines])
+    figure = interval_figure(both, label="recall [%]", hue="emotion", limits=(0, 100))
+    alt = "Recall of each emotion and UAR, in percent with 95 % intervals: this evaluation above, recorded rows below."
+    return picture("comparison", alt, figure)
