@@ -129,6 +129,12 @@ def evaluate(
             help="Folder for VoicePrivacy 2024's result files; their suffix is what is new in the copy's name."
         ),
     ] = None,
+    asr: Annotated[
+        str, typer.Option(help="Who recognises words: pocketsphinx as in the study, whisper-tiny.en or whisper-base.")
+    ] = "pocketsphinx",
+    ser: Annotated[
+        str, typer.Option(help="Who recognises emotions, separated by commas; further: whisper, egemaps.")
+    ] = "functionals,ge2e",
     jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
 ) -> None:
@@ -138,12 +144,14 @@ def evaluate(
     """
     from emotrace.analysis.summary import summary_table, write_results
     from emotrace.corpus.files import write_text_atomic
+    from emotrace.pipeline.measures import Recognisers
     from emotrace.show.report.page import render_report
     from emotrace.show.vpc_results import write_vpc_results
     from emotrace.study.verbs import evaluate as evaluate_directories
 
     options = {"training": train_on, "enrolment": enrolment, "jobs": jobs, "scheduler": scheduler}
-    results = evaluate_directories(original, anonymised, **options)
+    recognisers = Recognisers(asr, ser=tuple(ser.split(",")))
+    results = evaluate_directories(original, anonymised, recognisers, **options)
     summary = summary_table(results)
     if out is not None:
         write_results(out, results, summary)

