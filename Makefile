@@ -64,9 +64,10 @@ house: $(STAMP) ## the size of every folder of src, and whether the folders keep
 	$(BIN)/python benchmarks/house.py
 	$(BIN)/lint-imports
 
-format: $(STAMP) ## ruff: mend what it can
+format: $(STAMP) ## ruff: mend what it can; jupytext: the text notebooks in step with the .ipynb
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/jupytext --quiet --from ipynb --to md:myst notebooks/*.ipynb
 
 # Needs uv (https://docs.astral.sh/uv) on PATH. --universal: one file for Python 3.11 and 3.12.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -34,6 +34,8 @@ from emotrace.weights import CheckpointError
 MODEL = "model.bin"
 TOKENS_A_SECOND = 10  # fast speech has about six words a second, of 1.3 tokens each
 LOOP = 2.4  # compression ratio above which OpenAI's own decoder takes a text for a repetition
+# Cross-validated on RAVDESS actors 01-12 alone, two of them left out at a time: UAR 0.62, 0.70, 0.75, 0.80, 0.78, 0.79,
+# 0.77 for the hidden states 0 to 6 at this cost; 0.78 to 0.81 for costs from 0.001 to 0.1 at this state.
 SER_LAYER, SER_COST = 3, 0.01
 
 
