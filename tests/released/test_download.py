@@ -11,8 +11,9 @@ from threading import Thread
 
 import pytest
 
-from emotrace.released import checkpoints
-from emotrace.released.checkpoints import LOCK, Checkpoint, Download, MissingCheckpointError, check, obtain, unpack
+from emotrace.released import download
+from emotrace.released.checkpoints import Checkpoint, Download, MissingCheckpointError
+from emotrace.released.download import LOCK, check, obtain, unpack
 from emotrace.weights import CheckpointError
 
 CONTENT = bytes(range(256)) * 4_000  # about 1 MB
@@ -98,7 +99,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(server, tmp_path):
         obtain(checkpoint, tmp_path)
     assert files(tmp_path) == ["model/model.bin.part", "model/model.bin.part.tag"]
     kept, server.limit = (tmp_path / "model/model.bin.part").stat().st_size, None
-    assert 300_000 - checkpoints.CHUNK < kept <= 300_000
+    assert 300_000 - download.CHUNK < kept <= 300_000
     assert obtain(checkpoint, tmp_path).read_bytes() == CONTENT
     assert server.requests == [None, f"bytes={kept}-"]
     assert server.sent == 300_000 + len(CONTENT) - kept
@@ -322,5 +323,5 @@ def test_a_damaged_archive_leaves_nothing(tmp_path, suffix, make, damage):
 
 
 def test_no_time_out_is_left_to_chance():
-    connect, read = checkpoints.TIMEOUT
+    connect, read = download.TIMEOUT
     assert 0 < connect <= 60 and 0 < read <= 120

@@ -13,7 +13,8 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation.asr import word_errors
 from emotrace.evaluation.ser import SerError
-from emotrace.released.checkpoints import CHECKPOINTS, Checkpoint, Download, MissingCheckpointError, obtain
+from emotrace.released.checkpoints import CHECKPOINTS, Checkpoint, Download, MissingCheckpointError
+from emotrace.released.download import obtain
 from emotrace.released.whisper import WhisperLogistic, WhisperTinyEn, load_layers, read_ctranslate2
 from emotrace.weights import CheckpointError
 

@@ -25,7 +25,8 @@ def fetch(
 
     Example: `emotrace fetch paper --accept-licence`
     """
-    from emotrace.released.checkpoints import CHECKPOINTS, RECOGNISERS, SOURCES, obtain
+    from emotrace.released.checkpoints import CHECKPOINTS, RECOGNISERS, SOURCES
+    from emotrace.released.download import obtain
     from emotrace.released.loaders import convert_all
     from emotrace.study.profiles import paper
 

@@ -28,7 +28,8 @@ from emotrace.corpus.audio import SAMPLE_RATE, level_normalise
 from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation.asr import normalise_text
 from emotrace.evaluation.ser import SerError
-from emotrace.released.checkpoints import CHECKPOINTS, obtain
+from emotrace.released.checkpoints import CHECKPOINTS
+from emotrace.released.download import obtain
 from emotrace.weights import CheckpointError
 
 MODEL = "model.bin"
