@@ -60,9 +60,10 @@ def parity(name):
 
 
 def test_every_entry_of_the_registry_has_a_loader_and_lies_where_the_registry_looks(released):
-    assert set(released) == set(LOADERS) == set(CHECKPOINTS)
+    whispers = {"whisper_base", "whisper_tiny_en"}  # CTranslate2's format: test_whisper.py
+    assert set(released) == set(LOADERS) == set(CHECKPOINTS) - whispers
     folder = released["hubert_base"].parent
-    assert {name: entry.path(folder) for name, entry in CHECKPOINTS.items()} == released
+    assert {name: CHECKPOINTS.find(name).path(folder) for name in released} == released
 
 
 @pytest.mark.parametrize("name", LOADERS)
