@@ -110,6 +110,10 @@ class Keys:
         found = {f"measure {taken}": self._measurement(taken) for taken in recognisers.measurements(measures)}
         if Measure.EMOTION in measures:
             found |= {f"emotion recogniser {name}": {"code": self.code(SER.find(name))} for name in recognisers.ser}
+        if Measure.SPEAKER in measures and recognisers.attacker:
+            from emotrace.evaluation.attackers import BACKENDS  # loads scikit-learn
+
+            found[f"attacker {recognisers.attacker}"] = {"code": self.code(BACKENDS.find(recognisers.attacker))}
         return found | {"tables": {"code": self.code(*TABLES)}}
 
     def selection(self, row: Row) -> dict[str, Any] | None:

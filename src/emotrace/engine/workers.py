@@ -25,6 +25,8 @@ KERNELS: dict[str, dict[str, str]] = {
         "ONEDNN_MAX_CPU_ISA": "AVX2",
         "MKL_CBWR": "COMPATIBLE",
         "OPENBLAS_CORETYPE": "Haswell",
+        "CT2_FORCE_CPU_ISA": "AVX2",
+        "CT2_USE_MKL": "0",
     },
 }
 """Environment of the worker processes. Native: each library takes the fastest kernels of the CPU at hand, whose sums

@@ -1,4 +1,4 @@
-"""What is measured on audio: words, speaker, emotion, acoustics. T samples at 16 kHz."""
+"""What is measured on audio: words, speaker, emotion, naturalness, acoustics. T samples at 16 kHz."""
 
 from emotrace.registry import Registry
 
@@ -23,11 +23,13 @@ SER = Registry(
         "vpc": "emotrace.released.vpc:VpcSer",
     },
 )
+NATURALNESS = Registry("predictor of naturalness", {"distillmos": "emotrace.evaluation.naturalness:DistilMos"})
 """Recognisers by name; "vpc" are VoicePrivacy 2024's. Another one is a class, a line here and a line in a profile."""
 SEEDS = (0, 1, 2)
 """Of the emotion recognisers that are trained here, see `ser.bootstrap_sample`."""
 ACOUSTICS = (
     *("centroid_hz", "kurtosis", "kurtosis_power", "kurtosis_amplitude"),
     *("loudness_lufs", "loudness_peak_matched_lufs", "f0_mean_hz", "f0_range_st"),
+    *("loudness_speech_lufs", "loudness_speech_peak_matched_lufs"),
 )
 """The acoustic features that the study takes, among `acoustics.ACOUSTIC_FEATURES`."""

@@ -111,6 +111,22 @@ def loudness_peak_matched_lufs(speech: Speech) -> float:
     return loudness(peak_normalise(speech.waveform))
 
 
+def loudness_speech_lufs(speech: Speech) -> float:
+    """Loudness of the speech frames joined, without pauses; NaN where they are silent or shorter than 0.4 s."""
+    return _loudness_of_frames(speech.waveform, speech.frames)
+
+
+def loudness_speech_peak_matched_lufs(speech: Speech) -> float:
+    """The same after scaling the waveform to peak 0.95, as every synthesised version is."""
+    return _loudness_of_frames(peak_normalise(speech.waveform), speech.frames)
+
+
+def _loudness_of_frames(waveform: np.ndarray, frames: np.ndarray) -> float:
+    """`loudness` of the frames (L,) that are speech, of a waveform (T,)."""
+    joined = waveform[: len(frames) * HOP].reshape(-1, HOP)[frames].ravel()
+    return loudness(joined) if joined.any() and len(joined) >= LOUDNESS_SECONDS * SAMPLE_RATE else np.nan
+
+
 def f0_mean_hz(speech: Speech) -> float:
     """Mean F0 over voiced speech frames."""
     return float(speech.f0.mean(dtype=np.float64)) if speech.f0.size else np.nan
@@ -193,6 +209,10 @@ ACOUSTIC_FEATURES = Registry(
         "kurtosis_amplitude": AcousticFeature("", "kurtosis of amplitudes", kurtosis_amplitude),
         "loudness_lufs": AcousticFeature("LUFS", "loudness", loudness_lufs),
         "loudness_peak_matched_lufs": AcousticFeature("LUFS", "loudness, peak matched", loudness_peak_matched_lufs),
+        "loudness_speech_lufs": AcousticFeature("LUFS", "loudness of speech frames", loudness_speech_lufs),
+        "loudness_speech_peak_matched_lufs": AcousticFeature(
+            "LUFS", "loudness of speech frames, peak matched", loudness_speech_peak_matched_lufs
+        ),
         "f0_mean_hz": AcousticFeature("Hz", "mean F0", f0_mean_hz),
         "f0_range_st": AcousticFeature("semitones", "F0 range", f0_range_st),
     },

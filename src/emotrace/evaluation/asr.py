@@ -1,6 +1,7 @@
 """Speech recognition and word errors. T samples at 16 kHz."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,14 @@ class AsrError(ValueError):
     """Text that words cannot be counted in."""
 
 
+@dataclass(frozen=True)
+class Transcript:
+    """Words, and which guard against invented text changed them: "" for none, "silence", "loop", "length"."""
+
+    text: str
+    guard: str = ""
+
+
 class SpeechRecogniser(Protocol):
     """Anything that turns speech into words."""
 
@@ -26,7 +35,7 @@ class SpeechRecogniser(Protocol):
     def files() -> tuple[Path, ...]:
         """The files of its weights; the results depend on them."""
 
-    def transcribe(self, waveform: np.ndarray) -> str:
+    def transcribe(self, waveform: np.ndarray) -> Transcript:
         """The words of a waveform (T,) at 16 kHz, upper case without punctuation; empty when none was recognised."""
 
 
@@ -52,7 +61,7 @@ class PocketSphinx:
         folder = Path(pocketsphinx.get_model_path("en-us"))
         return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
 
-    def transcribe(self, waveform: np.ndarray) -> str:
+    def transcribe(self, waveform: np.ndarray) -> Transcript:
         """The words of a waveform (T,) at 16 kHz, whatever its level and whatever was decoded before it.
 
         The decoder carries its cepstral mean and noise estimate from one utterance to the next, so the front-end is
@@ -64,7 +73,7 @@ class PocketSphinx:
         self._decoder.process_raw(samples, no_search=False, full_utt=True)
         self._decoder.end_utt()
         hypothesis = self._decoder.hyp()
-        return normalise_text(hypothesis.hypstr) if hypothesis else ""
+        return Transcript(normalise_text(hypothesis.hypstr) if hypothesis else "")
 
 
 def normalise_text(text: str) -> str:

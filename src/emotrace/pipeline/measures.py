@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 
 from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
-from emotrace.evaluation import ACOUSTICS, ASR, ASV, SER
+from emotrace.evaluation import ACOUSTICS, ASR, ASV, NATURALNESS, SER
 from emotrace.registry import Registry
 
 
@@ -28,6 +28,7 @@ class Measure(StrEnum):
     WORDS = "words"  # transcript
     SPEAKER = "speaker"  # speaker embedding, for verification
     EMOTION = "emotion"  # what the recognisers of emotion classify
+    NATURALNESS = "naturalness"  # predicted mean opinion score
     ACOUSTICS = "acoustics"  # centroid, kurtosis, loudness, F0
 
 
@@ -52,20 +53,28 @@ class Measurement:
 class Recognisers:
     """Who measures, by name: one of `ASR`, one of `ASV`, any number of `SER`; and which acoustic features are taken.
 
-    ``device`` is where networks run.
+    Attributes:
+        device: where networks run.
+        naturalness: one of `NATURALNESS`; "" for nobody.
+        attacker: the back-end of `BACKENDS` that the semi-informed attacker trains; "" for no such attacker.
+        matched: whether each emotion recogniser is also trained on speech as the row renders it, see `MATCHED`.
     """
 
-    asr: str = "pocketsphinx"
+    asr: str = "whisper-tiny.en"
     asv: str = "ge2e"
-    ser: tuple[str, ...] = ("functionals", "ge2e")
+    ser: tuple[str, ...] = ("functionals", "ge2e", "whisper")
     device: str = "cpu"
     acoustics: tuple[str, ...] = ACOUSTICS
+    naturalness: str = "distillmos"
+    attacker: str = "wccn"
+    matched: bool = True
 
     def measurements(self, measures: Iterable[Measure] = Measure) -> tuple[Measurement, ...]:
         """What has to be measured, each once. Raises ValueError for an unknown name."""
         wanted = frozenset(measures)
         found = [self.words] * (Measure.WORDS in wanted) + [self.speaker] * (Measure.SPEAKER in wanted)
         found += [self.emotion(name) for name in self.ser] if Measure.EMOTION in wanted else []
+        found += [self.natural] * (Measure.NATURALNESS in wanted and bool(self.naturalness))
         found += [self.acoustic] if Measure.ACOUSTICS in wanted else []
         return tuple(dict.fromkeys(found))
 
@@ -76,6 +85,10 @@ class Recognisers:
     @property
     def speaker(self) -> Measurement:
         return Measurement(Measure.SPEAKER, self.asv, ASV.find(self.asv))
+
+    @property
+    def natural(self) -> Measurement:
+        return Measurement(Measure.NATURALNESS, self.naturalness, NATURALNESS.find(self.naturalness))
 
     @property
     def acoustic(self) -> Measurement:
@@ -108,9 +121,9 @@ def measure(utterance: Utterance, wanted: Measurement, audio: Path, device: str)
     return MEASURES.find(wanted.measure)(utterance, load_audio(audio), backend)
 
 
-def words(_: Utterance, waveform: np.ndarray, backend: Any) -> str:
-    """The transcript of a waveform (T,)."""
-    return backend.transcribe(waveform)
+def words(_: Utterance, waveform: np.ndarray, backend: Any) -> dict[str, str]:
+    """The transcript of a waveform (T,): its text, and the guard that changed it."""
+    return asdict(backend.transcribe(waveform))
 
 
 def speaker(_: Utterance, waveform: np.ndarray, backend: Any) -> list[float]:
@@ -126,6 +139,11 @@ def emotion(utterance: Utterance, waveform: np.ndarray, backend: Any) -> list[fl
         raise ValueError(f"utterance '{utterance.id}' has no fold, which says whose model may judge it")
     probabilities = backend.posteriors(waveform, utterance.fold)
     return [probabilities[emotion] for emotion in Emotion]
+
+
+def naturalness(_: Utterance, waveform: np.ndarray, backend: Any) -> float:
+    """The predicted mean opinion score of a waveform (T,)."""
+    return backend.score(waveform)
 
 
 def acoustics(
@@ -148,9 +166,19 @@ def _floats(vector: Iterable[float]) -> list[float]:
 
 MEASURES = Registry(
     "measure",
-    {Measure.WORDS: words, Measure.SPEAKER: speaker, Measure.EMOTION: emotion, Measure.ACOUSTICS: acoustics},
+    {
+        Measure.WORDS: words,
+        Measure.SPEAKER: speaker,
+        Measure.EMOTION: emotion,
+        Measure.NATURALNESS: naturalness,
+        Measure.ACOUSTICS: acoustics,
+    },
 )
 """How each measure is taken: utterance, waveform (T,) and recogniser (or features) -> what JSON can write."""
+
+
+RATED = 100
+"""How many utterances at most, evenly spread over the ids, have their naturalness predicted, because that is slow."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +219,10 @@ class Rendering:
 
     def measured(self, taken: Measurement) -> list[str]:
         """Ids of the utterances that a measurement is taken of, sorted."""
-        return sorted(u.id for u in self.data if taken.measure is not Measure.WORDS or u.id in self.transcribed)
+        names = sorted(u.id for u in self.data if taken.measure is not Measure.WORDS or u.id in self.transcribed)
+        if taken.measure is Measure.NATURALNESS:
+            return names[:: -(-len(names) // RATED)]
+        return names
 
     def read(self, taken: Measurement) -> dict[str, Any]:
         """Finished measurements by utterance id."""

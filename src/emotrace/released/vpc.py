@@ -21,7 +21,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from emotrace.corpus.audio import peak_normalise
 from emotrace.corpus.datadir import Emotion
-from emotrace.evaluation.asr import normalise_text
+from emotrace.evaluation.asr import Transcript, normalise_text
 from emotrace.released.checkpoints import CHECKPOINTS
 from emotrace.released.files import Hyperparams, Tagged, fill, read_labels, read_state, shape
 from emotrace.released.loaders import ecapa_voxceleb, modern_names, transformer_config
@@ -139,7 +139,7 @@ class VpcAsr(_Recogniser):
             raise CheckpointError(f"{path}: {outputs} outputs, but {len(self._labels)} labels or no blank")
         self._encoder = Wav2Vec2Encoder(_beside(path, "wav2vec2.ckpt", folder), hyperparams, device)
 
-    def transcribe(self, waveform: np.ndarray) -> str:
+    def transcribe(self, waveform: np.ndarray) -> Transcript:
         """The words of a waveform (T,), upper case without punctuation; empty when none was recognised.
 
         Raises ValueError for less than 25 ms, or NaN.
@@ -147,7 +147,7 @@ class VpcAsr(_Recogniser):
         with torch.inference_mode():
             scores = self._head[1](self._head[0](self._encoder(waveform)))[0]
         indices = filter_ctc_output(scores.argmax(dim=1).tolist(), blank_id=self._blank)
-        return normalise_text("".join(self._labels[index] for index in indices))
+        return Transcript(normalise_text("".join(self._labels[index] for index in indices)))
 
 
 class VpcSer(_Recogniser):

@@ -21,9 +21,10 @@ CORE_SECONDS = {
     "universal": 0.63,
     "two-stage": 0.65,
     "unified": 0.05,
-    str(Measure.WORDS): 0.30,
+    str(Measure.WORDS): 0.15,
     str(Measure.SPEAKER): 0.02,
     str(Measure.EMOTION): 0.03,
+    str(Measure.NATURALNESS): 0.20,
     str(Measure.ACOUSTICS): 0.08,
 }
 STREAM_SECONDS = {"hubert": 0.03, "soft": 0.04, "f0": 0.08, "ecapa": 0.02}

@@ -14,6 +14,7 @@ from emotrace.corpus.datadir import DataDir, Emotion
 from emotrace.engine.keys import Setting
 from emotrace.engine.runner import RunError
 from emotrace.engine.workers import PORTABLE
+from emotrace.evaluation import ACOUSTICS
 from emotrace.paths import ROOT, source_of
 from emotrace.pipeline.measures import Measure, Recognisers
 from emotrace.pipeline.rows import ALL_ROWS, PAPER_ROWS, STUDIED_LAYER, Row, select_rows
@@ -119,6 +120,10 @@ class Profile(Setting):
 
 
 ALL_MEASURES = frozenset(Measure)
+AS_RECORDED = Recognisers(
+    "pocketsphinx", ser=("functionals", "ge2e"), acoustics=ACOUSTICS[:8], naturalness="", attacker="", matched=False
+)
+"""Who measured the recorded rows of profile scale."""
 READ_MEASURES = frozenset({Measure.WORDS, Measure.ACOUSTICS})
 CUE_MEASURES = frozenset({Measure.ACOUSTICS})
 CUE_ROWS = ("original", "log-mel", "none-T1", "none-T6", "ECAPA-orig-T12-soft")
@@ -145,12 +150,13 @@ def scale(root: Path = ROOT) -> Profile:
     return Profile(
         name="scale",
         corpora=(
-            Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES, further_per_cell=3),
+            Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES - {Measure.NATURALNESS}, further_per_cell=3),
             Corpus("read", data / "librispeech" / "test", READ_MEASURES, skipped=ABOUT_EMOTION),
         ),
         work=root / "work" / "scale",
         results=root / "data" / "results" / "scale",
         ser_training=data / "ravdess" / "train",
+        recognisers=AS_RECORDED,
         missing="get RAVDESS speech (zenodo.org/records/1188976) and LibriSpeech train-clean-100 readers 19, 26, 27 "
         "(openslr.org/12), then: emotrace run --profile scale --ravdess PATH --librispeech PATH",
     )
@@ -178,7 +184,7 @@ def paper(root: Path = ROOT) -> Profile:
         rows=PAPER_ROWS,
         groups={},
         models=root / "work" / "models" / "paper",
-        recognisers=Recognisers("vpc", "vpc", ("vpc",), device),
+        recognisers=Recognisers("vpc", "vpc", ("vpc",), device, attacker="", matched=False),
         device=device,
     )
 

@@ -12,7 +12,15 @@ from emotrace.engine.keys import Keys
 from emotrace.engine.runner import Record, RunError, Stages, State, run, state_of
 from emotrace.engine.workers import DEFAULT_JOBS
 from emotrace.pipeline.measures import Measure, Rendering
-from emotrace.pipeline.results import TRIALS, joined, trial_lines, utterance_lines, utterance_schema, write_parquet
+from emotrace.pipeline.results import (
+    TRIALS,
+    Training,
+    joined,
+    trial_lines,
+    utterance_lines,
+    utterance_schema,
+    write_parquet,
+)
 from emotrace.pipeline.rows import ORIGINAL, Row
 from emotrace.study.profiles import Corpus, Profile
 from emotrace.weights import ModelError
@@ -98,15 +106,22 @@ class RowWork:
     @property
     def training(self) -> Rendering | None:
         """The originals that the recognisers of emotion learn from; None where they learn fold by fold."""
-        if self.profile.ser_training is None:
-            return None
-        wanted = (Measure.SPEAKER, Measure.EMOTION)
-        return self.keys.rendering(ORIGINAL, LEARNED_FROM, self.profile.ser_training, wanted)
+        return self._training(ORIGINAL)
+
+    @property
+    def rendered_training(self) -> Rendering | None:
+        """The same as the row renders them, for matched recognisers and the semi-informed attacker."""
+        wanted = self.profile.recognisers.matched or self.profile.recognisers.attacker
+        return self._training(self.row) if wanted else None
+
+    def _training(self, row: Row) -> Rendering | None:
+        path, wanted = self.profile.ser_training, (Measure.SPEAKER, Measure.EMOTION)
+        return None if path is None else self.keys.rendering(row, LEARNED_FROM, path, wanted)
 
     def stages(self) -> Stages:
         from emotrace.study.tasks import LEARNED, anonymising, measuring
 
-        recognisers = self.profile.recognisers
+        recognisers, rendered = self.profile.recognisers, self.rendered_training
         originals = [self.rendering(corpus, ORIGINAL) for corpus in self.corpora]
         originals += [self.training] if self.training else []
         learned = [task for original in originals for task in measuring(original, recognisers, LEARNED)]
@@ -115,22 +130,31 @@ class RowWork:
             for corpus in self.corpora:
                 tasks = anonymising(self.keys, version, self.rendering(corpus, version), corpus.path)
                 synthesis.append((f"synthesis of {version.name}", tasks))
+            if rendered:
+                tasks = anonymising(self.keys, version, self._training(version), self.profile.ser_training)
+                synthesis.append((f"training speech of {version.name}", tasks))
         measured = [task for corpus in self.corpora for task in measuring(self.rendering(corpus), recognisers)]
+        measured += measuring(rendered, recognisers, LEARNED) if rendered else []
         return [("originals", learned), *synthesis, ("measurement", measured)]
 
     def tables(self) -> Mapping[Path, Callable[[Path], None]]:
-        recognisers, training = self.profile.recognisers, self.training
-        pairs = [(self.rendering(corpus), self.rendering(corpus, ORIGINAL)) for corpus in self.corpora]
-        utterances = joined([utterance_lines(made, original, training, recognisers) for made, original in pairs])
-        trials = joined([trial_lines(made, original, recognisers) for made, original in pairs])
+        recognisers, utterances, trials = self.profile.recognisers, [], []
+        for corpus in self.corpora:
+            made, original = self.rendering(corpus), self.rendering(corpus, ORIGINAL)
+            training = Training(original, made)  # fold by fold, unless there are other speakers
+            if self.training:
+                training = Training(self.training, self.rendered_training)
+            utterances.append(utterance_lines(made, training, recognisers))
+            trials.append(trial_lines(made, original, training, recognisers))
         first, second = self.record.tables
         return {
-            first: partial(write_parquet, lines=utterances, schema=utterance_schema(recognisers)),
-            second: partial(write_parquet, lines=trials, schema=TRIALS),
+            first: partial(write_parquet, lines=joined(utterances), schema=utterance_schema(recognisers)),
+            second: partial(write_parquet, lines=joined(trials), schema=TRIALS),
         }
 
     def about(self) -> dict[str, Any]:
-        attackers = ["original"] if self.row.recorded else ["ignorant", "lazy-informed"]
+        trained = ["semi-informed"] if self.profile.recognisers.attacker else []
+        attackers = ["original"] if self.row.recorded else ["ignorant", "lazy-informed", *trained]
         return {"row": self.name, "profile": self.profile.name, "seed": self.profile.seed, "attackers": attackers}
 
     def require_unchanged_code(self) -> None:

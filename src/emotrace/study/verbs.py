@@ -15,7 +15,7 @@ from emotrace.engine.runner import running
 from emotrace.engine.workers import DEFAULT_JOBS
 from emotrace.paths import MODELS, WORK
 from emotrace.pipeline.measures import Measure, Recognisers, Rendering
-from emotrace.pipeline.results import joined, trial_lines, utterance_lines
+from emotrace.pipeline.results import Training, joined, trial_lines, utterance_lines
 from emotrace.pipeline.rows import ORIGINAL, Row, select_rows
 from emotrace.study.results import Results
 from emotrace.weights import ModelError
@@ -127,8 +127,11 @@ def evaluate(
             workers.run(measuring(learned, recognisers, LEARNED), "training originals")
         for each in (recorded, made):
             workers.run(measuring(each, recognisers), each.name)
-    lines = [utterance_lines(each, recorded, learned, recognisers) for each in (recorded, made)]
-    trials = [trial_lines(each, recorded, recognisers) for each in (recorded, made)]
+    lines, trials = [], []
+    for each in (recorded, made):
+        known = Training(recorded, each) if learned is None else Training(learned)
+        lines.append(utterance_lines(each, known, recognisers))
+        trials.append(trial_lines(each, recorded, known, recognisers))
     identity = {  # what the numbers depend on besides the version's audio, in the words of a row's provenance
         "components": keys.measuring(measures),
         "data": keys.data_hash(original),
@@ -182,6 +185,7 @@ def possible_measures(data: DataDir, copy: DataDir, training: bool) -> tuple[fro
         Measure.WORDS: any(utterance.text for utterance in data),
         Measure.SPEAKER: trials,
         Measure.EMOTION: recognisable,
+        Measure.NATURALNESS: True,
         Measure.ACOUSTICS: _same_lengths(data, copy),
     }
     notes = {
