@@ -19,7 +19,7 @@ from vpc_layout import lay_out
 from emotrace.corpus.audio import AudioError
 from emotrace.corpus.datadir import CorpusError, DataDir, Emotion, write_datadir
 from emotrace.corpus.importers import IMPORTERS, Imported, import_corpus
-from emotrace.corpus.importers.librispeech import import_librispeech
+from emotrace.corpus.importers.librispeech import import_librispeech, import_readers
 from emotrace.corpus.importers.ravdess import import_ravdess
 from emotrace.corpus.validate import validate
 
@@ -321,7 +321,7 @@ def test_an_option_of_another_corpus_is_one_error_that_names_the_corpora_that_ta
 
 def test_an_unknown_corpus_is_refused_with_the_known_ones(tmp_path):
     code, lines = run("import", "timit", tmp_path, tmp_path / "out")
-    known = "wavs, ravdess, librispeech, libritts, iemocap, libri-test"
+    known = "wavs, ravdess, librispeech, librispeech-readers, libritts, iemocap, libri-test"
     assert (code, lines) == (2, [f"emotrace: unknown corpus 'timit'; there are: {known}"])
     assert known in " ".join(" ".join(run("import", "--help")[1]).split())
 
