@@ -18,11 +18,11 @@ from emotrace.corpus.datadir import DataDir, Trial
 from emotrace.evaluation.asv import AsvError, asv_scores
 from emotrace.registry import Registry
 
-# Of seven values from 0.1 to 0.98 the best for speakers that the back-end was not trained on: RAVDESS actors 01-12, neutral
-# and calm, each half in turn against a back-end trained on the other half (and, for recordings, on three LibriSpeech
-# readers), six draws of halves. Mean EER of recordings and of five anonymizers (pitch four semitones up or down, random
-# pitch, a fixed and a random formant warp): cosine alone 17.0 %, WCCN 12.6 %, LDA 26.2 %. With 0.9 WCCN has 12.7 %.
-# LDA is worse than the cosine here because six to nine speakers leave it five to eight directions.
+# Of seven values from 0.1 to 0.98 the best for speakers that the back-end was not trained on: RAVDESS actors 01-12,
+# neutral and calm, each half in turn against a back-end trained on the other half (and, for recordings, on three
+# LibriSpeech readers), six draws of halves. Mean EER of recordings and of five anonymizers (pitch four semitones up or
+# down, random pitch, a fixed and a random formant warp): cosine alone 17.0 %, WCCN 12.6 %, LDA 26.2 %. LDA is worse
+# than the cosine alone, for six to nine speakers leave it five to eight directions.
 SHRINKAGE = {"wccn": 0.7, "lda": 0.9}
 Embeddings = Mapping[str, np.ndarray]  # utterance id -> (E,)
 
