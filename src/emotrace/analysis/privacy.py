@@ -27,6 +27,9 @@ COARSE_STEP = 0.01
 STRONGER = 0.05
 """By how much the EER of the strongest attacker lies below that of another one, before the latter flatters."""
 
+USEFUL = 0.02
+"""By how much training lowers the EER where it helps; by more than one target trial in any case."""
+
 
 class Guard(NamedTuple):
     """A reason why an EER flatters: its name, and a sentence with the numbers."""
@@ -170,7 +173,7 @@ def eer_guards(originals: pd.DataFrame, anonymised: pd.DataFrame, *, same_gender
     Args:
         originals: trials of recordings, whatever their attacker is called.
         anonymised: trials of the row, by any number of attackers.
-        same_gender: the anonymizer keeps the gender, as by a pool of the same gender.
+        same_gender: the anonymizer replaces a speaker by one of the same gender, as from a pool of that gender.
 
     A limit is exceeded, not met. The guards:
         weak-attacker: EER on recordings above `WEAK_EER`.
@@ -178,9 +181,9 @@ def eer_guards(originals: pd.DataFrame, anonymised: pd.DataFrame, *, same_gender
         same-gender: `same_gender`, and no trial crosses genders, so that the gender that survives does not count.
         above-half: an EER above 0.5.
         stronger-attacker: an EER more than `STRONGER` above that of the strongest attacker.
-        training-useless: the semi-informed attacker's EER is no lower than the lazy-informed one's, or there is no
-            semi-informed attacker, though something is left to learn: the lazy-informed one's EER is above that of
-            recordings by more than one target trial.
+        training-useless: there is something to learn, for the lazy-informed attacker's EER is above that of recordings
+            by more than `USEFUL` and one target trial; but the semi-informed one's is not lower than the lazy-informed
+            one's by more than that, or there is no semi-informed attacker.
     Raises MetricError without target or non-target trials of an attacker.
     """
     rates = {name: trials_eer(part) for name, part in anonymised.groupby("attacker", sort=False)}
@@ -239,7 +242,8 @@ def _stronger(rates: dict[str, float]) -> Guard | None:
 
 
 def _training(rates: dict[str, float], original: float, step: float) -> Guard | None:
-    if LAZY not in rates or rates[LAZY] <= original + step or rates.get(SEMI, 1.0) < rates[LAZY]:
+    least = max(USEFUL, step)
+    if LAZY not in rates or rates[LAZY] <= original + least or rates.get(SEMI, 1.0) < rates[LAZY] - least:
         return None
     trained = f"has {rates[SEMI]:.1%}" if SEMI in rates else "was not tried"
     sentence = (
