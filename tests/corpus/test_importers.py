@@ -216,12 +216,12 @@ def test_readers_have_enrolment_and_trials_within_their_gender(tmp_path):
     tree = librispeech_tree(tmp_path / "tree", {("19", "198"): 5, ("26", "495"): 4, ("27", "1"): 8})
     test = import_corpus("librispeech-readers", tree, tmp_path / "out")["test"]
     assert len(test) == 17 and validate(test.path) == [] and test["19-198-0001"].text == "IT'S NUMBER 1"
-    # Nobody is there to be tried against the only woman; of 4 and 8 utterances 1 and 2 are enrolled.
-    assert test.enrolment == ("26-495-0000", "27-1-0000", "27-1-0001")
-    assert len(test.trials) == 2 * (3 + 6) and sum(trial.target for trial in test.trials) == 9
+    # Nobody is there to be tried against the only woman; of the men two utterances each are enrolled.
+    assert test.enrolment == ("26-495-0000", "26-495-0001", "27-1-0000", "27-1-0001")
+    assert len(test.trials) == 2 * (2 + 6) and sum(trial.target for trial in test.trials) == 8
     assert {trial.utterance for trial in test.trials}.isdisjoint(test.enrolment)
     summary = json.loads((tmp_path / "out/import.json").read_text())
-    assert (summary["readers"], summary["enrolled"], summary["trials"]) == (3, 3, 18)
+    assert (summary["readers"], summary["enrolled"], summary["trials"]) == (3, 4, 16)
 
 
 def test_readers_without_transcripts_are_found_wherever_they_lie(tmp_path):
@@ -237,6 +237,12 @@ def test_readers_without_transcripts_are_found_wherever_they_lie(tmp_path):
     bare = DataDir.read(tmp_path / "bare/test")
     assert (bare.enrolment, bare.trials) == (with_words.enrolment, with_words.trials)
     assert {u.text for u in bare} == {None} and {u.text for u in with_words} != {None}
+
+
+def test_a_reader_of_two_utterances_is_not_tried(tmp_path):
+    tree = librispeech_tree(tmp_path / "tree", {("26", "495"): 2, ("27", "1"): 4})
+    test = import_readers(tree, tmp_path / "out")["test"]
+    assert len(test) == 6 and test.enrolment == () and test.trials == ()
 
 
 def test_readers_that_are_not_a_librispeech_tree(tmp_path):
