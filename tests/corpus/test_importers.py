@@ -19,7 +19,7 @@ from vpc_layout import lay_out
 from emotrace.corpus.audio import AudioError
 from emotrace.corpus.datadir import CorpusError, DataDir, Emotion, write_datadir
 from emotrace.corpus.importers import IMPORTERS, Imported, import_corpus
-from emotrace.corpus.importers.librispeech import import_librispeech
+from emotrace.corpus.importers.librispeech import import_librispeech, import_readers
 from emotrace.corpus.importers.ravdess import import_ravdess
 from emotrace.corpus.validate import validate
 
@@ -194,12 +194,13 @@ def test_macos_shadow_files_are_ignored(tmp_path):
 
 
 def librispeech_tree(root, chapters):
-    """`chapters`: {(reader, chapter): number of utterances}; readers 19 (F) and 26 (M)."""
+    """`chapters`: {(reader, chapter): number of utterances}; readers 19 (F), 26 and 27 (M)."""
     root.mkdir()
     (root / "SPEAKERS.TXT").write_text(
         ";ID |SEX| SUBSET | MINUTES | NAME\n"
         "19 | F | train-clean-100 | 25.19 | Kara\n"
         "26 | M | train-clean-100 | 25 | A | B\n"
+        "27 | M | train-clean-100 | 25 | C\n"
     )
     for (reader, chapter), count in chapters.items():
         folder = root / "train-clean-100" / reader / chapter
@@ -209,6 +210,70 @@ def librispeech_tree(root, chapters):
             soundfile.write(folder / f"{key}.flac", tone(f0=100.0 + number), 16_000)
         (folder / f"{reader}-{chapter}.trans.txt").write_text("".join(f"{key} it's number {key[-1]}\n" for key in ids))
     return root
+
+
+def test_readers_have_enrolment_and_trials_within_their_gender(tmp_path):
+    tree = librispeech_tree(tmp_path / "tree", {("19", "198"): 5, ("26", "495"): 4, ("27", "1"): 8})
+    test = import_corpus("librispeech-readers", tree, tmp_path / "out")["test"]
+    assert len(test) == 17 and validate(test.path) == [] and test["19-198-0001"].text == "IT'S NUMBER 1"
+    # Nobody is there to be tried against the only woman; of the men two utterances each are enrolled.
+    assert test.enrolment == ("26-495-0000", "26-495-0001", "27-1-0000", "27-1-0001")
+    assert len(test.trials) == 2 * (2 + 6) and sum(trial.target for trial in test.trials) == 8
+    assert {trial.utterance for trial in test.trials}.isdisjoint(test.enrolment)
+    summary = json.loads((tmp_path / "out/import.json").read_text())
+    assert (summary["readers"], summary["enrolled"], summary["trials"]) == (3, 4, 16)
+
+
+def test_readers_without_transcripts_are_found_wherever_they_lie(tmp_path):
+    tree = librispeech_tree(tmp_path / "tree", {("26", "495"): 4, ("27", "1"): 4})
+    with_words = import_readers(tree, tmp_path / "words")["test"]
+    for audio in tree.rglob("*.flac"):
+        (tmp_path / "flat" / audio.parts[-3]).mkdir(parents=True, exist_ok=True)
+        audio.rename(tmp_path / "flat" / audio.parts[-3] / audio.name)
+    code, lines = run(
+        *("import", "librispeech-readers", tmp_path / "flat", tmp_path / "bare", "--speakers", tree / "SPEAKERS.TXT")
+    )
+    assert code == 0 and "8 utterances, 2 speakers" in lines[-1], lines
+    bare = DataDir.read(tmp_path / "bare/test")
+    assert (bare.enrolment, bare.trials) == (with_words.enrolment, with_words.trials)
+    assert {u.text for u in bare} == {None} and {u.text for u in with_words} != {None}
+
+
+def test_a_reader_of_two_utterances_is_not_tried(tmp_path):
+    tree = librispeech_tree(tmp_path / "tree", {("26", "495"): 2, ("27", "1"): 4})
+    test = import_readers(tree, tmp_path / "out")["test"]
+    assert len(test) == 6 and test.enrolment == () and test.trials == ()
+
+
+def test_readers_that_are_not_a_librispeech_tree(tmp_path):
+    tree = librispeech_tree(tmp_path / "tree", {("26", "495"): 2, ("27", "1"): 2})
+    with pytest.raises(CorpusError, match="no SPEAKERS.TXT"):
+        import_readers(tree / "train-clean-100", tmp_path / "out")
+    (tree / "train-clean-100/27/1/27-1.trans.txt").unlink()
+    with pytest.raises(CorpusError, match="27-1-0000.flac: its chapter has no transcript"):
+        import_readers(tree, tmp_path / "out")
+    for audio in tree.rglob("*.flac"):
+        audio.unlink()
+    (tree / "train-clean-100/26/495/26-495.trans.txt").unlink()
+    with pytest.raises(CorpusError, match="holds no audio"):
+        import_readers(tree, tmp_path / "out")
+    soundfile.write(tree / "99-1-0000.flac", tone(), 16_000)
+    with pytest.raises(CorpusError, match="of a reader in SPEAKERS.TXT"):
+        import_readers(tree, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@needs_real_speech
+def test_the_readers_of_dev_clean_and_test_other(tmp_path):
+    speakers = SHARED / "librispeech_3spk" / "SPEAKERS.TXT"
+    for name, readers, women, words in (
+        ("librispeech_devclean20", 20, 9, True),
+        ("librispeech_test_other", 10, 5, False),
+    ):
+        test = import_readers(SHARED / name, tmp_path / name, speakers=speakers)["test"]
+        assert len(test.speakers) == readers and len({u.speaker for u in test if u.gender == "f"}) == women
+        assert {u.text is not None for u in test} == {words}
+        assert {test[trial.utterance].speaker for trial in test.trials} == set(test.speakers)
 
 
 def test_librispeech_chapters_are_held_out(tmp_path):
@@ -321,7 +386,7 @@ def test_an_option_of_another_corpus_is_one_error_that_names_the_corpora_that_ta
 
 def test_an_unknown_corpus_is_refused_with_the_known_ones(tmp_path):
     code, lines = run("import", "timit", tmp_path, tmp_path / "out")
-    known = "wavs, ravdess, librispeech, libritts, iemocap, libri-test"
+    known = "wavs, ravdess, librispeech, librispeech-readers, libritts, iemocap, libri-test"
     assert (code, lines) == (2, [f"emotrace: unknown corpus 'timit'; there are: {known}"])
     assert known in " ".join(" ".join(run("import", "--help")[1]).split())
 

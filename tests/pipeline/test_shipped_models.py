@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from emotrace.anonymizer.selec_anon import load_pool
+from emotrace.anonymizer.draws import Selection
+from emotrace.anonymizer.selec_anon import SelecAnon251, load_pool
 from emotrace.anonymizer.targets import load_targets
 from emotrace.corpus.audio import peak_normalise
 from emotrace.engine.keys import Keys, Setting
@@ -79,6 +80,15 @@ def number(row: Row) -> torch.Tensor | None:
     """What an utterance does not tell: the number of a training speaker."""
     targets = load_targets(SHIPPED)
     return targets.one_hot(targets.names[0]) if row.ir.speaker == "one-hot" else None
+
+
+def test_the_pool_of_readers_has_the_papers_proportions():
+    anonymizer = SelecAnon251.load(SHIPPED, Selection())
+    pool, chosen = anonymizer.pool, anonymizer.selection
+    assert pool.embeddings.shape == (251, 192) and [pool.genders.count(gender) for gender in "fm"] == [125, 126]
+    assert (chosen.n_farthest, chosen.n_random) == (44, 22)
+    assert chosen.n_random / chosen.n_farthest == 100 / 200
+    assert 200 / 600 < chosen.n_farthest / 126 < chosen.n_farthest / 125 < 200 / 560  # LibriTTS train-other-500
 
 
 def test_pool_has_candidates_of_both_genders():

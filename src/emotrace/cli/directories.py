@@ -17,8 +17,8 @@ def import_corpus(
         Path,
         typer.Argument(
             help="wavs: folder of WAV or FLAC files; ravdess: folder or zip; librispeech: folder with SPEAKERS.TXT; "
-            "libritts: folder with speakers.tsv; iemocap: IEMOCAP_full_release; libri-test: VoicePrivacy 2024's data "
-            "folder."
+            "librispeech-readers: the same, or any folder of LibriSpeech audio; libritts: folder with speakers.tsv; "
+            "iemocap: IEMOCAP_full_release; libri-test: VoicePrivacy 2024's data folder."
         ),
     ],
     target: Annotated[Path, typer.Argument(help="New folder; data directories are made in it, or it becomes one.")],
@@ -34,6 +34,9 @@ def import_corpus(
     check_majority: Annotated[
         bool | None,
         typer.Option(help="IEMOCAP: recount the annotators' votes."),
+    ] = None,
+    speakers: Annotated[
+        Path | None, typer.Option(help="librispeech-readers: SPEAKERS.TXT; by default that in the folder.")
     ] = None,
 ) -> None:
     """Import a corpus as data directories: train/ and test/, the subsets of LibriTTS, or a single one.
@@ -53,6 +56,7 @@ def import_corpus(
     speaker; enrolment and trials of speakers with two utterances or more are made, too. Audio stays where it is.
     """
     options = {"labels": labels, "trim": trim, "excited": excited, "check_majority": check_majority}
+    options["speakers"] = speakers
     given = {name: value for name, value in options.items() if value is not None}
     imported = import_by_name(corpus, source, target, **given)
     for data in imported.data:

@@ -7,7 +7,7 @@ from emotrace.pipeline.rows import LOG_MEL
 from emotrace.representation.spec import BASELINES, IRSpec
 from emotrace.training.acoustic import train_acoustic, train_gst
 from emotrace.training.baselines import fit_styles, make_targets, train_codebook
-from emotrace.training.ecapa import make_pool, train_ecapa
+from emotrace.training.ecapa import make_pool, make_pool_of_readers, train_ecapa
 from emotrace.training.hubert import train_hubert, train_soft
 from emotrace.training.run import CARD, TrainingRun
 from emotrace.training.vocoder import train_unified
@@ -26,11 +26,14 @@ UNIFIED = tuple(name for name in IRS if name not in BASELINES)
 STUDIED_TWICE = ("none-T1", "ECAPA-T12-soft")  # by a second seed, and by a unified vocoder
 LARGE = tuple(f"unified-{name}" for name in UNIFIED if name not in ("log-mel", *STUDIED_TWICE))
 """On request only: they are the paper's."""
+READERS = ("pool-251",)
+"""On request only: it is made of other speech, so `--data` names it."""
 TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
     "hubert": train_hubert,
     "soft": train_soft,
     "ecapa": train_ecapa,
     "pool": make_pool,
+    "pool-251": make_pool_of_readers,
     "gst": train_gst,
     "units": partial(train_codebook, name="units"),
     "vq": partial(train_codebook, name="vq"),
@@ -45,7 +48,7 @@ TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
 def train(name: str, run: TrainingRun) -> None:
     """Train one model, or with "all" every one that is not finished; an interrupted training goes on where it was.
 
-    "all" leaves out `LARGE`, the unified vocoders that the study on a CPU does not look at.
+    "all" leaves out `LARGE`, the unified vocoders that the study on a CPU does not look at, and `READERS`.
 
     Raises:
         KeyError: unknown name; the message lists the known ones.
@@ -53,7 +56,7 @@ def train(name: str, run: TrainingRun) -> None:
     """
     if name == "all":
         for model in TRAINERS:
-            if model not in LARGE and not (run.out / model / CARD).is_file():
+            if model not in (*LARGE, *READERS) and not (run.out / model / CARD).is_file():
                 TRAINERS[model](run)
         return
     if name not in TRAINERS:

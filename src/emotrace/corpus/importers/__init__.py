@@ -14,6 +14,7 @@ IMPORTERS = Registry(
         "wavs": "emotrace.corpus.importers.wavs:import_wavs",
         "ravdess": "emotrace.corpus.importers.ravdess:import_ravdess",
         "librispeech": "emotrace.corpus.importers.librispeech:import_librispeech",
+        "librispeech-readers": "emotrace.corpus.importers.librispeech:import_readers",
         "libritts": "emotrace.corpus.importers.libritts:import_libritts",
         "iemocap": "emotrace.corpus.importers.iemocap:import_iemocap",
         "libri-test": "emotrace.corpus.importers.vpc:import_libri_test",

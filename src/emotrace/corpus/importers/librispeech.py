@@ -1,11 +1,15 @@
 """LibriSpeech trees (Panayotov et al. 2015, doi:10.1109/ICASSP.2015.7178964) as data directories."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from emotrace.corpus.datadir import CorpusError, DataDir, Utterance
+from emotrace.corpus.datadir import CorpusError, DataDir, Trial, Utterance
 from emotrace.corpus.importers import Imported
 from emotrace.corpus.importers.writing import write_import
+from emotrace.corpus.protocol import same_gender_trials
+
+ENROLLED = 2  # utterances of a reader; of the twelve of a short one ten are left, to be joined
 
 
 def import_librispeech(
@@ -36,13 +40,69 @@ def import_librispeech(
     return write_import(target, [DataDir(target / "train", train), DataDir(target / "test", test)], summary)
 
 
+def import_readers(source: str | Path, target: str | Path, *, speakers: str | Path | None = None) -> Imported:
+    """Import every reader of a folder as the data directory `target`/test, with enrolment and same-gender trials.
+
+    For readers that no model was trained on, as those of dev-clean and test-other. The first two utterances of each
+    reader are enrolled; the others are tried against every reader of the same gender. A reader with fewer than three,
+    or alone of a gender, is neither.
+    The folder is a LibriSpeech tree with transcripts, or one without: then audio files named
+    READER-CHAPTER-NUMBER.flac lie anywhere below it, and no utterance has a text. `speakers` is the file SPEAKERS.TXT
+    where it is not in the folder. Raises as every `Importer` does; CorpusError, with the file, for a reader without
+    gender and for other names, and where only some chapters have a transcript.
+    """
+    source, target = Path(source), Path(target)
+    genders = _genders(source / "SPEAKERS.TXT" if speakers is None else Path(speakers))
+    if any(source.glob("*/*/*/*.trans.txt")):
+        utterances = list(_transcribed(source, genders))
+    else:
+        utterances = [_untranscribed(audio, genders) for audio in sorted(source.rglob("*.flac"))]
+    if missing := set(source.rglob("*.flac")) - {utterance.path for utterance in utterances}:
+        raise CorpusError(f"{min(missing)}: its chapter has no transcript: restore it")
+    if not utterances:
+        raise CorpusError(f"{source}: holds no audio named READER-CHAPTER-NUMBER.flac")
+    utterances.sort(key=lambda utterance: utterance.id)
+    enrolment, trials = _verification(utterances)
+    summary = {
+        "corpus": "LibriSpeech",
+        "readers": len({utterance.speaker for utterance in utterances}),
+        "imported": {"test": len(utterances)},
+        "enrolled": len(enrolment),
+        "trials": len(trials),
+    }
+    return write_import(target, [DataDir(target / "test", tuple(utterances), tuple(enrolment), tuple(trials))], summary)
+
+
+def _verification(utterances: Sequence[Utterance]) -> tuple[list[str], list[Trial]]:
+    """Ids of enrolment utterances, and same-gender trials of the others, from utterances sorted by id."""
+    spoken: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        spoken.setdefault(utterance.speaker, []).append(utterance)
+    long = [own for own in spoken.values() if len(own) > ENROLLED]
+    genders = Counter(own[0].gender for own in long)
+    tried = [own for own in long if genders[own[0].gender] > 1]
+    enrolment = [utterance for own in tried for utterance in own[:ENROLLED]]
+    trials = same_gender_trials(enrolment, [utterance for own in tried for utterance in own[ENROLLED:]])
+    return [utterance.id for utterance in enrolment], trials
+
+
+def _untranscribed(audio: Path, genders: dict[str, str]) -> Utterance:
+    reader, *rest = audio.stem.split("-")
+    if len(rest) != 2 or reader not in genders:
+        raise CorpusError(f"{audio}: expected READER-CHAPTER-NUMBER.flac of a reader in SPEAKERS.TXT")
+    return Utterance(audio.stem, reader, genders[reader], audio)
+
+
 def _chapter(utterance: Utterance) -> str:
     return utterance.id.split("-")[1]
 
 
 def _utterances(source: Path) -> Iterator[Utterance]:
     """Every utterance of every SUBSET/READER/CHAPTER/READER-CHAPTER.trans.txt; its path is the original audio."""
-    genders = _genders(source / "SPEAKERS.TXT")
+    yield from _transcribed(source, _genders(source / "SPEAKERS.TXT"))
+
+
+def _transcribed(source: Path, genders: dict[str, str]) -> Iterator[Utterance]:
     transcripts = sorted(source.glob("*/*/*/*.trans.txt"))
     if not transcripts:
         raise CorpusError(f"{source}: not a LibriSpeech tree: no SUBSET/READER/CHAPTER/READER-CHAPTER.trans.txt")
