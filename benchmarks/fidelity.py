@@ -65,7 +65,7 @@ def _wers(versions: dict[str, Speech], data: DataDir) -> dict[str, float]:
     recogniser = PocketSphinx()
     rates = {}
     for name, speech in versions.items():
-        counts = [word_errors(data[key].text, recogniser.transcribe(wave)) for key, wave in speech.items()]
+        counts = [word_errors(data[key].text, recogniser.transcribe(wave).text) for key, wave in speech.items()]
         rates[name] = sum(errors for errors, _ in counts) / sum(words for _, words in counts)
     return rates
 

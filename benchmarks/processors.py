@@ -77,7 +77,7 @@ def stages(utterance: Utterance) -> Iterator[tuple[str, np.ndarray | str]]:
         reread = pcm.astype(np.float32) / 32768
         yield f"{row.name}: waveform", audio
         yield f"{row.name}: 16-bit audio", pcm.astype(float)
-        yield f"{row.name}: transcript", recogniser(ASR.find("pocketsphinx"), "cpu").transcribe(reread)
+        yield f"{row.name}: transcript", recogniser(ASR.find("pocketsphinx"), "cpu").transcribe(reread).text
         yield f"{row.name}: GE2E embedding", recogniser(ASV.find("ge2e"), "cpu").embed(reread)
         yield f"{row.name}: functionals", recogniser(SER.find("functionals"), "cpu").features(reread)
         measured = acoustic_features(reread, oracle_mask(waveform))

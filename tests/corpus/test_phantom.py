@@ -147,7 +147,7 @@ def test_intelligible(corpus, speech):
     first = {(u.speaker, u.emotion): u for u in reversed(corpus.utterances) if u.id not in corpus.enrolment}
     recogniser, counts = PocketSphinx(), Counter()
     for (_, emotion), utterance in first.items():
-        errors, words = word_errors(utterance.text, recogniser.transcribe(speech[utterance.id]))
+        errors, words = word_errors(utterance.text, recogniser.transcribe(speech[utterance.id]).text)
         counts.update({(emotion, "errors"): errors, (emotion, "words"): words})
     assert len(first) == 32
     assert all(counts[emotion, "errors"] / counts[emotion, "words"] <= 0.35 for emotion in EMOTIONS)

@@ -27,6 +27,7 @@ from emotrace.engine.workers import KERNELS, PORTABLE, THREAD_VARIABLES, LocalWo
 from emotrace.evaluation import SER
 from emotrace.pipeline.results import (
     TRIALS,
+    Training,
     emotion_columns,
     joined,
     trial_lines,
@@ -270,10 +271,12 @@ def test_all_that_makes_the_tables_stands_in_the_identity_of_the_row(finished, t
     work, recognisers = RowWork(finished, ANONYMISED), finished.recognisers
     made, original = (work.rendering(work.corpora[0], row) for row in (ANONYMISED, ORIGINAL))
 
+    training = Training(original, made)
+
     def make_tables() -> None:
-        utterances = joined([utterance_lines(made, original, None, recognisers)])
+        utterances = joined([utterance_lines(made, training, recognisers)])
         write_parquet(tmp_path / TABLES[0], utterances, utterance_schema(recognisers))
-        write_parquet(tmp_path / TABLES[1], joined([trial_lines(made, original, recognisers)]), TRIALS)
+        write_parquet(tmp_path / TABLES[1], joined([trial_lines(made, original, training, recognisers)]), TRIALS)
 
     ran = executed(make_tables)
     assert sorted(ran - set(reached(*TABLE_CODE, *map(SER.find, recognisers.ser)))) == []

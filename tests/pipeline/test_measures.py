@@ -10,9 +10,10 @@ from speech import phantom_speech
 
 from emotrace.corpus.audio import load_audio, save_audio
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
-from emotrace.evaluation import ASR, ASV, SER
+from emotrace.evaluation import ASR, ASV, NATURALNESS, SER
 from emotrace.evaluation.acoustics import ACOUSTIC_FEATURES, AcousticFeature, acoustic_features, oracle_mask
-from emotrace.pipeline.measures import Measure, Recognisers, Rendering, measure
+from emotrace.evaluation.asr import Transcript
+from emotrace.pipeline.measures import RATED, Measure, Recognisers, Rendering, measure
 from emotrace.pipeline.pipeline import write_measurement
 
 
@@ -29,7 +30,10 @@ class MadeUp:
         return cls(device)
 
     def transcribe(self, waveform):
-        return f"{len(waveform)} SAMPLES ON {self.device}"
+        return Transcript(f"{len(waveform)} SAMPLES ON {self.device}", "length")
+
+    def score(self, waveform):
+        return len(waveform) / 1000
 
     def embed(self, waveform):
         return np.float32([waveform.max(), 1.0])
@@ -45,7 +49,7 @@ class MadeUpTrained(MadeUp):
 
 @pytest.fixture(autouse=True)
 def made_up(monkeypatch):
-    for registry in (ASR, ASV, SER):
+    for registry in (ASR, ASV, SER, NATURALNESS):
         monkeypatch.setitem(registry, "made-up", MadeUp)
     monkeypatch.setitem(SER, "trained", MadeUpTrained)
 
@@ -56,20 +60,23 @@ def utterance(tmp_path):
     return Utterance("u", "s", "f", tmp_path / "u.flac", "TEXT", Emotion.SAD, "3")
 
 
-MADE_UP = Recognisers("made-up", "made-up", ("made-up", "ge2e", "trained"), "the device")
+MADE_UP = Recognisers("made-up", "made-up", ("made-up", "ge2e", "trained"), "the device", naturalness="made-up")
 
 
 def test_each_measurement_is_taken_once():
     names = [str(taken) for taken in Recognisers().measurements()]
-    assert names == ["words-pocketsphinx", "speaker-ge2e", "emotion-functionals", "acoustics"]
-    assert [str(taken) for taken in Recognisers(ser=("ge2e", "egemaps", "functionals")).measurements()] == [
+    measured = ["words-whisper-tiny.en", "speaker-ge2e", "emotion-functionals", "emotion-whisper"]
+    assert names == [*measured, "naturalness-distillmos", "acoustics"]
+    others = Recognisers("pocketsphinx", ser=("ge2e", "egemaps", "functionals"), naturalness="")
+    assert [str(taken) for taken in others.measurements()] == [
         "words-pocketsphinx",
         "speaker-ge2e",
         "emotion-egemaps",
         "emotion-functionals",
         "acoustics",
     ]
-    another_verifier = Recognisers(asv="made-up").measurements({Measure.SPEAKER, Measure.EMOTION})
+    another_verifier = Recognisers(asv="made-up", ser=("functionals", "ge2e"))
+    another_verifier = another_verifier.measurements({Measure.SPEAKER, Measure.EMOTION})
     assert [str(taken) for taken in another_verifier] == ["speaker-made-up", "emotion-functionals", "speaker-ge2e"]
     assert Recognisers().measurements({Measure.ACOUSTICS}) == (Recognisers().acoustic,)
     assert Recognisers().measurements(()) == ()
@@ -86,7 +93,8 @@ def test_a_measurement_is_what_its_recogniser_says_of_the_audio(utterance, tmp_p
     save_audio(other, 0.5 * phantom_speech()[:8_000])
     audio = load_audio(other)
     expected = {
-        MADE_UP.words: "8000 SAMPLES ON the device",
+        MADE_UP.words: {"text": "8000 SAMPLES ON the device", "guard": "length"},
+        MADE_UP.natural: 8.0,
         MADE_UP.speaker: [float(audio.max()), 1.0],
         MADE_UP.emotion("made-up"): [8000.0, 2.0],
         MADE_UP.emotion("trained"): [6.0, 5.0, 4.0, 3.0],
@@ -134,6 +142,14 @@ def test_nan_is_no_measurement(utterance, tmp_path, monkeypatch):
     with pytest.raises(ValueError):
         write_measurement(tmp_path / "m.json", utterance, MADE_UP.speaker, utterance.path, "cpu")
     assert not (tmp_path / "m.json").exists()
+
+
+def test_naturalness_is_predicted_for_a_hundred_utterances_spread_over_the_ids(tmp_path):
+    for count, every in ((3, 1), (RATED, 1), (RATED + 1, 2), (5 * RATED, 5)):
+        data = DataDir(tmp_path, tuple(Utterance(f"{n:04}", "s", "f", tmp_path) for n in range(count)))
+        rendering = Rendering("row", "read", data, {}, tmp_path, {}, frozenset(Measure))
+        assert rendering.measured(MADE_UP.natural) == [f"{n:04}" for n in range(0, count, every)]
+        assert len(rendering.measured(MADE_UP.speaker)) == count
 
 
 def test_a_rendering_tells_where_its_measurements_lie(tmp_path, utterance):

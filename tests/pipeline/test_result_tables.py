@@ -14,10 +14,12 @@ import soundfile
 from emotrace.corpus.datadir import DataDir, Emotion, Trial, Utterance
 from emotrace.evaluation import ASV, SEEDS, SER
 from emotrace.evaluation.asv import asv_scores
+from emotrace.evaluation.attackers import Wccn, semi_informed_scores, semi_informed_scores_by_fold
 from emotrace.evaluation.ser import EgemapsSvm, Ge2eSvm, cross_validated, trained_on
 from emotrace.pipeline.measures import Measure, Measurement, Recognisers, Rendering
 from emotrace.pipeline.results import (
     TRIALS,
+    Training,
     emotion_column,
     emotion_columns,
     joined,
@@ -29,7 +31,8 @@ from emotrace.pipeline.results import (
     write_parquet,
 )
 
-RECOGNISERS = Recognisers(ser=("egemaps", "ge2e"))
+RECOGNISERS = Recognisers(ser=("egemaps", "ge2e"), naturalness="", matched=False)
+MATCHING = replace(RECOGNISERS, matched=True)
 SPEAKER = RECOGNISERS.speaker
 EMOTION = RECOGNISERS.emotion("egemaps")
 
@@ -92,17 +95,19 @@ def with_features(folder: Path, speakers: str, *taken: Measurement) -> Rendering
 
 
 def test_every_recogniser_and_seed_has_a_column_of_the_results():
-    assert emotion_columns(Recognisers()) == (
+    assert emotion_columns(Recognisers(ser=("functionals", "ge2e"))) == (
         "emotion_functionals",
         "emotion_functionals_seed1",
         "emotion_functionals_seed2",
         "emotion_ge2e",
         "emotion_ge2e_seed1",
         "emotion_ge2e_seed2",
+        "emotion_functionals_matched",
+        "emotion_ge2e_matched",
     )
     for recognisers in (Recognisers(), RECOGNISERS, Recognisers(ser=("egemaps",)), Recognisers(ser=(), acoustics=())):
         columns = emotion_columns(recognisers)
-        assert len(columns) == len(SEEDS) * len(recognisers.ser)
+        assert len(columns) == (len(SEEDS) + recognisers.matched) * len(recognisers.ser)
         names = utterance_schema(recognisers).names
         assert set(columns) == {name for name in names if name.startswith("emotion_")}
         assert len(names) == len(set(names)) and set(recognisers.acoustics) <= set(names)
@@ -111,21 +116,21 @@ def test_every_recogniser_and_seed_has_a_column_of_the_results():
 def test_seeds_of_recognisers_that_learn_from_other_speakers(tmp_path):
     test = with_features(tmp_path / "test", "ab", EMOTION, SPEAKER)
     train = with_features(tmp_path / "train", "cde", EMOTION, SPEAKER)
-    predicted = recognised_emotions(test, test, train, RECOGNISERS)
+    predicted = recognised_emotions(test, Training(train), RECOGNISERS)
     assert tuple(predicted) == emotion_columns(RECOGNISERS)
     for name, taken, backend in (("egemaps", EMOTION, EgemapsSvm), ("ge2e", SPEAKER, Ge2eSvm)):
         known, tested = vectors_of(train.read(taken)), vectors_of(test.read(taken))
         plain = trained_on(backend(), train.data.utterances, known, test.data.utterances, tested)
         assert predicted[emotion_column(name)] == plain
         assert len({tuple(predicted[emotion_column(name, seed)].items()) for seed in SEEDS}) == 3
-    assert recognised_emotions(test, test, train, RECOGNISERS) == predicted
+    assert recognised_emotions(test, Training(train), RECOGNISERS) == predicted
 
 
 def test_seeds_of_recognisers_that_learn_from_the_other_folds_of_the_originals(tmp_path):
     original = with_features(tmp_path / "original", "abcd", EMOTION)
     version = make_rendering(tmp_path / "version", spoken("abcd"), frozenset({Measure.EMOTION}))
     write(version, EMOTION, scattered(version.data.utterances, seed=7))
-    predicted = recognised_emotions(version, original, None, Recognisers(ser=("egemaps",)))
+    predicted = recognised_emotions(version, Training(original), replace(RECOGNISERS, ser=("egemaps",)))
     known, tested = vectors_of(original.read(EMOTION)), vectors_of(version.read(EMOTION))
     assert list(predicted) == ["emotion_egemaps", "emotion_egemaps_seed1", "emotion_egemaps_seed2"]
     for seed in SEEDS:
@@ -133,14 +138,42 @@ def test_seeds_of_recognisers_that_learn_from_the_other_folds_of_the_originals(t
         assert predicted[emotion_column("egemaps", seed)] == expected
 
 
+def test_a_matched_recogniser_learns_from_the_other_folds_of_the_rendering(tmp_path):
+    original = with_features(tmp_path / "original", "abcd", EMOTION)
+    version = make_rendering(tmp_path / "version", spoken("abcd"), frozenset({Measure.EMOTION}))
+    turned = {name: values[::-1] for name, values in scattered(version.data.utterances, seed=7).items()}
+    write(version, EMOTION, turned)  # as unfamiliar as can be, and nothing is lost
+    recognisers = replace(MATCHING, ser=("egemaps",))
+    predicted = recognised_emotions(version, Training(original, version), recognisers)
+    assert tuple(predicted) == emotion_columns(recognisers)
+    tested = vectors_of(version.read(EMOTION))
+    expected = cross_validated(EgemapsSvm(), version.data.utterances, tested, tested)
+    assert predicted["emotion_egemaps_matched"] == expected
+    right = {column: np.mean([predicted[column][u.id] == u.emotion for u in version.data]) for column in predicted}
+    assert right["emotion_egemaps"] < 0.3 < 0.4 < right["emotion_egemaps_matched"]
+    assert "emotion_egemaps_matched" not in recognised_emotions(version, Training(original), recognisers)
+
+
+def test_a_matched_recogniser_learns_from_other_speakers_as_the_row_renders_them(tmp_path):
+    test, train = (with_features(tmp_path / name, name, EMOTION) for name in ("ab", "cde"))
+    rendered = make_rendering(tmp_path / "rendered", spoken("cde"), frozenset({Measure.EMOTION}))
+    write(rendered, EMOTION, scattered(rendered.data.utterances, seed=5))
+    recognisers = replace(MATCHING, ser=("egemaps",))
+    predicted = recognised_emotions(test, Training(train, rendered), recognisers)
+    features = (vectors_of(each.read(EMOTION)) for each in (rendered, test))
+    learned, tested = features
+    expected = trained_on(EgemapsSvm(), rendered.data.utterances, learned, test.data.utterances, tested)
+    assert predicted["emotion_egemaps_matched"] == expected != predicted["emotion_egemaps"]
+
+
 def test_a_recogniser_that_comes_trained_has_no_further_seeds(tmp_path, monkeypatch):
     monkeypatch.setitem(SER, "trained", Trained)
-    recognisers = Recognisers(ser=("trained",))
+    recognisers = replace(MATCHING, ser=("trained",))
     rendering = make_rendering(tmp_path, spoken("abcd"), frozenset({Measure.EMOTION}))
     posteriors = scattered(rendering.data.utterances, size=4)
     write(rendering, recognisers.emotion("trained"), posteriors)
     expected = {name: list(Emotion)[int(np.argmax(four))] for name, four in posteriors.items()}
-    assert recognised_emotions(rendering, rendering, None, recognisers) == {"emotion_trained": expected}
+    assert recognised_emotions(rendering, Training(rendering, rendering), recognisers) == {"emotion_trained": expected}
 
 
 def test_emotions_are_not_predicted_where_nothing_can_be_learned_from(tmp_path):
@@ -152,7 +185,7 @@ def test_emotions_are_not_predicted_where_nothing_can_be_learned_from(tmp_path):
         (spoken("ab"), {Measure.WORDS}),
     ):
         rendering = make_rendering(tmp_path, utterances, frozenset(measures))
-        assert recognised_emotions(rendering, rendering, None, RECOGNISERS) == {}
+        assert recognised_emotions(rendering, Training(rendering), RECOGNISERS) == {}
 
 
 @pytest.fixture
@@ -165,7 +198,7 @@ def measured(tmp_path) -> Rendering:
     rendering = make_rendering(tmp_path / "work", utterances, frozenset({Measure.WORDS, Measure.ACOUSTICS}))
     for seconds, utterance in enumerate(utterances, 1):
         soundfile.write(utterance.path, np.zeros(8_000 * seconds), 16_000)
-    write(rendering, RECOGNISERS.words, {"u1": "one, three"})
+    write(rendering, RECOGNISERS.words, {"u1": {"text": "one, three", "guard": "loop"}})
     acoustics = {
         "centroid_hz": 1000.0,
         "f0_mean_hz": None,
@@ -178,11 +211,12 @@ def measured(tmp_path) -> Rendering:
 
 
 def test_a_line_holds_what_was_measured_and_nothing_for_what_was_not(measured, tmp_path):
-    lines = utterance_lines(measured, measured, None, RECOGNISERS)
+    lines = utterance_lines(measured, Training(measured), RECOGNISERS)
     assert list(lines.columns) == utterance_schema(RECOGNISERS).names
     first, second = (lines.iloc[place] for place in (0, 1))
     assert (first["row"], first["corpus"], first["utterance"], first["seconds"]) == ("row", "emotional", "u1", 0.5)
     assert (first["text"], first["hypothesis"], first["words"], first["word_errors"]) == ("ONE two", "ONE THREE", 2, 1)
+    assert first["guard"] == "loop"
     assert first["centroid_histogram"] == [3, 4] and first["speech_frames"] == 7 and second["speech_frames"] == 8
     assert second[["text", "hypothesis", "words", "word_errors"]].isna().all()
     assert lines[["emotion", "f0_mean_hz", "kurtosis", *emotion_columns(RECOGNISERS)]].isna().all(axis=None)
@@ -191,7 +225,7 @@ def test_a_line_holds_what_was_measured_and_nothing_for_what_was_not(measured, t
 def test_what_was_not_measured_is_empty_in_the_file(measured, tmp_path):
     without = replace(measured, measures=frozenset({Measure.WORDS}))
     for number, rendering in enumerate((measured, without)):
-        lines = utterance_lines(rendering, rendering, None, RECOGNISERS)
+        lines = utterance_lines(rendering, Training(rendering), RECOGNISERS)
         write_parquet(tmp_path / f"{number}.parquet", lines, utterance_schema(RECOGNISERS))
         read = pd.read_parquet(tmp_path / f"{number}.parquet")
         assert list(read.columns) == utterance_schema(RECOGNISERS).names
@@ -214,7 +248,7 @@ def test_attackers_score_every_trial(tmp_path):
         write(rendering, SPEAKER, {u.id: list(rng.normal(size=4)) for u in utterances})
     write(version, SPEAKER, {name: list(rng.normal(size=4)) for name in options["enrolment"]}, enrolment=True)
 
-    lines = trial_lines(version, original, RECOGNISERS)
+    lines = trial_lines(version, original, Training(original, version), RECOGNISERS)
     tested, known, again = (
         vectors_of(of) for of in (version.read(SPEAKER), original.read(SPEAKER), version.read_enrolment(SPEAKER))
     )
@@ -223,9 +257,44 @@ def test_attackers_score_every_trial(tmp_path):
         own = lines[lines["attacker"] == attacker].reset_index(drop=True)
         expected = asv_scores(version.data, enrolled, tested)
         pd.testing.assert_frame_equal(own[expected.columns], expected)
-    recorded = trial_lines(original, original, RECOGNISERS)
+    recorded = trial_lines(original, original, Training(original, original), RECOGNISERS)
     assert set(recorded["attacker"]) == {"original"} and len(recorded) == len(trials)
     assert list(recorded["score"]) == list(asv_scores(original.data, known, known)["score"])
+
+
+def test_the_semi_informed_attacker_is_trained_on_what_the_row_makes_of_other_speakers(tmp_path):
+    people = "abcdef"
+    utterances = tuple(
+        Utterance(f"{s}-{n}", s, "f", Path("none"), None, None, str(place // 2))
+        for place, s in enumerate(people)
+        for n in range(4)
+    )
+    trials = tuple(Trial(one, f"{other}-1", one == other) for one in people for other in people)
+    options = {"enrolment": tuple(f"{s}-0" for s in people), "trials": trials}
+    original, version = (
+        make_rendering(tmp_path / name, utterances, frozenset({Measure.SPEAKER}), **options) for name in ("o", "v")
+    )
+    original, rng = replace(original, name="original"), np.random.default_rng(0)
+    for rendering in (original, version):
+        write(rendering, SPEAKER, {u.id: list(rng.normal(size=4)) for u in utterances})
+    others = tuple(replace(u, id=f"t{u.id}", speaker=f"t{u.speaker}") for u in utterances)
+    others = make_rendering(tmp_path / "t", others, frozenset({Measure.SPEAKER}))
+    write(others, SPEAKER, {u.id: list(rng.normal(size=4)) for u in others.data})
+    tested = vectors_of(version.read(SPEAKER))
+
+    def scores(rendered):
+        lines = trial_lines(version, original, Training(original, rendered), RECOGNISERS)
+        own = lines[lines["attacker"] == "semi-informed"]
+        return list(own["score"])
+
+    by_fold = semi_informed_scores_by_fold(version.data, tested, tested, tested, Wccn())
+    assert scores(version) == list(by_fold["score"])
+    learned = vectors_of(others.read(SPEAKER))
+    speakers = [others.data[name].speaker for name in learned]
+    matrix = np.stack(list(learned.values()))
+    expected = semi_informed_scores(version.data, matrix, speakers, tested, tested, Wccn())
+    assert scores(others) == list(expected["score"]) != scores(version)
+    assert scores(None) == []
 
 
 def test_without_trials_or_without_embeddings_there_are_no_scores(tmp_path):
@@ -234,7 +303,7 @@ def test_without_trials_or_without_embeddings_there_are_no_scores(tmp_path):
     )
     untried = make_rendering(tmp_path, spoken("ab"), frozenset({Measure.SPEAKER}))
     for rendering in (unmeasured, untried):
-        lines = trial_lines(rendering, rendering, RECOGNISERS)
+        lines = trial_lines(rendering, rendering, Training(rendering), RECOGNISERS)
         assert len(lines) == 0 and list(lines.columns) == TRIALS.names
 
 

@@ -74,7 +74,7 @@ class Recognisers:
         wanted = frozenset(measures)
         found = [self.words] * (Measure.WORDS in wanted) + [self.speaker] * (Measure.SPEAKER in wanted)
         found += [self.emotion(name) for name in self.ser] if Measure.EMOTION in wanted else []
-        found += [self.natural] * (Measure.NATURALNESS in wanted and bool(self.naturalness))
+        found += [self.natural] if self.naturalness and Measure.NATURALNESS in wanted else []
         found += [self.acoustic] if Measure.ACOUSTICS in wanted else []
         return tuple(dict.fromkeys(found))
 
