@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from emotrace.analysis.bootstrap import Draws, Part, combination
 from emotrace.analysis.contrasts import acoustic_columns
@@ -20,8 +21,10 @@ GENDERS = {"f": "female", "m": "male"}
 
 def write_results(folder: Path, results: Results, summary: pd.DataFrame) -> None:
     """Write utterances.parquet, trials.parquet, summary.csv and notes.txt, each atomically."""
+    there = results.utterances
     schema = utterance_schema(Recognisers(ser=results.recognisers, acoustics=acoustic_columns(results)))
-    write_parquet(folder / "utterances.parquet", results.utterances, schema)
+    schema = pa.schema([column for column in schema if column.name in there])
+    write_parquet(folder / "utterances.parquet", there, schema)
     write_parquet(folder / "trials.parquet", results.trials, TRIALS)
     write_text_atomic(folder / "summary.csv", summary.to_csv(index=False))
     write_text_atomic(folder / "notes.txt", "".join(f"{note}\n" for note in results.notes))
@@ -68,7 +71,7 @@ def _parts(results: Results, row: str) -> dict[tuple[str, str], Part]:
         for (attacker, gender), lines in trials.groupby(["attacker", "gender"])
     }
     parts["WER [%]", ""] = Part(100.0, own.dropna(subset=["word_errors"]), WordErrorRate())
-    for recogniser in results.recognisers:
+    for recogniser in results.all_recognisers:
         column = emotion_column(recogniser)
         # without folds there was one recogniser, trained on other data, and so one fold
         recognised = own.dropna(subset=[column]).fillna({"fold": "all"})
@@ -77,6 +80,8 @@ def _parts(results: Results, row: str) -> dict[tuple[str, str], Part]:
             # a recall needs its class, its folds need the others
             if emotion.value in set(recognised["emotion"]):
                 parts[f"recall {emotion.value} [%]", recogniser] = Part(100.0, recognised, Recall(column, emotion))
+    if "mos" in own:
+        parts["predicted MOS", ""] = Part(1.0, own.dropna(subset=["mos"]), Mean("mos"))
     parts |= {(name, "mean"): Part(1.0, own.dropna(subset=[name]), Mean(name)) for name in acoustic_columns(results)}
     return {key: part for key, part in parts.items() if not part.frame.empty}
 

@@ -134,15 +134,16 @@ def evaluate(
         ),
     ] = None,
     asr: Annotated[
-        str, typer.Option(help="Who recognises words: pocketsphinx as in the study, whisper-tiny.en or whisper-base.")
-    ] = "pocketsphinx",
+        str, typer.Option(help="Who recognises words: whisper-tiny.en, whisper-base or pocketsphinx.")
+    ] = "whisper-tiny.en",
     ser: Annotated[
-        str, typer.Option(help="Who recognises emotions, separated by commas; further: whisper, egemaps.")
-    ] = "functionals,ge2e",
+        str, typer.Option(help="Who recognises emotions, separated by commas; further: egemaps.")
+    ] = "functionals,ge2e,whisper",
+    naturalness: Annotated[str, typer.Option(help="Who predicts mean opinion scores; '' for nobody.")] = "distillmos",
     jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
 ) -> None:
-    """Compare an anonymised data directory with its originals: EER, WER, recalls, UAR, acoustics, with 95 % intervals.
+    """Compare an anonymised copy with its originals: EER, WER, recalls, UAR, MOS, acoustics, with 95 % intervals.
 
     Example: `emotrace evaluate corpus corpus_anon --out results --report report.html`
     """
@@ -154,7 +155,7 @@ def evaluate(
     from emotrace.study.verbs import evaluate as evaluate_directories
 
     options = {"training": train_on, "enrolment": enrolment, "jobs": jobs, "scheduler": scheduler}
-    recognisers = Recognisers(asr, ser=tuple(ser.split(",")))
+    recognisers = Recognisers(asr, ser=tuple(ser.split(",")), naturalness=naturalness)
     results = evaluate_directories(original, anonymised, recognisers, **options)
     summary = summary_table(results)
     if out is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from emotrace.evaluation import SER
+from emotrace.pipeline.results import MATCHED, emotion_column
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ class Results:
         own = own if corpus is None else own[own["corpus"] == corpus]
         return own.dropna(subset=[*defined]) if defined else own
 
+    @property
+    def all_recognisers(self) -> tuple[str, ...]:
+        """Names of the emotion recognisers, then of the `MATCHED` ones that the results hold."""
+        matched = [name + MATCHED for name in self.recognisers]
+        return (*self.recognisers, *(name for name in matched if emotion_column(name) in self.utterances))
+
     def same_words(self, rows: Iterable[str]) -> Results:
         """The same without the transcripts of utterances that not all of the rows transcribe."""
         rows = list(rows)
@@ -52,5 +59,6 @@ class Results:
 
 
 def label_of(recogniser: str) -> str:
-    """What tables and figures call an emotion recogniser."""
-    return SER.find(recogniser).label
+    """What tables and figures call an emotion recogniser, the usual or a `MATCHED` one."""
+    name = recogniser.removesuffix(MATCHED)
+    return SER.find(name).label + (", matched" if name != recogniser else "")

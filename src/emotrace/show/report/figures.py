@@ -9,6 +9,7 @@ import pandas as pd
 from emotrace.analysis.contrasts import EMOTIONS, acoustic_columns
 from emotrace.analysis.tables import confusion_table
 from emotrace.evaluation import SER
+from emotrace.pipeline.results import MATCHED
 from emotrace.show.figures import (
     Drawing,
     confusion_figure,
@@ -51,7 +52,7 @@ def pictures(results: Results, summary: pd.DataFrame, differences: pd.DataFrame)
 
 def named(of: str) -> str:
     """What a metric is of, for reading: the label of a recogniser of emotion, anything else as it is."""
-    return label_of(of) if of in SER else of
+    return label_of(of) if of.removesuffix(MATCHED) in SER else of
 
 
 def recall_lines(summary: pd.DataFrame) -> pd.DataFrame:

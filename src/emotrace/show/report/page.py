@@ -188,6 +188,8 @@ def backends(recognisers: Recognisers) -> dict[str, str]:
     return {
         "speech recogniser": recognisers.asr,
         "speaker recogniser": recognisers.asv,
+        "attacker's back-end": recognisers.attacker or "none",
+        "predictor of naturalness": recognisers.naturalness or "none",
         "recognisers of emotion": ", ".join(map(label_of, recognisers.ser)),
     }
 
