@@ -183,7 +183,8 @@ def eer_guards(originals: pd.DataFrame, anonymised: pd.DataFrame, *, same_gender
         stronger-attacker: an EER more than `STRONGER` above that of the strongest attacker.
         training-useless: there is something to learn, for the lazy-informed attacker's EER is above that of recordings
             by more than `USEFUL` and one target trial; but the semi-informed one's is not lower than the lazy-informed
-            one's by more than that, or there is no semi-informed attacker.
+            one's by more than that.
+        training-untried: the same, and there is no semi-informed attacker.
     Raises MetricError without target or non-target trials of an attacker.
     """
     rates = {name: trials_eer(part) for name, part in anonymised.groupby("attacker", sort=False)}
@@ -243,11 +244,12 @@ def _stronger(rates: dict[str, float]) -> Guard | None:
 
 def _training(rates: dict[str, float], original: float, step: float) -> Guard | None:
     least = max(USEFUL, step)
-    if LAZY not in rates or rates[LAZY] <= original + least or rates.get(SEMI, 1.0) < rates[LAZY] - least:
+    if LAZY not in rates or rates[LAZY] <= original + least:
         return None
-    trained = f"has {rates[SEMI]:.1%}" if SEMI in rates else "was not tried"
-    sentence = (
-        f"The lazy-informed attacker has an EER of {rates[LAZY]:.1%} and the semi-informed one {trained}: training on "
-        f"anonymised speech did not help, and another back-end may (recordings: {original:.1%})."
-    )
+    sentence = f"The lazy-informed attacker has an EER of {rates[LAZY]:.1%} (recordings: {original:.1%})"
+    if SEMI not in rates:
+        return Guard("training-untried", f"{sentence}; one trained on anonymised speech may have a lower one.")
+    if rates[SEMI] < rates[LAZY] - least:
+        return None
+    sentence += f" and the semi-informed one {rates[SEMI]:.1%}: training on anonymised speech did not help."
     return Guard("training-useless", sentence)
