@@ -47,7 +47,7 @@ def trials_eer(trials: pd.DataFrame) -> float:
 def eer_by_speaker(trials: pd.DataFrame) -> pd.Series:
     """EER in [0, 1] of every claimed speaker (S,), over the trials that claim them; by speaker, sorted.
 
-    Each has a threshold of its own, so their mean lies below the EER of all. Raises MetricError where a speaker lacks
+    Each has a threshold of its own, so their mean is usually below the EER of all. Raises MetricError where a speaker lacks
     target or non-target trials.
     """
     names = sorted(trials["speaker"].unique())
@@ -69,12 +69,10 @@ def joined_trials(trials: pd.DataFrame, count: int) -> pd.DataFrame:
     The mean of cosines differs from the cosine of the mean embedding by the length of that mean alone, which is the
     same for every claimed speaker; and a table of scores is all that it takes.
     """
-    groups = {
-        name: place % full
-        for _, spoken in trials.groupby("trial_speaker")["utterance"]
-        if (full := spoken.nunique() // count)
-        for place, name in enumerate(sorted(spoken.unique())[: full * count])
-    }
+    groups = {}
+    for _, spoken in trials.groupby("trial_speaker")["utterance"]:
+        full = spoken.nunique() // count
+        groups |= {name: place % full for place, name in enumerate(sorted(spoken.unique())[: full * count])}
     kept = trials[trials["utterance"].isin(list(groups))]
     keys = ["speaker", "trial_speaker", kept["utterance"].map(groups).rename("group")]
     return (
