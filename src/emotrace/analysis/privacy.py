@@ -47,8 +47,8 @@ def trials_eer(trials: pd.DataFrame) -> float:
 def eer_by_speaker(trials: pd.DataFrame) -> pd.Series:
     """EER in [0, 1] of every claimed speaker (S,), over the trials that claim them; by speaker, sorted.
 
-    Each has a threshold of its own, so their mean is usually below the EER of all. Raises MetricError where a speaker lacks
-    target or non-target trials.
+    Each has a threshold of its own, so their mean is usually below the EER of all. Raises MetricError where a speaker
+    lacks target or non-target trials.
     """
     names = sorted(trials["speaker"].unique())
     rates = [trials_eer(trials[trials["speaker"] == name]) for name in names]
@@ -74,14 +74,10 @@ def joined_trials(trials: pd.DataFrame, count: int) -> pd.DataFrame:
         full = spoken.nunique() // count
         groups |= {name: place % full for place, name in enumerate(sorted(spoken.unique())[: full * count])}
     kept = trials[trials["utterance"].isin(list(groups))]
-    keys = ["speaker", "trial_speaker", kept["utterance"].map(groups).rename("group")]
-    return (
-        kept.sort_values("utterance", kind="stable")
-        .groupby(keys, as_index=False)
-        .agg(
-            {name: "mean" if name == "score" else "first" for name in kept if name not in ("speaker", "trial_speaker")}
-        )[list(trials)]
-    )
+    kept = kept.sort_values("utterance", kind="stable").assign(group=kept["utterance"].map(groups))
+    keys = ["speaker", "trial_speaker", "group"]
+    how = {name: "mean" if name == "score" else "first" for name in trials if name not in keys}
+    return kept.groupby(keys, as_index=False).agg(how)[list(trials)]
 
 
 def eer_by_joined(trials: pd.DataFrame, counts: Sequence[int] = JOINED) -> pd.DataFrame:
