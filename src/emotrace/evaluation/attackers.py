@@ -1,8 +1,8 @@
 """Back-ends that an attacker trains on embeddings before verifying speakers. N utterances, E and D dimensions.
 
 A semi-informed attacker has the anonymizer but not its random choices (VoicePrivacy 2022 and later, Tomashenko et al.
-2024): it anonymizes speech of speakers of its own, learns from that what anonymized utterances of one speaker have in
-common, and enrols with anonymized speech. A back-end here is affine, so the cosine of `asv.asv_scores` serves.
+2024): it anonymises speech of speakers of its own, learns from that what anonymised utterances of one speaker have in
+common, and enrols with anonymised speech. A back-end here is affine, so the cosine of `asv.asv_scores` serves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -132,14 +132,14 @@ def semi_informed_scores(
     tests: Embeddings,
     backend: Backend,
 ) -> pd.DataFrame:
-    """Scores of every trial of `data` by a back-end trained on anonymized speech of other speakers.
+    """Scores of every trial of `data` by a back-end trained on anonymised speech of other speakers.
 
     Args:
         data: whose trials are scored.
-        training_embeddings: (N, E), of anonymized utterances.
+        training_embeddings: (N, E), of anonymised utterances.
         training_speakers: (N,), none of whom is in a trial.
-        enrolment: anonymized in a separate invocation, by utterance id.
-        tests: anonymized, by utterance id.
+        enrolment: anonymised in a separate invocation, by utterance id.
+        tests: anonymised, by utterance id.
         backend: trained afresh.
 
     Returns the columns of `asv_scores`. Raises AsvError as `asv_scores` and `Backend.fit` do, and where a training
@@ -157,7 +157,7 @@ def semi_informed_scores_by_fold(
 ) -> pd.DataFrame:
     """The same where nobody but the speakers of `data` is there to train on.
 
-    For every two folds a back-end is trained on `training`, the anonymized utterances by id, of all speakers in the
+    For every two folds a back-end is trained on `training`, the anonymised utterances by id, of all speakers in the
     others. It scores the trials between the two folds, and those within either. A trial within a fold has the mean of
     its scores: so target and non-target trials are scored by the same back-ends, and no speaker of a trial has trained
     what scores it.
