@@ -144,7 +144,7 @@ def test_nan_is_no_measurement(utterance, tmp_path, monkeypatch):
     assert not (tmp_path / "m.json").exists()
 
 
-def test_naturalness_is_predicted_for_a_hundred_utterances_spread_over_the_ids(tmp_path):
+def test_naturalness_is_predicted_for_fifty_utterances_spread_over_the_ids(tmp_path):
     for count, every in ((3, 1), (RATED, 1), (RATED + 1, 2), (5 * RATED, 5)):
         data = DataDir(tmp_path, tuple(Utterance(f"{n:04}", "s", "f", tmp_path) for n in range(count)))
         rendering = Rendering("row", "read", data, {}, tmp_path, {}, frozenset(Measure))

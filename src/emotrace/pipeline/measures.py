@@ -177,7 +177,7 @@ MEASURES = Registry(
 """How each measure is taken: utterance, waveform (T,) and recogniser (or features) -> what JSON can write."""
 
 
-RATED = 100
+RATED = 50
 """How many utterances at most, evenly spread over the ids, have their naturalness predicted, because that is slow."""
 
 

@@ -125,7 +125,7 @@ AS_RECORDED = Recognisers(
 )
 """Who measured the recorded rows of profile scale."""
 READ_MEASURES = frozenset({Measure.WORDS, Measure.ACOUSTICS})
-CUE_MEASURES = frozenset({Measure.ACOUSTICS})
+CUE_MEASURES = frozenset({Measure.ACOUSTICS, Measure.EMOTION, Measure.SPEAKER})
 CUE_ROWS = ("original", "log-mel", "none-T1", "none-T6", "ECAPA-orig-T12-soft")
 
 
