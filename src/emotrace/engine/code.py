@@ -21,7 +21,7 @@ _IDENTIFIED = frozenset(
     f"emotrace.{name}"
     for name in (
         *("corpus.datadir", "corpus.kaldi", "corpus.files", "paths", "registry"),
-        *("representation.spec", "pipeline.rows", "pipeline.measures:Recognisers"),
+        *("representation.spec", "pipeline.rows", "pipeline.measures:Measure", "pipeline.measures:Recognisers"),
     )
 )
 """Modules and definitions that are not followed: what they hold, data and choices, stands in every key itself."""
