@@ -1,7 +1,7 @@
 """A contrast: a weighted sum of metrics of rows, with its interval. Everything that the study says is one.
 
-Rates are in percent, as the paper prints them. Intervals are bootstrap percentile intervals over speakers; a corpus
-with a single speaker (the read one of profile scale) has none over speakers, so there they are over utterances.
+Rates are in percent, as the paper prints them. Intervals are over speakers (`bootstrap`); a corpus with a single speaker
+(the read one of profile scale) has none over speakers, so there they are over utterances.
 """
 
 from __future__ import annotations
