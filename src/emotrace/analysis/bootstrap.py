@@ -111,13 +111,19 @@ def combination(
     Raises MetricError where the estimate or a tenth of the draws is undefined, or there is a single speaker, over whom
     no interval exists: then take another ``by``, e.g. "utterance", and say so.
     """
+    estimate, variances = measured(parts, n=n, seed=seed)
+    found = t_interval(estimate, [*variances, *further], level)
+    low, high = np.sum([sorted(part.factor * bound for bound in _limits(part)) for part in parts], axis=0)
+    return Interval(found.estimate, max(found.low, float(low)), min(found.high, float(high)))
+
+
+def measured(parts: Sequence[Part], *, n: int = 1000, seed: int = 0) -> tuple[float, list[Variance]]:
+    """A weighted sum of statistics and its variance over each set of speakers; drawn and raising as `combination`."""
     sums: dict[tuple[str, ...], np.ndarray | float] = {}
     for speakers, values in _terms(parts, n, seed):
         sums[speakers] = sums.get(speakers, 0.0) + values
     variances = [_variance(values, len(speakers)) for speakers, values in sums.items()]
-    low, high = np.sum([sorted(part.factor * bound for bound in _limits(part)) for part in parts], axis=0)
-    found = t_interval(sum(float(values[0]) for values in sums.values()), [*variances, *further], level)
-    return Interval(found.estimate, max(found.low, float(low)), min(found.high, float(high)))
+    return sum(float(values[0]) for values in sums.values()), variances
 
 
 def ratio(above: Part, below: Part, *, n: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
@@ -134,12 +140,24 @@ def ratio(above: Part, below: Part, *, n: int = 1000, seed: int = 0, level: floa
 
 def t_interval(estimate: float, variances: Sequence[Variance], level: float = 0.95) -> Interval:
     """Interval of an estimate whose error is a sum of independent ones, by Welch and Satterthwaite."""
-    total = sum(variance.value for variance in variances)
-    if total == 0:
-        return Interval(estimate, estimate, estimate)
-    df = total**2 / sum(variance.value**2 / variance.df for variance in variances)
+    total, df = total_variance(variances)
     half = float(stats.t.ppf((1 + level) / 2, df) * np.sqrt(total))
     return Interval(estimate, estimate - half, estimate + half)
+
+
+def p_value(distance: float, variances: Sequence[Variance]) -> float:
+    """Two-sided p of an estimate at this distance from a bound: 1 - level of the interval that just reaches it."""
+    total, df = total_variance(variances)
+    if total == 0:
+        return float(distance == 0)
+    return float(2 * stats.t.sf(abs(distance) / np.sqrt(total), df))
+
+
+def total_variance(variances: Sequence[Variance]) -> Variance:
+    """The sum of independent variances, with the degrees of freedom of Welch and Satterthwaite."""
+    total = sum(variance.value for variance in variances)
+    squares = sum(variance.value**2 / variance.df for variance in variances)
+    return Variance(total, total**2 / squares if squares else np.inf)
 
 
 def _terms(parts: Sequence[Part], n: int, seed: int) -> list[tuple[tuple[str, ...], np.ndarray]]:

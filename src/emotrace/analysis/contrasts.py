@@ -1,6 +1,6 @@
 """A contrast: a weighted sum of metrics of rows, with its interval. Everything that the study says is one.
 
-Rates are in percent, as the paper prints them. Intervals are over speakers (`bootstrap`); a corpus with a single speaker
+Rates are in percent, as the paper prints them. Intervals are over speakers (`bootstrap`); a corpus with one speaker
 (the read one of profile scale) has none over speakers, so there they are over utterances.
 """
 
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from emotrace.analysis import statistics
-from emotrace.analysis.bootstrap import Interval, Part, Statistic, combination, ratio
+from emotrace.analysis.bootstrap import Interval, Part, Statistic, Variance, combination, ratio
 from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation import ACOUSTICS
 from emotrace.evaluation.spectrum import CENTROID_EDGES, KURTOSIS_EDGES
@@ -46,8 +46,9 @@ class Metric:
 def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
     """A metric by its column name in table II, or the mean of an acoustic feature by its name in the results.
 
-    Also: recall_spread, sad_called_ang and the like, other_called_ang (of all emotions but angry), loudness_median, and
-    quantiles over frames such as centroid_p99, kurtosis_median, kurtosis_median_ang.
+    Also: recall_spread, sad_called_ang and the like, other_called_ang (of all emotions but angry), loudness_median,
+    loudness_peak_matched_median, and quantiles over frames such as centroid_p99, kurtosis_median, kurtosis_median_ang,
+    kurtosis_median_read (of read speech).
 
     ``recogniser``, ``seed``: whose predictions count, for metrics of emotion. Raises TableError for an unknown name.
     """
@@ -65,11 +66,12 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
         return Metric(
             lambda results, row: _transcribed(results, row, name.removeprefix("wer_")), statistics.WordErrorRate()
         )
-    if (quantile := re.fullmatch("(centroid|kurtosis)_(median|p[0-9]+)(?:_(...))?", name)) is not None:
+    if (quantile := re.fullmatch("(centroid|kurtosis)_(median|p[0-9]+)(?:_(...|read))?", name)) is not None:
         return _frame_quantile(*quantile.groups())
-    if name == "loudness_median":
+    if name in ("loudness_median", "loudness_peak_matched_median"):
+        loudness = name.replace("median", "lufs")
         return Metric(
-            lambda results, row: results.lines(row, "emotional"), statistics.Quantile("loudness_lufs"), factor=1.0
+            lambda results, row: results.lines(row, "emotional", loudness), statistics.Quantile(loudness), factor=1.0
         )
     if _is_acoustic(name):
         return Metric(lambda results, row: results.lines(row, "emotional", name), statistics.Mean(name), factor=1.0)
@@ -90,16 +92,16 @@ def _is_acoustic(name: str) -> bool:
     return name in ACOUSTIC_FEATURES
 
 
-def _frame_quantile(feature: str, quantile: str, emotion: str | None) -> Metric:
-    """A quantile over the speech frames of the emotional corpus, or of one of its emotions."""
+def _frame_quantile(feature: str, quantile: str, of: str | None) -> Metric:
+    """A quantile over the speech frames of the emotional corpus, of one of its emotions, or of the read corpus."""
     edges, column = {"centroid": CENTROID_EDGES, "kurtosis": KURTOSIS_EDGES}[feature], f"{feature}_histogram"
     q = 0.5 if quantile == "median" else int(quantile[1:]) / 100
 
     def lines(results: Results, row: str) -> pd.DataFrame:
         if column not in results.utterances:
             raise TableError(f"the results have no column {column}: run the rows again (emotrace run)")
-        own = results.lines(row, "emotional", column)
-        return own if emotion is None else own[own["emotion"] == emotion]
+        own = results.lines(row, "read" if of == "read" else "emotional", column)
+        return own if of in (None, "read") else own[own["emotion"] == of]
 
     return Metric(lines, statistics.FrameQuantile(column, tuple(edges), q), factor=1.0)
 
@@ -143,18 +145,34 @@ class Contrast:
             parts.append(Part(term.factor * chosen.factor, lines, chosen.statistic, resampled(lines)))
         return parts
 
-    def interval(self, results: Results, recogniser: str | None = None, seed: int = 0) -> Interval:
+    def interval(
+        self, results: Results, recogniser: str | None = None, seed: int = 0, further: Iterable[Variance] = ()
+    ) -> Interval:
         """The sum with its 95 % interval, in the unit of its metrics (rates in percentage points).
 
         Terms with the same speakers are drawn together, so a difference of two rows is a paired one.
 
-        ``recogniser``, ``seed``: whose predictions count; the results' first recogniser by default.
+        ``recogniser``, ``seed``: whose predictions count; the results' first recogniser by default. ``further``:
+        variances beside that over speakers, as `seeds.Seeds.variances` estimates them.
 
         Raises:
             TableError: an unknown metric, or a row without lines for it.
             MetricError: the sum is undefined, or in more than a tenth of the draws.
         """
-        return combination(self.parts(results, recogniser, seed), n=results.n_bootstrap, seed=results.seed)
+        parts = self.parts(results, recogniser, seed)
+        return combination(parts, further=list(further), n=results.n_bootstrap, seed=results.seed)
+
+    def of_rows(self, names: Mapping[str, str]) -> Contrast:
+        """The same sum of other rows, by name; rows that ``names`` does not have stay."""
+        return Contrast(tuple(replace(term, row=names.get(term.row, term.row)) for term in self.terms))
+
+    def __neg__(self) -> Contrast:
+        return Contrast(tuple(replace(term, factor=-term.factor) for term in self.terms))
+
+    @property
+    def of_emotion(self) -> bool:
+        """Whether a recogniser of emotion has a part in it."""
+        return any(hasattr(metric(term.metric).statistic, "predicted") for term in self.terms)
 
 
 def metric_interval(results: Results, row: str, name: str, recogniser: str | None = None, seed: int = 0) -> Interval:
