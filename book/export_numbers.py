@@ -11,6 +11,7 @@ in the names of rows become underscores. Reported numbers are as printed: ``{{ p
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
 recogniser's seed) and, where they are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``,
 ``course.unified_none_T1.step300.uar``, ``course.unified_none_T1.discriminators.uar`` (what they change),
+``claims.C1``, ``cells.C1.two_stage.ge2e``, ``tests.C1.two_stage.ge2e.own_speaker``, ``follows.none_T1.sd_ratio_kurtosis``,
 ``learning_curve.official_control.kept.speakers12``, ``reproduction.different``, ``reproduction.reported.different``,
 ``probes.emotion.soft_units``, ``effects.original.kurtosis_up.other_called_ang`` and
 ``level.as_recorded.original.peak.uar``.
@@ -36,7 +37,7 @@ from emotrace.analysis.gates import gate_table
 from emotrace.analysis.seeds import Seeds, recorded_seeds
 from emotrace.analysis.tables import seed_spread
 from emotrace.corpus.files import write_text_atomic
-from emotrace.experiments.effects import effect_changes
+from emotrace.experiments.effects import effect_changes, manipulation_table
 from emotrace.experiments.learning_curve import curve_record, gap_changes, learning_curve
 from emotrace.experiments.level import RECOGNISERS as LEVELS
 from emotrace.experiments.level import level_profile
@@ -60,6 +61,7 @@ FURTHER += ("kurtosis_median", "kurtosis_p99", "loudness_median")
 N_BOOTSTRAP, SEED, DIGITS = 1000, 0, 6
 SUFFIXES = {"functionals": "", "ge2e": "_second"}  # of an entry, by recogniser
 COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang", "neu_called_ang")
+FOLLOWED = ("centroid_hz", "kurtosis", "f0_mean_hz", "f0_range_st")
 SHOWN_EFFECTS = ("ang", "uar", "other_called_ang")
 
 Entries = dict[str, Any]
@@ -120,6 +122,12 @@ def judged(results: Results, by_seeds: Seeds) -> Entries:
     return entries
 
 
+def follows(results: Results, row: str) -> Entries:
+    """How a row follows its recordings within speakers: ``sd_ratio_centroid_hz``, ``correlation_f0_range_st``, ..."""
+    names = (f"{what}_{feature}" for feature in FOLLOWED for what in ("sd_ratio", "correlation"))
+    return {name: entry(metric_interval(results, row, name), form=".2f", n=VERDICT_DRAWS) for name in names}
+
+
 def experiments() -> Entries:
     """What the recorded experiments beside the table found; {} for one that lacks a row."""
     profile = get_profile(RECORDED)
@@ -132,7 +140,10 @@ def experiments() -> Entries:
     entries["level"] = {slug(level): made for level, own in levels.items() if (made := of_rows(own, own.rows, effects))}
     entries["learning_curve"] = learned(profile) if curve_record(profile).read() else {}
     entries["reproduction"] = reproduced(profile)
-    entries |= judged(both_routes(profile), recorded_seeds(profile))
+    both = both_routes(profile)
+    entries |= judged(both, recorded_seeds(profile)) | {
+        "follows": {slug(row): follows(both, row) for row in both.rows[1:]}
+    }
     entries["probes"] = probed(read_probing(profile)) if probing_record(profile).read() else {}
     return entries
 
@@ -259,6 +270,8 @@ def effects(results: Results) -> Entries:
             if line.outcome in SHOWN_EFFECTS:
                 effect = entries.setdefault(slug(line.row), {}).setdefault(slug(line.effect), {})
                 effect[line.outcome + suffix] = entry((line.estimate, line.low, line.high), "points", "+.1f")
+    for line in manipulation_table(results).itertuples():
+        entries[slug(line.row)][slug(line.effect)][f"changed_{slug(line.quantity)}"] = f"{line.median:.2f}"
     return entries
 
 

@@ -9,6 +9,7 @@ from emotrace.analysis.bootstrap import Draws, Interval, Part, Statistic, Varian
 from emotrace.analysis.metrics import MetricError, eer, recalls, uar
 from emotrace.analysis.statistics import (
     EqualErrorRate,
+    Following,
     FrameQuantile,
     Mean,
     Quantile,
@@ -72,7 +73,15 @@ def frame_quantile(frame: pd.DataFrame, q: float = 0.9) -> float:
     return np.exp(np.interp(q * counts.sum(), np.append(0, np.cumsum(counts)), np.log(EDGES)))
 
 
+def follows(frame: pd.DataFrame, what: str) -> float:
+    """Two numbers of a speaker at a time, relative to the speaker's means."""
+    made, source = (frame[name] - frame.groupby("speaker")[name].transform("mean") for name in ("value", "words"))
+    return np.corrcoef(made, source)[0, 1] if what == "correlation" else np.std(made) / np.std(source)
+
+
 ROUTES = [
+    (Following("value", "words"), lambda frame: follows(frame, "sd_ratio")),
+    (Following("value", "words", correlation=True), lambda frame: follows(frame, "correlation")),
     (RecallSpread("predicted"), spread),
     (
         ShareCalled("predicted", Emotion.SAD, Emotion.ANGRY),

@@ -21,6 +21,7 @@ from emotrace.pipeline.results import emotion_column
 from emotrace.study.results import Results
 
 EMOTIONS = tuple(emotion.value for emotion in Emotion)
+SOURCE = "in_the_recording"
 COLUMNS = ("eer_f", "eer_m", "wer_read", "wer_emotional", *EMOTIONS, "uar")
 
 
@@ -48,7 +49,8 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
 
     Also: recall_spread, sad_called_ang and the like, other_called_ang (of all emotions but angry), loudness_median,
     loudness_peak_matched_median, and quantiles over frames such as centroid_p99, kurtosis_median, kurtosis_median_ang,
-    kurtosis_median_read (of read speech).
+    kurtosis_median_read (of read speech). And sd_ratio_f0_range_st, correlation_centroid_hz and the like, of an
+    acoustic feature: how the row follows the recording within speakers (`statistics.Following`).
 
     ``recogniser``, ``seed``: whose predictions count, for metrics of emotion. Raises TableError for an unknown name.
     """
@@ -68,6 +70,9 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
         )
     if (quantile := re.fullmatch("(centroid|kurtosis)_(median|p[0-9]+)(?:_(...|read))?", name)) is not None:
         return _frame_quantile(*quantile.groups())
+    if (follows := re.fullmatch("(sd_ratio|correlation)_(.+)", name)) is not None and _is_acoustic(follows[2]):
+        following = statistics.Following(follows[2], SOURCE, correlation=follows[1] == "correlation")
+        return Metric(lambda results, row: _beside_recording(results, row, follows[2]), following, factor=1.0)
     if name in ("loudness_median", "loudness_peak_matched_median"):
         loudness = name.replace("median", "lufs")
         return Metric(
@@ -204,6 +209,13 @@ def differences(
         | Contrast.of(name, {first: 1, second: -1}).interval(results, recogniser)._asdict()
         for first, second in pairs
     )
+
+
+def _beside_recording(results: Results, row: str, column: str) -> pd.DataFrame:
+    """Lines of the emotional corpus with the recording's value of a column as SOURCE; those with both values."""
+    recordings = results.lines("original", "emotional", column).set_index("utterance")[column]
+    lines = results.lines(row, "emotional", column)
+    return lines.assign(**{SOURCE: lines["utterance"].map(recordings)}).dropna(subset=[SOURCE])
 
 
 def resampled(lines: pd.DataFrame) -> str:

@@ -141,6 +141,27 @@ class FrameQuantile:
 
 
 @dataclass(frozen=True)
+class Following:
+    """How an output follows its input within speakers: SDs of ``column`` over ``source``, or their correlation.
+
+    Values are centred on the mean of their speaker, so differences between speakers do not count; squares and products
+    are summed over all utterances of the speakers drawn. An output that collapses has a ratio and a correlation near 0;
+    one that copies its input has 1 and 1.
+    """
+
+    column: str
+    source: str
+    correlation: bool = False
+
+    def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
+        """Its value (N,) for every draw of the speakers of a frame (R rows). Raises MetricError on NaN."""
+        pairs = frame[[self.column, self.source]]
+        made, source = (pairs - pairs.groupby(frame[draws.by]).transform("mean")).to_numpy(float).T
+        squares, sources, products = _sums(np.column_stack([made**2, source**2, made * source]), frame, draws).T
+        return _ratio(products, np.sqrt(squares * sources)) if self.correlation else np.sqrt(_ratio(squares, sources))
+
+
+@dataclass(frozen=True)
 class EqualErrorRate:
     """EER of trials as `metrics.eer`; a speaker is drawn as the claimed and as the speaking one at once.
 
