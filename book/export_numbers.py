@@ -11,7 +11,8 @@ in the names of rows become underscores. Reported numbers are as printed: ``{{ p
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
 recogniser's seed) and, where they are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``,
 ``course.unified_none_T1.step300.uar``, ``course.unified_none_T1.discriminators.uar`` (what they change),
-``claims.C1``, ``cells.C1.two_stage.ge2e``, ``tests.C1.two_stage.ge2e.own_speaker``, ``follows.none_T1.sd_ratio_kurtosis``,
+``claims.C1``, ``cells.C1.two_stage.ge2e``, ``tests.C1.two_stage.ge2e.own_speaker``,
+``follows.none_T1.sd_ratio_kurtosis``,
 ``learning_curve.official_control.kept.speakers12``, ``reproduction.different``, ``reproduction.reported.different``,
 ``probes.emotion.soft_units``, ``effects.original.kurtosis_up.other_called_ang`` and
 ``level.as_recorded.original.peak.uar``.
@@ -193,7 +194,8 @@ def _differences(results: Results, row: str, by_seeds: Seeds) -> Iterator[tuple[
             interval = change.interval(results, recogniser, further=further.values())
         except TableError:
             continue
-        over = ", ".join(["speakers", *(f"seeds of {source}" for source in further)])
+        drawn = {part.by for part in change.parts(results, recogniser)}
+        over = ", ".join(["utterances" if "utterance" in drawn else "speakers", *(f"seeds of {of}" for of in further)])
         yield name + SUFFIXES[recogniser], entry(interval, "points", "+.1f", over=over)
 
 

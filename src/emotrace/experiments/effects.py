@@ -35,7 +35,8 @@ def manipulation_table(results: Results) -> pd.DataFrame:
     """How much an effect changed the acoustics of an utterance, on the recording's own speech frames.
 
     Columns row, effect, quantity ("centroid", "kurtosis", "power kurtosis" and "amplitude kurtosis", as factors;
-    "loudness", in LU), wanted (NaN where nothing definite is), and median, q25, q75 over the utterances of the emotional corpora.
+    "loudness", in LU), wanted (NaN where nothing definite is), and median, q25, q75 over the utterances of the
+    emotional corpora.
     """
     lines = []
     for before, effect, after in effect_pairs(results):
