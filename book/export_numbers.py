@@ -60,6 +60,7 @@ UNITS |= {"centroid_hz": " Hz", "centroid_median": " Hz", "centroid_p99": " Hz",
 FURTHER = (*SHARES[len(COLUMNS) :], "centroid_hz", "kurtosis", "loudness_lufs", "centroid_median", "centroid_p99")
 FURTHER += ("kurtosis_median", "kurtosis_p99", "loudness_median")
 N_BOOTSTRAP, SEED, DIGITS = 1000, 0, 6
+ALL_SOURCES = "speakers, seeds of models, seeds of recogniser"
 SUFFIXES = {"functionals": "", "ge2e": "_second"}  # of an entry, by recogniser
 COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang", "neu_called_ang")
 FOLLOWED = ("centroid_hz", "kurtosis", "f0_mean_hz", "f0_range_st")
@@ -226,9 +227,11 @@ def seeds(results: Results) -> Entries:
 def shares(lattice: Results) -> Entries:
     """What each decision costs of UAR, by its name; of the second recogniser as NAME_second."""
     return {
-        slug(line.decision) + suffix: entry((line.loss, line.low, line.high), "points")
+        slug(line.decision) + suffix: entry((line.loss, line.low, line.high), "points", over=ALL_SOURCES)
         for recogniser, suffix in SUFFIXES.items()
-        for line in attribution(lattice, recogniser=recogniser).itertuples()
+        for line in attribution(
+            lattice, seeds=recorded_seeds(get_profile(RECORDED)), recogniser=recogniser
+        ).itertuples()
     }
 
 

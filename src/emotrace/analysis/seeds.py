@@ -66,10 +66,13 @@ class Seeds:
         return Variance(sum(part.value for part in parts), parts[0].df)
 
     def _of_terms(self, terms: Terms, recogniser: str) -> Variance | None:
-        """The variance by a model's seed of a sum of metrics of one row."""
-        if (terms, recogniser) not in self._known:
-            self._known[terms, recogniser] = self._estimated(terms, recogniser)
-        return self._known[terms, recogniser]
+        """The variance by a model's seed of a sum of metrics of one row; that of its first metric times 1 is kept."""
+        scale = terms[0][1] or 1.0
+        unit = tuple((name, factor / scale) for name, factor in terms)
+        if (unit, recogniser) not in self._known:
+            self._known[unit, recogniser] = self._estimated(unit, recogniser)
+        found = self._known[unit, recogniser]
+        return found and Variance(found.value * scale**2, found.df)
 
     def _estimated(self, terms: Terms, recogniser: str) -> Variance | None:
         if self.twice is None:

@@ -41,7 +41,7 @@ def manipulation_table(results: Results) -> pd.DataFrame:
     lines = []
     for before, effect, after in effect_pairs(results):
         old, new = (results.lines(row, "emotional").set_index("utterance") for row in (before, after))
-        changes = {name: new[column] / old[column] for column, name in ACOUSTICS.items()}
+        changes = {name: new[column] / old[column] for column, name in ACOUSTICS.items() if column in old}
         changes["loudness"] = new["loudness_lufs"] - old["loudness_lufs"]
         for quantity, values in changes.items():
             q25, median, q75 = np.nanquantile(values.to_numpy(float), [0.25, 0.5, 0.75])
