@@ -47,10 +47,11 @@ class Metric:
 def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
     """A metric by its column name in table II, or the mean of an acoustic feature by its name in the results.
 
-    Also: eer (of both genders), eer_read and eer_emotional_f and the like, mos; recall_spread, sad_called_ang and the like, other_called_ang (of all emotions but angry), loudness_median,
-    loudness_peak_matched_median, and quantiles over frames such as centroid_p99, kurtosis_median, kurtosis_median_ang,
-    kurtosis_median_read (of read speech). And sd_ratio_f0_range_st, correlation_centroid_hz and the like, of an
-    acoustic feature: how the row follows the recording within speakers (`statistics.Following`).
+    Also: eer (of both genders), eer_read, eer_emotional_f and the like; mos; recall_spread, sad_called_ang and the
+    like, other_called_ang (of all emotions but angry); loudness_median, loudness_peak_matched_median; quantiles over
+    frames such as centroid_p99, kurtosis_median, kurtosis_median_ang, kurtosis_median_read (of read speech). And
+    sd_ratio_f0_range_st, correlation_centroid_hz and the like, of an acoustic feature: how the row follows the
+    recording within speakers (`statistics.Following`).
 
     ``recogniser``, ``seed``: whose predictions count, for metrics of emotion. Raises TableError for an unknown name.
     """
