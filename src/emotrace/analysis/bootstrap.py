@@ -6,9 +6,10 @@ function of a frame is called once per draw.
 
 The interval is ``estimate ± t(df) * sqrt(V)``. V is the variance over draws times S / (S - 1), because the bootstrap's
 plug-in variance is too small by that factor, and df = S - 1 (Hesterberg, "What teachers should know about the
-bootstrap", The American Statistician 2015, sections 3.2 and 4). Percentile intervals lack both corrections and are too
-narrow for few speakers; ``benchmarks/coverage.py`` compares the two. Independent variances, of other speakers or of
-seeds, add up; df is then that of Welch and Satterthwaite, ``V^2 / sum(V_i^2 / df_i)`` (Satterthwaite, Biometrics 1946).
+bootstrap", The American Statistician 2015, sections 3.2 and 4). A mean over F folds, each with speakers of its own, has
+df = S - F, as a mean over strata has. Percentile intervals lack these corrections and are too narrow for few speakers;
+``benchmarks/coverage.py`` compares the two. Independent variances, of other speakers or of seeds, add up; df is then that
+of Welch and Satterthwaite, ``V^2 / sum(V_i^2 / df_i)`` (Satterthwaite, Biometrics 1946).
 """
 
 from collections.abc import Callable, Sequence
@@ -104,7 +105,7 @@ def combination(
     """Interval of a weighted sum of statistics, over ``n`` draws of the values of each part's column ``by``.
 
     Parts with the same speakers are drawn together, so a difference is a paired one. Parts with other speakers, as of
-    another corpus, are independent: each set of S speakers is a variance with S - 1 degrees of freedom. ``further``
+    another corpus, are independent: each set of speakers is a variance with degrees of freedom of its own. ``further``
     variances, as of seeds, are added. Bounds end where the statistics do: no rate is below 0. Draws for which the sum
     is undefined (a draw of one speaker has no non-target trial) are left out.
 
@@ -120,9 +121,11 @@ def combination(
 def measured(parts: Sequence[Part], *, n: int = 1000, seed: int = 0) -> tuple[float, list[Variance]]:
     """A weighted sum of statistics and its variance over each set of speakers; drawn and raising as `combination`."""
     sums: dict[tuple[str, ...], np.ndarray | float] = {}
-    for speakers, values in _terms(parts, n, seed):
+    folds: dict[tuple[str, ...], int] = {}
+    for part, (speakers, values) in zip(parts, _terms(parts, n, seed), strict=True):
         sums[speakers] = sums.get(speakers, 0.0) + values
-    variances = [_variance(values, len(speakers)) for speakers, values in sums.items()]
+        folds[speakers] = max(folds.get(speakers, 1), _folds(part))
+    variances = [_variance(values, len(speakers), folds[speakers]) for speakers, values in sums.items()]
     return sum(float(values[0]) for values in sums.values()), variances
 
 
@@ -135,7 +138,8 @@ def ratio(above: Part, below: Part, *, n: int = 1000, seed: int = 0, level: floa
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.divide(*(values for _, values in terms))
     values = np.where(np.isfinite(values), values, np.nan)
-    return t_interval(float(values[0]), [_variance(values, min(len(speakers) for speakers, _ in terms))], level)
+    speakers, folds = min(len(speakers) for speakers, _ in terms), max(map(_folds, (above, below)))
+    return t_interval(float(values[0]), [_variance(values, speakers, folds)], level)
 
 
 def t_interval(estimate: float, variances: Sequence[Variance], level: float = 0.95) -> Interval:
@@ -181,7 +185,12 @@ def _values(frame: pd.DataFrame, statistic: Statistic, draws: Draws) -> np.ndarr
     return np.array([statistic(frame.take(np.repeat(rows, weights[groups]))) for weights in draws.weights])
 
 
-def _variance(values: np.ndarray, speakers: int) -> Variance:
+def _folds(part: Part) -> int:
+    """How many folds a statistic is averaged over; 1 where it knows of none."""
+    return part.frame["fold"].nunique() if getattr(part.statistic, "by_fold", False) else 1
+
+
+def _variance(values: np.ndarray, speakers: int, folds: int) -> Variance:
     """The variance over speakers from the values (N + 1,) of the whole frame and of draws of S speakers."""
     drawn = values[1:]
     defined = drawn[~np.isnan(drawn)]
@@ -189,7 +198,7 @@ def _variance(values: np.ndarray, speakers: int) -> Variance:
         raise MetricError("the statistic is undefined" if len(drawn) > 1 else "an interval needs at least two draws")
     if len(defined) < (1 - MAX_UNDEFINED) * len(drawn):
         raise MetricError(f"the statistic is undefined in {len(drawn) - len(defined)} of {len(drawn)} draws")
-    return Variance(float(np.var(defined)) * speakers / (speakers - 1), speakers - 1)
+    return Variance(float(np.var(defined)) * speakers / (speakers - 1), max(1, speakers - folds))
 
 
 def _limits(part: Part) -> tuple[float, float]:

@@ -44,6 +44,7 @@ class Recall:
 
     predicted: str
     emotion: Emotion | None = None
+    by_fold: ClassVar[bool] = True
     limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
@@ -75,6 +76,7 @@ class RecallSpread:
     """Standard deviation of the recalls of the emotions about their mean: 0 where all are recognised equally well."""
 
     predicted: str
+    by_fold: ClassVar[bool] = True
     limits: ClassVar[tuple[float, float]] = (0.0, 0.5)
 
     def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
