@@ -56,6 +56,16 @@ def test_eer_agrees_with_speechbrain(oracle):
         oracle("EER and its threshold", "SpeechBrain's EER", eer(target, nontarget), theirs, 0)
 
 
+def test_eer_is_audmetrics_to_one_target_trial(oracle):
+    """Where the rates cross between two scores, audmetric may take the other one."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        target, nontarget = rng.normal(1, 1, 500), rng.normal(0, 1, 2000)
+        truth, scores = [True] * 500 + [False] * 2000, [*target, *nontarget]
+        theirs, _ = audmetric.equal_error_rate(truth, scores)
+        oracle("EER", "audmetric, to one target trial", eer(target, nontarget)[0], theirs, 1 / 500)
+
+
 def test_eer_of_a_million_gaussian_trials_is_the_closed_form(oracle):
     rng = np.random.default_rng(0)
     rate, threshold = eer(rng.normal(1, 1, 500_000), rng.normal(-1, 1, 500_000))
@@ -83,8 +93,9 @@ def test_a_class_only_predicted_does_not_count():
     assert uar(true, predicted) == 0.75
 
 
-def test_recalls_uar_and_confusion_are_those_of_scikit_learn_and_audmetric(oracle):
-    rng = np.random.default_rng(1)
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_recalls_uar_and_confusion_are_those_of_scikit_learn_and_audmetric(oracle, seed):
+    rng = np.random.default_rng(seed)
     true, predicted = (rng.choice(list(Emotion), 200).tolist() for _ in range(2))
     oracle("UAR", "scikit-learn", uar(true, predicted), balanced_accuracy_score(true, predicted), 1e-15)
     labels = [emotion.value for emotion in Emotion]

@@ -49,7 +49,7 @@ def test_choices_are_those_of_ssl_sas(fixture, pool_900, variant, oracle):
         expected = fixture["result"][variant][speaker]
         for kind, ours in (("candidates", result.candidates), ("chosen", result.chosen)):
             places = [[pool_900.speakers.index(name) for name in names] for names in (ours, expected[kind])]
-            oracle("selec-anon's voices", "SSL-SAS's choices", *places, 0, "places in the pool")
+            oracle("selec-anon's voices", "SSL-SAS's choices", *places, 0, "places")
         vector = torch.tensor(expected["vector"], dtype=torch.float64)
         oracle("selec-anon's vector", "SSL-SAS's choices", result.embedding, vector, 1e-5)
 

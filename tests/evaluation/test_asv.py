@@ -81,7 +81,7 @@ def test_ge2e_is_resemblyzer_on_level_normalised_speech(ge2e, oracle):
     speech = resemblyzer.preprocess_wav(level_normalise(waveform))
     expected = resemblyzer.VoiceEncoder("cpu", verbose=False).embed_utterance(speech)
     assert len(speech) > 6400
-    oracle("GE2E embedding", "Resemblyzer", ge2e.embed(waveform), expected, 1e-5)
+    oracle("GE2E embedding", "Resemblyzer, called directly", ge2e.embed(waveform), expected, 1e-5)
 
 
 def test_the_weights_of_the_wheel_load_as_data_alone():

@@ -69,7 +69,7 @@ def test_lda_of_two_speakers_is_fishers_direction(oracle):
     assert projected.shape == (120, 1)
     expected = (embeddings - embeddings.mean(0)) @ fisher
     correlation = abs(np.corrcoef(projected[:, 0], expected)[0, 1])
-    oracle("LDA", "Fisher's direction", correlation, 1.0, 1e-9, "correlation")
+    oracle("correlation of LDA", "Fisher's direction", correlation, 1.0, 1e-9)
 
 
 def test_lda_agrees_with_scikit_learns_other_solver(oracle):
@@ -78,7 +78,7 @@ def test_lda_agrees_with_scikit_learns_other_solver(oracle):
     svd = LinearDiscriminantAnalysis(solver="svd").fit(embeddings, speakers).transform(embeddings)
     assert ours.shape == svd.shape == (210, 5)
     correlation = [abs(np.corrcoef(ours[:, n], svd[:, n])[0, 1]) for n in range(5)]
-    oracle("LDA", "scikit-learn's other solver", correlation, np.ones(5), 1e-9, "correlation")
+    oracle("correlation of LDA", "scikit-learn's other solver", correlation, np.ones(5), 1e-9)
 
 
 @pytest.mark.parametrize(("speakers", "utterances"), [(6, 10), (12, 36), (4, 10)])
