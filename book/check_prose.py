@@ -10,6 +10,9 @@ A number is result-like when it is a percentage, a decimal, or a number of point
 A page may state what its sentences rely on, as comments: ``% holds: scale.none_T6.uar > scale.original.uar``, that the
 whole of an interval lies on one side, ``% surely: attribution.layer > 0``, or that it has both signs, ``% undecided:
 attribution.embedding``.
+
+A sentence that states a direction (a word of DIRECTION) with a measured number needs one of its numbers in such a
+``% surely`` or ``% undecided``: two estimates beside each other, ``% holds``, do not bear it out.
 """
 
 import json
@@ -32,6 +35,10 @@ KEY = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 HOLDS = re.compile(r"^% holds: *(\S+) *([<>]) *(\S+) *$", re.MULTILINE)
 SURELY = re.compile(r"^% surely: *(\S+) *([<>]) *(\S+) *$", re.MULTILINE)
 UNDECIDED = re.compile(r"^% undecided: *(\S+) *$", re.MULTILINE)
+DIRECTION = re.compile(
+    r"\b(rises?|rose|falls?|fell|more|less|fewer|higher|lower|larger|smaller|better|worse|raises?|lowers?|exceeds?)\b",
+    re.I,
+)
 CODE = r"code|code-cell|code-block|image|literalinclude|math|mermaid|bibliography|toctree|figure|csv-table"
 _NO_PROSE = (
     re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
@@ -86,6 +93,20 @@ def unknown_keys(page: str, text: str, entries: dict[str, Any]) -> list[str]:
     used = [key.removesuffix("_interval") for key in KEY.findall(text)]
     used += [first for first, *_ in SURELY.findall(text)] + UNDECIDED.findall(text)
     return [f"{page}: no entry {key} in numbers.json" for key in used if key not in entries]
+
+
+def unborne_directions(page: str, text: str) -> list[str]:
+    """Problems: sentences that state a direction of measured numbers and no interval on the page bears out."""
+    borne = {first for first, *_ in SURELY.findall(text)} | set(UNDECIDED.findall(text))
+    for pattern in _NO_PROSE[:4]:
+        text = pattern.sub("\n\n", text)
+    problems = []
+    for paragraph in re.split(r"\n\s*\n|\n(?=[-*|:#]|\d+\. )", text):
+        for sentence in re.split(r"(?<=[.!?])\s+|(?<=\*\*)\s+", " ".join(paragraph.split())):
+            used = {key.removesuffix("_interval") for key in KEY.findall(sentence) if not key.startswith("paper.")}
+            if used and not used & borne and (word := DIRECTION.search(KEY.sub("", sentence))) is not None:
+                problems.append(f"{page}: '{word[0]}' without % surely or % undecided: ...{sentence[:100]}...")
+    return problems
 
 
 def broken_statements(page: str, text: str, entries: dict[str, Any]) -> list[str]:
@@ -154,6 +175,7 @@ def check_prose() -> list[str]:
         page, text = path.relative_to(ROOT).as_posix(), path.read_text()
         problems += bare_numbers(page, text, allowed, printed)
         problems += unknown_keys(page, text, entries) + broken_statements(page, text, entries)
+        problems += unborne_directions(page, text)
     return problems
 
 

@@ -11,6 +11,8 @@ in the names of rows become underscores. Reported numbers are as printed: ``{{ p
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
 recogniser's seed) and, where they are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``,
 ``course.unified_none_T1.step300.uar``, ``course.unified_none_T1.discriminators.uar`` (what they change),
+``claims.C1``, ``cells.C1.two_stage.ge2e``, ``tests.C1.two_stage.ge2e.own_speaker``,
+``follows.none_T1.sd_ratio_kurtosis``,
 ``learning_curve.official_control.kept.speakers12``, ``reproduction.different``, ``reproduction.reported.different``,
 ``probes.emotion.soft_units``, ``effects.original.kurtosis_up.other_called_ang`` and
 ``level.as_recorded.original.peak.uar``.
@@ -21,6 +23,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +31,14 @@ import pandas as pd
 
 from emotrace.analysis.attribution import attribution
 from emotrace.analysis.bootstrap import Interval
-from emotrace.analysis.claims import CLAIMS, verdicts
-from emotrace.analysis.contrasts import COLUMNS, TableError, differences, metric_interval
+from emotrace.analysis.claims import CLAIMS, UNIFIED, cell_verdicts, claim_tests, overall
+from emotrace.analysis.claims import N_BOOTSTRAP as VERDICT_DRAWS
+from emotrace.analysis.contrasts import COLUMNS, Contrast, TableError, metric_interval
 from emotrace.analysis.gates import gate_table
+from emotrace.analysis.seeds import Seeds, recorded_seeds
 from emotrace.analysis.tables import seed_spread
 from emotrace.corpus.files import write_text_atomic
-from emotrace.experiments.effects import effect_changes
+from emotrace.experiments.effects import effect_changes, manipulation_table
 from emotrace.experiments.learning_curve import curve_record, gap_changes, learning_curve
 from emotrace.experiments.level import RECOGNISERS as LEVELS
 from emotrace.experiments.level import level_profile
@@ -55,8 +60,10 @@ UNITS |= {"centroid_hz": " Hz", "centroid_median": " Hz", "centroid_p99": " Hz",
 FURTHER = (*SHARES[len(COLUMNS) :], "centroid_hz", "kurtosis", "loudness_lufs", "centroid_median", "centroid_p99")
 FURTHER += ("kurtosis_median", "kurtosis_p99", "loudness_median")
 N_BOOTSTRAP, SEED, DIGITS = 1000, 0, 6
+ALL_SOURCES = "speakers, seeds of models, seeds of recogniser"
 SUFFIXES = {"functionals": "", "ge2e": "_second"}  # of an entry, by recogniser
-COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang")
+COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang", "neu_called_ang")
+FOLLOWED = ("centroid_hz", "kurtosis", "f0_mean_hz", "f0_range_st")
 SHOWN_EFFECTS = ("ang", "uar", "other_called_ang")
 
 Entries = dict[str, Any]
@@ -65,11 +72,11 @@ Entries = dict[str, Any]
 def export(results: Results | None = None) -> Entries:
     """All numbers: {"scale": {row: {name: entry}}, "paper": {row: {name: text}}, "claims": {...}, ...}."""
     further = {} if results else experiments()
+    by_seeds = Seeds() if results else recorded_seeds(get_profile(RECORDED))
     results = results or recorded_study()
     return {
-        results.source: {slug(row): measured(results, row) for row in results.rows},
+        results.source: {slug(row): measured(results, row, by_seeds) for row in results.rows},
         "paper": reported(),
-        "claims": {line.claim: line.verdict for line in verdicts(results, CLAIMS).itertuples()},
         "gates": gates(results),
         "seeds": seeds(results),
     } | further
@@ -84,6 +91,45 @@ def recorded_study() -> Results:
     return Study(profile, rows, n_bootstrap=N_BOOTSTRAP)
 
 
+def both_routes(profile: Profile) -> Results:
+    """The recorded rows of the claims, by two stages and unified, with the draws that verdicts take."""
+    rows = dict.fromkeys([*profile.rows, *(row for row in profile.groups["snapshots"] if is_final(row))])
+    names = [row.name for row in rows if read_provenance(profile, row) is not None]
+    return Study(profile, names, n_bootstrap=VERDICT_DRAWS)
+
+
+def is_final(row: Row) -> bool:
+    """Whether a row is made by a unified vocoder at the end of its training."""
+    return row.name.startswith(UNIFIED) and not row.variant
+
+
+def judged(results: Results, by_seeds: Seeds) -> Entries:
+    """Of each claim the verdict, those by route and recogniser, and its tests.
+
+    ``claims.C1``, ``cells.C1.two_stage.ge2e``, ``tests.C1.two_stage.ge2e.own_speaker``; "all" where no recogniser has a
+    part.
+    """
+    lines = claim_tests(results, CLAIMS, by_seeds)
+    cells = cell_verdicts(lines, CLAIMS)
+    entries: Entries = {"claims": {}, "cells": {}, "tests": {}}
+    for claim in CLAIMS:
+        entries["claims"][claim.name] = overall(cells.loc[cells["claim"] == claim.name, "verdict"])
+    for line in cells.itertuples():
+        of_route = entries["cells"].setdefault(line.claim, {}).setdefault(slug(line.route), {})
+        of_route[line.recogniser or "all"] = line.verdict
+    for line in lines.dropna(subset="estimate").itertuples():
+        tests = entries["tests"].setdefault(line.claim, {}).setdefault(slug(line.route), {})
+        test = entry((line.estimate, line.low, line.high), "", "+.1f", n=VERDICT_DRAWS, over=line.over)
+        tests.setdefault(line.recogniser or "all", {})[re.sub(r"\W+", "_", line.test)] = test
+    return entries
+
+
+def follows(results: Results, row: str) -> Entries:
+    """How a row follows its recordings within speakers: ``sd_ratio_centroid_hz``, ``correlation_f0_range_st``, ..."""
+    names = (f"{what}_{feature}" for feature in FOLLOWED for what in ("sd_ratio", "correlation"))
+    return {name: entry(metric_interval(results, row, name), form=".2f", n=VERDICT_DRAWS) for name in names}
+
+
 def experiments() -> Entries:
     """What the recorded experiments beside the table found; {} for one that lacks a row."""
     profile = get_profile(RECORDED)
@@ -96,6 +142,10 @@ def experiments() -> Entries:
     entries["level"] = {slug(level): made for level, own in levels.items() if (made := of_rows(own, own.rows, effects))}
     entries["learning_curve"] = learned(profile) if curve_record(profile).read() else {}
     entries["reproduction"] = reproduced(profile)
+    both = both_routes(profile)
+    entries |= judged(both, recorded_seeds(profile)) | {
+        "follows": {slug(row): follows(both, row) for row in both.rows[1:]}
+    }
     entries["probes"] = probed(read_probing(profile)) if probing_record(profile).read() else {}
     return entries
 
@@ -108,17 +158,19 @@ def of_rows(profile: Profile, rows: Iterable[Row], make: Callable[[Results], Ent
     return make(Study(profile, [row.name for row in rows], n_bootstrap=N_BOOTSTRAP))
 
 
-def entry(values: Iterable[float], unit: str = "", form: str = ".1f", *, seed: int = SEED) -> Entries:
-    """An estimate with the ends of its interval, and how it is written."""
+def entry(
+    values: Iterable[float], unit: str = "", form: str = ".1f", *, n: int = N_BOOTSTRAP, over: str = ""
+) -> Entries:
+    """An estimate with the ends of its interval, how it is written, and what the interval holds beside speakers."""
     numbers = dict(zip(Interval._fields, (round(float(value), DIGITS) for value in values), strict=True))
-    return numbers | {"unit": unit.strip(), "form": form, "n": N_BOOTSTRAP, "seed": seed}
+    return numbers | {"unit": unit.strip(), "form": form, "n": n, "seed": SEED} | ({"over": over} if over else {})
 
 
-def measured(results: Results, row: str) -> Entries:
+def measured(results: Results, row: str, by_seeds: Seeds) -> Entries:
     """One row; metrics that its results do not hold are left out."""
     entries = dict(_metrics(results, row, (*COLUMNS, *FURTHER), "functionals"))
     entries |= dict(_metrics(results, row, OF_EMOTION, "ge2e"))
-    return entries | {"minus_original": dict(_differences(results, row)) if row != "original" else {}}
+    return entries | {"minus_original": dict(_differences(results, row, by_seeds)) if row != "original" else {}}
 
 
 def _metrics(results: Results, row: str, names: Iterable[str], recogniser: str) -> Iterator[tuple[str, Entries]]:
@@ -132,13 +184,20 @@ def _metrics(results: Results, row: str, names: Iterable[str], recogniser: str) 
             continue
 
 
-def _differences(results: Results, row: str) -> Iterator[tuple[str, Entries]]:
-    for name in COMPARED if "original" in results.rows else ():
+def _differences(results: Results, row: str, by_seeds: Seeds) -> Iterator[tuple[str, Entries]]:
+    """The row minus the originals, with seeds; of the second recogniser as METRIC_second."""
+    for name, recogniser in product(COMPARED if "original" in results.rows else (), results.recognisers):
+        change = Contrast.of(name, {row: 1, "original": -1})
+        if not change.of_emotion and recogniser != results.recognisers[0]:
+            continue
         try:
-            line = differences(results, [(row, "original")], name).iloc[0]
+            further = by_seeds.variances(change, results, recogniser)
+            interval = change.interval(results, recogniser, further=further.values())
         except TableError:
             continue
-        yield name, entry(line[list(Interval._fields)], "points", "+.1f")
+        drawn = {part.by for part in change.parts(results, recogniser)}
+        over = ", ".join(["utterances" if "utterance" in drawn else "speakers", *(f"seeds of {of}" for of in further)])
+        yield name + SUFFIXES[recogniser], entry(interval, "points", "+.1f", over=over)
 
 
 def reported() -> Entries:
@@ -168,9 +227,11 @@ def seeds(results: Results) -> Entries:
 def shares(lattice: Results) -> Entries:
     """What each decision costs of UAR, by its name; of the second recogniser as NAME_second."""
     return {
-        slug(line.decision) + suffix: entry((line.loss, line.low, line.high), "points")
+        slug(line.decision) + suffix: entry((line.loss, line.low, line.high), "points", over=ALL_SOURCES)
         for recogniser, suffix in SUFFIXES.items()
-        for line in attribution(lattice, recogniser=recogniser).itertuples()
+        for line in attribution(
+            lattice, seeds=recorded_seeds(get_profile(RECORDED)), recogniser=recogniser
+        ).itertuples()
     }
 
 
@@ -214,6 +275,8 @@ def effects(results: Results) -> Entries:
             if line.outcome in SHOWN_EFFECTS:
                 effect = entries.setdefault(slug(line.row), {}).setdefault(slug(line.effect), {})
                 effect[line.outcome + suffix] = entry((line.estimate, line.low, line.high), "points", "+.1f")
+    for line in manipulation_table(results).itertuples():
+        entries[slug(line.row)][slug(line.effect)][f"changed_{slug(line.quantity)}"] = f"{line.median:.2f}"
     return entries
 
 

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from emotrace.analysis.bootstrap import Draws, Interval, Part, Statistic, combination
+from emotrace.analysis.bootstrap import Draws, Interval, Part, Statistic, Variance, combination, t_interval
 from emotrace.analysis.metrics import MetricError, eer, recalls, uar
 from emotrace.analysis.statistics import (
     EqualErrorRate,
+    Following,
     FrameQuantile,
     Mean,
     Quantile,
@@ -72,7 +73,15 @@ def frame_quantile(frame: pd.DataFrame, q: float = 0.9) -> float:
     return np.exp(np.interp(q * counts.sum(), np.append(0, np.cumsum(counts)), np.log(EDGES)))
 
 
+def follows(frame: pd.DataFrame, what: str) -> float:
+    """Two numbers of a speaker at a time, relative to the speaker's means."""
+    made, source = (frame[name] - frame.groupby("speaker")[name].transform("mean") for name in ("value", "words"))
+    return np.corrcoef(made, source)[0, 1] if what == "correlation" else np.std(made) / np.std(source)
+
+
 ROUTES = [
+    (Following("value", "words"), lambda frame: follows(frame, "sd_ratio")),
+    (Following("value", "words", correlation=True), lambda frame: follows(frame, "correlation")),
     (RecallSpread("predicted"), spread),
     (
         ShareCalled("predicted", Emotion.SAD, Emotion.ANGRY),
@@ -98,7 +107,8 @@ ROUTES = [
 @pytest.mark.parametrize(("fast", "general"), ROUTES)
 def test_weights_and_repeated_rows_give_the_same_interval(utterances, fast, general):
     expected = interval(utterances, general, n=25, seed=3)
-    assert interval(utterances, fast, n=25, seed=3) == pytest.approx(expected, abs=1e-12)
+    limited = np.clip(expected, *getattr(fast, "limits", (-np.inf, np.inf)))  # a rate ends at 0 and 1
+    assert tuple(interval(utterances, fast, n=25, seed=3)) == pytest.approx(tuple(limited), abs=1e-12)
     assert expected.low < expected.estimate < expected.high
 
 
@@ -119,13 +129,38 @@ def test_a_drawn_eer_is_that_of_the_trials_written_out(trials):
         assert value == pytest.approx(eer(target, nontarget)[0], abs=1e-15)
 
 
-def test_the_interval_of_a_mean_agrees_with_scipy():
-    means = np.random.default_rng(2).normal(0, 1, 20)
-    frame = pd.DataFrame({"speaker": np.repeat([f"s{n:02}" for n in range(20)], 4), "value": np.repeat(means, 4)})
-    computed = interval(frame, Mean("value"), n=20_000)
-    reference = stats.bootstrap((means,), np.mean, n_resamples=20_000, method="percentile", rng=0).confidence_interval
+def test_the_interval_of_a_mean_is_that_of_students_t():
+    """With as many utterances of every speaker, the bootstrap variance of a mean is known: s^2 / S."""
+    means = np.random.default_rng(2).normal(0, 1, 12)
+    frame = pd.DataFrame({"speaker": np.repeat([f"s{n:02}" for n in range(12)], 4), "value": np.repeat(means, 4)})
+    computed = interval(frame, Mean("value"), n=50_000)
+    reference = stats.ttest_1samp(means, 0).confidence_interval(0.95)
     assert computed.estimate == pytest.approx(means.mean(), abs=1e-12)
     assert (computed.low, computed.high) == pytest.approx((reference.low, reference.high), abs=0.02)
+
+
+def test_independent_variances_add_up_as_by_welch():
+    rng = np.random.default_rng(3)
+    one, two = rng.normal(0, 1, 12), rng.normal(0, 3, 5)
+    variances = [Variance(np.var(sample, ddof=1) / len(sample), len(sample) - 1) for sample in (one, two)]
+    reference = stats.ttest_ind(one, two, equal_var=False).confidence_interval(0.95)
+    assert t_interval(one.mean() - two.mean(), variances)[1:] == pytest.approx(reference)
+
+
+def test_a_further_variance_widens_an_interval(utterances):
+    part = Part(1.0, utterances, Mean("value"))
+    speakers, both = combination([part]), combination([part], further=[Variance(4.0, 2)])
+    assert both.high - both.low > max(speakers.high - speakers.low, 2 * 2 * stats.t.ppf(0.975, 10))
+    assert combination([part], further=[Variance(0.0, 2)]) == speakers
+
+
+def test_an_interval_of_a_rate_ends_where_rates_do(utterances):
+    wrong = "ang" if utterances["emotion"][0] == "hap" else "hap"
+    nearly = utterances.assign(predicted=utterances["emotion"].where(utterances.index > 0, wrong))
+    rate = interval(nearly, Recall("predicted"))
+    assert rate.estimate < 1 and rate.high == 1.0
+    reversed_rate = combination([Part(-100.0, nearly, Recall("predicted"))])
+    assert reversed_rate.low == -100.0
 
 
 def test_speakers_are_drawn_whole_so_more_utterances_of_them_do_not_narrow_the_interval(utterances):
@@ -152,7 +187,7 @@ def test_paired_differences_use_the_same_draws(utterances):
 
 
 def test_a_paired_difference_is_that_of_every_draw_written_out(utterances):
-    """The same speakers repeated in both frames, then means, then percentiles."""
+    """The same speakers repeated in both frames, then means, then the t interval of their spread."""
     other = utterances.assign(value=np.random.default_rng(5).normal(size=len(utterances)))
     draws = Draws.of(utterances, "speaker", 200, 3)
     values = []
@@ -160,7 +195,8 @@ def test_a_paired_difference_is_that_of_every_draw_written_out(utterances):
         repeats = weights[np.searchsorted(draws.names, utterances["speaker"].to_numpy(str))]
         first, second = (np.repeat(frame["value"].to_numpy(), repeats).mean() for frame in (utterances, other))
         values.append(first - second)
-    expected = (values[0], *np.percentile(values[1:], [2.5, 97.5]))
+    half = stats.t.ppf(0.975, 8) * np.std(values[1:]) * (9 / 8) ** 0.5
+    expected = (values[0], values[0] - half, values[0] + half)
     assert difference(utterances, other, Mean("value"), n=200, seed=3) == pytest.approx(expected, abs=1e-12)
 
 
@@ -200,4 +236,5 @@ def test_parts_with_other_speakers_are_drawn_independently(utterances):
     independent = combination([one, two], n=500)
     assert paired == (0, 0, 0) and independent.estimate == 0
     single = interval(utterances, Mean("value"), n=500)
-    assert independent.high - independent.low == pytest.approx(2**0.5 * (single.high - single.low), rel=0.2)
+    wider = 2**0.5 * stats.t.ppf(0.975, 16) / stats.t.ppf(0.975, 8)
+    assert independent.high - independent.low == pytest.approx(wider * (single.high - single.low), rel=0.1)

@@ -106,3 +106,18 @@ def test_unknown_metrics_rows_and_recognisers_are_refused(results):
         metric_interval(results, "original", "uar", "third")
     with pytest.raises(TableError, match="made-up, row none-T7: no results for uar"):
         metric_interval(results, "none-T7", "uar")
+
+
+def test_a_row_that_halves_every_deviation_from_its_speaker_follows_with_half_the_spread(results):
+    """Another mean for each speaker does not count; without its recordings a row has nothing to follow."""
+    lines = results.utterances.copy()
+    ranks = lines.groupby(["row", "speaker"]).cumcount()
+    halved = lines["row"] == "none-T1"
+    lines["centroid_hz"] = np.where(halved, 2000 + ranks / 2 + 10 * lines["speaker"].map(ord), 1000 + ranks)
+    made = frames.results(lines)
+    assert metric_interval(made, "none-T1", "sd_ratio_centroid_hz") == pytest.approx((0.5, 0.5, 0.5))
+    assert metric_interval(made, "none-T1", "correlation_centroid_hz") == pytest.approx((1, 1, 1))
+    constant = frames.results(lines.assign(centroid_hz=lines["centroid_hz"].where(~halved, 2000.0)))
+    assert metric_interval(constant, "none-T1", "sd_ratio_centroid_hz").estimate == 0
+    with pytest.raises(TableError, match="no results for sd_ratio_centroid_hz"):
+        metric_interval(frames.results(lines[halved]), "none-T1", "sd_ratio_centroid_hz")

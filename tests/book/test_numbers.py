@@ -106,6 +106,15 @@ def test_a_page_may_say_that_a_whole_interval_lies_on_one_side(prose):
     assert prose.unknown_keys("a.md", "% surely: a.gone > 0\n", entries) == ["a.md: no entry a.gone in numbers.json"]
 
 
+def test_a_direction_needs_an_interval(prose):
+    sentence = "The recall of neutral rises from {{ a.zero }} to {{ a.loss_interval }}."
+    assert len(prose.unborne_directions("a.md", f"% holds: a.loss > a.zero\n\n{sentence}\n")) == 1
+    for statement in ("% surely: a.loss > 0", "% undecided: a.loss"):
+        assert prose.unborne_directions("a.md", f"{statement}\n\n{sentence}\n") == []
+    for other in ("It rises.", "It is {{ a.zero }}. More of it below.", "It falls to {{ paper.none_T1.uar }}."):
+        assert prose.unborne_directions("a.md", other) == []
+
+
 def test_one_percent_of_the_decisions_changes_recalls_and_their_differences(numbers, results):
     written = numbers.export(_study(results))
     path = results / "none-T1" / "utterances.parquet"

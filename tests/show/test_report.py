@@ -97,8 +97,9 @@ def test_every_recogniser_of_emotion_is_shown(found, html):
 
 def test_what_was_used_is_said(found):
     shown = facts(found)
-    assert shown["Speech recogniser"] == "pocketsphinx" and shown["Speaker recogniser"] == "ge2e"
-    assert shown["Recognisers of emotion"] == "functionals + SVM, GE2E + SVM"
+    assert shown["Speech recogniser"] == "whisper-tiny.en" and shown["Speaker recogniser"] == "ge2e"
+    labels = "functionals + SVM, GE2E + SVM, Whisper encoder + logistic regression"
+    assert shown["Recognisers of emotion"] == labels
     assert shown["Recognisers of emotion learned from"] == "the originals' other folds"
     assert shown["Digest of the originals"] == "a" * 12
     assert "Speech recogniser" not in facts(replace(found, identity={}))
@@ -114,7 +115,7 @@ EGEMAPS = Recognisers(ser=("egemaps", "ge2e"))
             {"corpora": {"emotional": {"data": "b" * 64}}},
             f"Other corpus: the recorded rows were measured on {RECORDED_SPEECH}",
         ),
-        ({"recognisers": EGEMAPS}, "emotion: here functionals + SVM, GE2E + SVM; recorded eGeMAPS + SVM, GE2E + SVM."),
+        ({"recognisers": EGEMAPS}, "Whisper encoder + logistic regression; recorded eGeMAPS + SVM, GE2E + SVM."),
         ({"ser_training": "d" * 64}, "Other training"),
         (
             {"components": RECORDED["components"] | {"tables": {"code": "0" * 64}}},

@@ -15,7 +15,7 @@ import torch
 from sklearn.neighbors import NearestCentroid
 from tiny_study import make_tiny, tiny_profile
 
-from emotrace.analysis.claims import CLAIMS, CONTRADICTED, ROWS_MISSING, Claim, claim_tests, minus, verdicts
+from emotrace.analysis.claims import CLAIMS, ROWS_MISSING, UNDECIDED, Claim, claim_tests, minus, verdicts
 from emotrace.analysis.contrasts import EMOTIONS, metric_interval
 from emotrace.analysis.summary import summary_table
 from emotrace.analysis.tables import confusion_table, seed_spread
@@ -363,12 +363,13 @@ def test_an_acoustic_feature_is_seen_as_a_column_and_a_metric(results, profile):
 def test_a_claim_is_judged_with_the_others(results):
     """The spectrum of noise is no sharper than that of tones; the rows of the paper's claims are not at hand."""
     tests = (minus("noise-log-mel", "original", "kurtosis", "kurtosis"),)
-    claim = Claim("C14", "Noise is sharp", "h4_acoustic_features", tests)
+    claim = Claim("X", "Noise is sharp", "h4_acoustic_features", tests)
     table = verdicts(results, (*CLAIMS, claim)).set_index("claim")
-    assert table.at["C14", "verdict"] == CONTRADICTED and table.at["C14", "text"] == "Noise is sharp"
-    assert set(table["verdict"].drop("C14")) == {ROWS_MISSING}
+    assert table.at["X", "verdict"] == UNDECIDED and table.at["X", "text"] == "Noise is sharp"
+    assert set(table["verdict"].drop("X")) == {ROWS_MISSING}
     lines = claim_tests(results, (*CLAIMS, claim)).set_index("claim")
-    assert list(lines.index) == ["C14"] and lines.at["C14", "paper"] == "above 0"
+    assert list(lines.index) == ["X"] and lines.at["X", "paper"] == "above 0"
+    assert lines.at["X", "estimate"] < 0 and lines.at["X", "p"] > 0.05, "the few speakers here decide nothing"
 
 
 @pytest.fixture(scope="module")

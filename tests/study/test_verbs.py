@@ -12,7 +12,7 @@ from stand_in import make_corpus, tone
 from emotrace import evaluate
 from emotrace.analysis.summary import difference_table, summary_table, write_results
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance, write_datadir
-from emotrace.pipeline.measures import Measure
+from emotrace.pipeline.measures import Measure, Recognisers
 from emotrace.study.verbs import possible_measures
 
 NO_EER, NO_WER = "no EER: there are no trials or no enrolls file", "no WER: there is no text file"
@@ -69,7 +69,7 @@ def test_where_nothing_can_be_measured_the_tables_are_written_all_the_same(tmp_p
     bare = [without_texts(without_emotions(without_folds(utterance))) for utterance in made]
     recordings = write_datadir(tmp_path / "recordings", bare)
     longer = longer_copy(recordings, tmp_path / "longer")
-    results = evaluate(recordings, longer, work=tmp_path / "work")
+    results = evaluate(recordings, longer, Recognisers(naturalness=""), work=tmp_path / "work")
     assert results.rows == ("original", "longer") and results.notes == (NO_EER, NO_WER, NO_EMOTION, NO_ACOUSTICS)
     summary = summary_table(results)
     assert summary.empty and difference_table(results).empty

@@ -16,6 +16,7 @@ import pandas as pd
 
 from emotrace.analysis.bootstrap import Interval
 from emotrace.analysis.contrasts import Contrast
+from emotrace.analysis.seeds import Seeds
 from emotrace.study.results import Results
 
 Decisions = frozenset[str]
@@ -77,18 +78,22 @@ def coefficients() -> dict[str, Mapping[str, Fraction]]:
     return {name: {row: Fraction(n, len(every)) for row, n in found.items() if n} for name, found in weights.items()}
 
 
-def attribution(results: Results, metric: str = "uar", recogniser: str | None = None) -> pd.DataFrame:
+def attribution(
+    results: Results, metric: str = "uar", seeds: Seeds | None = None, recogniser: str | None = None
+) -> pd.DataFrame:
     """Loss of a metric (original minus ECAPA-anon-T12-soft) by decision, in its unit (rates in percentage points).
 
-    Columns decision, text, loss, low, high (bootstrap over speakers, the same draws in every row), least, most (over
-    the orders). The last line is the total, of which the others are the parts.
+    Columns decision, text, loss, low, high (over speakers, the same draws in every row, and ``seeds`` if given), least,
+    most (over the orders). The last line is the total, of which the others are the parts.
 
     Raises:
         TableError: an unknown metric, or a row without results for it.
     """
 
     def loss(weights: Mapping[str, float]) -> Interval:
-        return Contrast.of(metric, weights).interval(results, recogniser)
+        contrast = Contrast.of(metric, weights)
+        further = seeds.variances(contrast, results, recogniser).values() if seeds else ()
+        return contrast.interval(results, recogniser, further=further)
 
     lines, every = [], list(orders())
     for decision in DECISIONS:

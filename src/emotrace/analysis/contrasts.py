@@ -1,19 +1,19 @@
 """A contrast: a weighted sum of metrics of rows, with its interval. Everything that the study says is one.
 
-Rates are in percent, as the paper prints them. Intervals are bootstrap percentile intervals over speakers; a corpus
-with a single speaker (the read one of profile scale) has none over speakers, so there they are over utterances.
+Rates are in percent, as the paper prints them. Intervals are over speakers (`bootstrap`); a corpus with one speaker
+(the read one of profile scale) has none over speakers, so there they are over utterances.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from emotrace.analysis import statistics
-from emotrace.analysis.bootstrap import Interval, Part, Statistic, combination, ratio
+from emotrace.analysis.bootstrap import Interval, Part, Statistic, Variance, combination, ratio
 from emotrace.corpus.datadir import Emotion
 from emotrace.evaluation import ACOUSTICS
 from emotrace.evaluation.spectrum import CENTROID_EDGES, KURTOSIS_EDGES
@@ -21,6 +21,7 @@ from emotrace.pipeline.results import emotion_column
 from emotrace.study.results import Results
 
 EMOTIONS = tuple(emotion.value for emotion in Emotion)
+SOURCE = "in_the_recording"
 COLUMNS = ("eer_f", "eer_m", "wer_read", "wer_emotional", *EMOTIONS, "uar")
 
 
@@ -46,8 +47,11 @@ class Metric:
 def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
     """A metric by its column name in table II, or the mean of an acoustic feature by its name in the results.
 
-    Also: recall_spread, sad_called_ang and the like, other_called_ang (of all emotions but angry), loudness_median, and
-    quantiles over frames such as centroid_p99, kurtosis_median, kurtosis_median_ang.
+    Also: eer (of both genders), eer_read, eer_emotional_f and the like; mos; recall_spread, sad_called_ang and the
+    like, other_called_ang (of all emotions but angry); loudness_median, loudness_peak_matched_median; quantiles over
+    frames such as centroid_p99, kurtosis_median, kurtosis_median_ang, kurtosis_median_read (of read speech). And
+    sd_ratio_f0_range_st, correlation_centroid_hz and the like, of an acoustic feature: how the row follows the
+    recording within speakers (`statistics.Following`).
 
     ``recogniser``, ``seed``: whose predictions count, for metrics of emotion. Raises TableError for an unknown name.
     """
@@ -59,18 +63,24 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
         emotional[name] = statistics.ShareCalled(column, None if true == "other" else Emotion(true), Emotion(called))
     if name in emotional:
         return Metric(lambda results, row: recognised(results, row, column), emotional[name])
-    if name in ("eer_f", "eer_m"):
-        return Metric(lambda results, row: _trials(results, row, name[-1]), statistics.EqualErrorRate())
+    if (verified := re.fullmatch("eer(?:_(read|emotional))?(?:_([fm]))?", name)) is not None:
+        return Metric(lambda results, row: _trials(results, row, *verified.groups()), statistics.EqualErrorRate())
     if name in ("wer_read", "wer_emotional"):
         return Metric(
             lambda results, row: _transcribed(results, row, name.removeprefix("wer_")), statistics.WordErrorRate()
         )
-    if (quantile := re.fullmatch("(centroid|kurtosis)_(median|p[0-9]+)(?:_(...))?", name)) is not None:
+    if (quantile := re.fullmatch("(centroid|kurtosis)_(median|p[0-9]+)(?:_(...|read))?", name)) is not None:
         return _frame_quantile(*quantile.groups())
-    if name == "loudness_median":
+    if (follows := re.fullmatch("(sd_ratio|correlation)_(.+)", name)) is not None and _is_acoustic(follows[2]):
+        following = statistics.Following(follows[2], SOURCE, correlation=follows[1] == "correlation")
+        return Metric(lambda results, row: _beside_recording(results, row, follows[2]), following, factor=1.0)
+    if name in ("loudness_median", "loudness_peak_matched_median"):
+        loudness = name.replace("median", "lufs")
         return Metric(
-            lambda results, row: results.lines(row, "emotional"), statistics.Quantile("loudness_lufs"), factor=1.0
+            lambda results, row: results.lines(row, "emotional", loudness), statistics.Quantile(loudness), factor=1.0
         )
+    if name == "mos":
+        return Metric(lambda results, row: _lines_with(results, row, name), statistics.Mean(name), factor=1.0)
     if _is_acoustic(name):
         return Metric(lambda results, row: results.lines(row, "emotional", name), statistics.Mean(name), factor=1.0)
     raise TableError(f"unknown metric {name!r}; there are {', '.join((*COLUMNS, *ACOUSTICS))}")
@@ -90,16 +100,16 @@ def _is_acoustic(name: str) -> bool:
     return name in ACOUSTIC_FEATURES
 
 
-def _frame_quantile(feature: str, quantile: str, emotion: str | None) -> Metric:
-    """A quantile over the speech frames of the emotional corpus, or of one of its emotions."""
+def _frame_quantile(feature: str, quantile: str, of: str | None) -> Metric:
+    """A quantile over the speech frames of the emotional corpus, of one of its emotions, or of the read corpus."""
     edges, column = {"centroid": CENTROID_EDGES, "kurtosis": KURTOSIS_EDGES}[feature], f"{feature}_histogram"
     q = 0.5 if quantile == "median" else int(quantile[1:]) / 100
 
     def lines(results: Results, row: str) -> pd.DataFrame:
         if column not in results.utterances:
             raise TableError(f"the results have no column {column}: run the rows again (emotrace run)")
-        own = results.lines(row, "emotional", column)
-        return own if emotion is None else own[own["emotion"] == emotion]
+        own = results.lines(row, "read" if of == "read" else "emotional", column)
+        return own if of in (None, "read") else own[own["emotion"] == of]
 
     return Metric(lines, statistics.FrameQuantile(column, tuple(edges), q), factor=1.0)
 
@@ -143,18 +153,34 @@ class Contrast:
             parts.append(Part(term.factor * chosen.factor, lines, chosen.statistic, resampled(lines)))
         return parts
 
-    def interval(self, results: Results, recogniser: str | None = None, seed: int = 0) -> Interval:
+    def interval(
+        self, results: Results, recogniser: str | None = None, seed: int = 0, further: Iterable[Variance] = ()
+    ) -> Interval:
         """The sum with its 95 % interval, in the unit of its metrics (rates in percentage points).
 
         Terms with the same speakers are drawn together, so a difference of two rows is a paired one.
 
-        ``recogniser``, ``seed``: whose predictions count; the results' first recogniser by default.
+        ``recogniser``, ``seed``: whose predictions count; the results' first recogniser by default. ``further``:
+        variances beside that over speakers, as `seeds.Seeds.variances` estimates them.
 
         Raises:
             TableError: an unknown metric, or a row without lines for it.
             MetricError: the sum is undefined, or in more than a tenth of the draws.
         """
-        return combination(self.parts(results, recogniser, seed), n=results.n_bootstrap, seed=results.seed)
+        parts = self.parts(results, recogniser, seed)
+        return combination(parts, further=list(further), n=results.n_bootstrap, seed=results.seed)
+
+    def of_rows(self, names: Mapping[str, str]) -> Contrast:
+        """The same sum of other rows, by name; rows that ``names`` does not have stay."""
+        return Contrast(tuple(replace(term, row=names.get(term.row, term.row)) for term in self.terms))
+
+    def __neg__(self) -> Contrast:
+        return Contrast(tuple(replace(term, factor=-term.factor) for term in self.terms))
+
+    @property
+    def of_emotion(self) -> bool:
+        """Whether a recogniser of emotion has a part in it."""
+        return any(hasattr(metric(term.metric).statistic, "predicted") for term in self.terms)
 
 
 def metric_interval(results: Results, row: str, name: str, recogniser: str | None = None, seed: int = 0) -> Interval:
@@ -188,6 +214,13 @@ def differences(
     )
 
 
+def _beside_recording(results: Results, row: str, column: str) -> pd.DataFrame:
+    """Lines of the emotional corpus with the recording's value of a column as SOURCE; those with both values."""
+    recordings = results.lines("original", "emotional", column).set_index("utterance")[column]
+    lines = results.lines(row, "emotional", column)
+    return lines.assign(**{SOURCE: lines["utterance"].map(recordings)}).dropna(subset=[SOURCE])
+
+
 def resampled(lines: pd.DataFrame) -> str:
     """What is drawn for an interval: speakers, or utterances where there is a single speaker."""
     return "speaker" if lines["speaker"].nunique() > 1 else "utterance"
@@ -198,9 +231,23 @@ def attacker_shown(row: str) -> str:
     return "original" if row == "original" else "lazy-informed"
 
 
-def _trials(results: Results, row: str, gender: str) -> pd.DataFrame:
+def _trials(results: Results, row: str, corpus: str | None, gender: str | None) -> pd.DataFrame:
+    """Trials by the attacker that table II shows, of both genders where none is named; of read speech where there is
+    any, unless a corpus is named."""
     trials = results.trials
-    return trials[(trials["row"] == row) & (trials["attacker"] == attacker_shown(row)) & (trials["gender"] == gender)]
+    trials = trials[(trials["row"] == row) & (trials["attacker"] == attacker_shown(row))]
+    if gender is not None:
+        trials = trials[trials["gender"] == gender]
+    if corpus is None:
+        corpus = "read" if (trials["corpus"] == "read").any() else "emotional"
+    return trials[trials["corpus"] == corpus]
+
+
+def _lines_with(results: Results, row: str, column: str) -> pd.DataFrame:
+    """Lines of the emotional corpus with a value. Raises TableError where the results have no such column."""
+    if column not in results.utterances:
+        raise TableError(f"the results have no column {column}: run the rows again (emotrace run)")
+    return results.lines(row, "emotional", column)
 
 
 def recognised(results: Results, row: str, column: str) -> pd.DataFrame:

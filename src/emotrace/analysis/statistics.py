@@ -1,6 +1,7 @@
 """The study's metrics as functions of speaker weights, for `bootstrap`. R rows, S speakers, N draws, K counts."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,8 @@ class Mean:
 class WordErrorRate:
     """Sum of word errors over sum of reference words."""
 
+    limits: ClassVar[tuple[float, float]] = (0.0, np.inf)
+
     def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
         """Its value (N,) for every draw; the frame (R rows) has columns word_errors, words. MetricError on NaN."""
         return _share(frame[["word_errors", "words"]].to_numpy(float), frame, draws)
@@ -41,6 +44,7 @@ class Recall:
 
     predicted: str
     emotion: Emotion | None = None
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
         """Its value (N,) for every draw; the frame (R rows) has columns emotion and fold besides the predictions.
@@ -71,6 +75,7 @@ class RecallSpread:
     """Standard deviation of the recalls of the emotions about their mean: 0 where all are recognised equally well."""
 
     predicted: str
+    limits: ClassVar[tuple[float, float]] = (0.0, 0.5)
 
     def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
         recalls = [Recall(self.predicted, emotion).weighted(frame, draws) for emotion in Emotion]
@@ -84,6 +89,7 @@ class ShareCalled:
     predicted: str
     true: Emotion | None
     called: Emotion
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
         """Its value (N,) for every draw; the frame (R rows) has the column emotion besides the predictions."""
@@ -135,12 +141,35 @@ class FrameQuantile:
 
 
 @dataclass(frozen=True)
+class Following:
+    """How an output follows its input within speakers: SDs of ``column`` over ``source``, or their correlation.
+
+    Values are centred on the mean of their speaker, so differences between speakers do not count; squares and products
+    are summed over all utterances of the speakers drawn. An output that collapses has a ratio and a correlation near 0;
+    one that copies its input has 1 and 1.
+    """
+
+    column: str
+    source: str
+    correlation: bool = False
+
+    def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
+        """Its value (N,) for every draw of the speakers of a frame (R rows). Raises MetricError on NaN."""
+        pairs = frame[[self.column, self.source]]
+        made, source = (pairs - pairs.groupby(frame[draws.by]).transform("mean")).to_numpy(float).T
+        squares, sources, products = _sums(np.column_stack([made**2, source**2, made * source]), frame, draws).T
+        return _ratio(products, np.sqrt(squares * sources)) if self.correlation else np.sqrt(_ratio(squares, sources))
+
+
+@dataclass(frozen=True)
 class EqualErrorRate:
     """EER of trials as `metrics.eer`; a speaker is drawn as the claimed and as the speaking one at once.
 
     A trial of two different speakers weighs the product of their weights; a target trial weighs its speaker's own, for
     a speaker who is drawn twice stands for two people, who are tried against themselves and not against each other.
     """
+
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
         """Its value (N,) for every draw; the frame (R trials) has speaker, trial_speaker, target, score.

@@ -10,7 +10,8 @@ from emotrace.pipeline.results import emotion_column
 from emotrace.study.groups import all_rows
 from emotrace.study.results import Results
 
-ACOUSTICS = {"centroid_hz": "centroid", "kurtosis": "kurtosis"}
+OTHER_KURTOSES = {"kurtosis_power": "power kurtosis", "kurtosis_amplitude": "amplitude kurtosis"}
+ACOUSTICS = {"centroid_hz": "centroid", "kurtosis": "kurtosis", **OTHER_KURTOSES}
 CALLED_ANGRY = "other_called_ang"
 OUTCOMES = (*EMOTIONS, "uar", CALLED_ANGRY)
 
@@ -33,13 +34,14 @@ def effect_pairs(results: Results) -> list[tuple[str, str, str]]:
 def manipulation_table(results: Results) -> pd.DataFrame:
     """How much an effect changed the acoustics of an utterance, on the recording's own speech frames.
 
-    Columns row, effect, quantity ("centroid" and "kurtosis", as factors; "loudness", in LU), wanted (NaN where nothing
-    definite is), and median, q25, q75 over the utterances of the emotional corpora.
+    Columns row, effect, quantity ("centroid", "kurtosis", "power kurtosis" and "amplitude kurtosis", as factors;
+    "loudness", in LU), wanted (NaN where nothing definite is), and median, q25, q75 over the utterances of the
+    emotional corpora.
     """
     lines = []
     for before, effect, after in effect_pairs(results):
         old, new = (results.lines(row, "emotional").set_index("utterance") for row in (before, after))
-        changes = {name: new[column] / old[column] for column, name in ACOUSTICS.items()}
+        changes = {name: new[column] / old[column] for column, name in ACOUSTICS.items() if column in old}
         changes["loudness"] = new["loudness_lufs"] - old["loudness_lufs"]
         for quantity, values in changes.items():
             q25, median, q75 = np.nanquantile(values.to_numpy(float), [0.25, 0.5, 0.75])
@@ -51,8 +53,12 @@ def manipulation_table(results: Results) -> pd.DataFrame:
 def wanted(effect: str, quantity: str) -> float:
     """What an effect is to do to a quantity of `manipulation_table`; NaN for the loudness after peak normalisation.
 
+    The filters are designed for the kurtosis of magnitudes, so nothing is wanted of its other definitions.
+
     Loudness is gated and weighted over frequency, so filters that hold the level of the speech may still move it.
     """
+    if quantity in OTHER_KURTOSES.values():
+        return np.nan
     if quantity != "loudness":
         return SHAPES.get(effect, {}).get(quantity, 1.0)
     return LEVELS.get(effect, np.nan if effect == "peak" else 0.0)

@@ -31,7 +31,7 @@ one misses as well is gone, as far as a recogniser of this kind can tell.
 """
 TRIALS = pa.schema(
     {
-        **dict.fromkeys(("row", "attacker", "speaker", "utterance", "trial_speaker", "gender"), pa.string()),
+        **dict.fromkeys(("row", "corpus", "attacker", "speaker", "utterance", "trial_speaker", "gender"), pa.string()),
         "target": pa.bool_(),
         "score": pa.float64(),
     }
@@ -168,7 +168,7 @@ def trial_lines(
         scores |= {"lazy-informed": asv_scores(data, enrolled, tested)}
         if recognisers.attacker and training.rendered is not None and _speakers_left(rendering, training.rendered):
             scores |= {"semi-informed": _semi_informed(rendering, training.rendered, enrolled, tested, recognisers)}
-    parts = [part.assign(row=rendering.name, attacker=attacker) for attacker, part in scores.items()]
+    parts = [part.assign(row=rendering.name, corpus=rendering.corpus, attacker=name) for name, part in scores.items()]
     return pd.concat(parts, ignore_index=True)[TRIALS.names]
 
 

@@ -75,6 +75,8 @@ def Study(  # noqa: N802 - the name that notebooks have known from the beginning
             raise RunError(f"no results of {names} are recorded, and they cannot be run: {error}") from error
         run_rows(profile, wanted)
     utterances, trials = (joined([pd.read_parquet(work.folder / name) for work in found]) for name in TABLES)
+    if "corpus" not in trials:  # recorded when only the emotional corpus had trials
+        trials = trials.assign(corpus="emotional")
     names = tuple(row.name for row in chosen)
     made = {"seed": seed, "n_bootstrap": n_bootstrap, "profile": profile, "works": tuple(found)}
     return StudyResults(utterances, trials, names, profile.name, profile.recognisers.ser, **made)
