@@ -44,10 +44,14 @@ class Results:
         return own.dropna(subset=[*defined]) if defined else own
 
     @property
+    def matched(self) -> tuple[str, ...]:
+        """Names of the emotion recognisers of which the results hold a `MATCHED` one as well."""
+        return tuple(name for name in self.recognisers if emotion_column(name + MATCHED) in self.utterances)
+
+    @property
     def all_recognisers(self) -> tuple[str, ...]:
-        """Names of the emotion recognisers, then of the `MATCHED` ones that the results hold."""
-        matched = [name + MATCHED for name in self.recognisers]
-        return (*self.recognisers, *(name for name in matched if emotion_column(name) in self.utterances))
+        """Names of the emotion recognisers, then of the `MATCHED` ones."""
+        return (*self.recognisers, *(name + MATCHED for name in self.matched))
 
     def same_words(self, rows: Iterable[str]) -> Results:
         """The same without the transcripts of utterances that not all of the rows transcribe."""
