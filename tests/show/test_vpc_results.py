@@ -81,7 +81,13 @@ def random_results() -> Results:
             for gender in "fm":
                 for number in range(40):
                     target = number % 4 == 0
-                    line = {"row": row, "attacker": attacker, "gender": gender, "utterance": f"e{number}"}
+                    line = {
+                        "row": row,
+                        "corpus": "emotional",
+                        "attacker": attacker,
+                        "gender": gender,
+                        "utterance": f"e{number}",
+                    }
                     trials.append(line | {"target": target, "score": rng.normal(1.5 * target)})
     return results_of(utterances, trials)
 
