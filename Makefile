@@ -10,7 +10,7 @@ PYTHON := $(firstword $(foreach name,python3.11 python3.12 python3 python,\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run study book pdf browser test train dry-run benchmark house lint format lock clean
+.PHONY: help install run study book pdf browser test oracles train dry-run benchmark house lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z%-]+):.*## /\1\t/' | expand -t 16
@@ -42,6 +42,9 @@ browser: book ## open every built page in Chromium (Debian: apt-get install chro
 
 test: $(STAMP) ## run the tests and the notebooks, in two processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/browser
+
+oracles: $(STAMP) ## the tests with an independent reference; what they measure goes to data/oracles.csv; two minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/browser --oracles data/oracles.csv tests
 
 train: $(STAMP) ## train every small model that is not there, from RAVDESS and LibriSpeech; hours, resumable
 	$(BIN)/emotrace train all

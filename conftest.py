@@ -2,6 +2,7 @@
 
 import pytest
 
+pytest_plugins = ("oracles",)  # tests/fixtures/oracles.py; options of the command line must be known here
 LONGEST = ("notebooks/", "tests/engine/test_cluster.py", "tests/engine/test_runner.py")
 
 

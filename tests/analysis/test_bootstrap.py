@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from emotrace.analysis.bootstrap import Draws, Interval, Part, Statistic, Variance, combination, t_interval
+from emotrace.analysis.bootstrap import Draws, Interval, Part, Statistic, Variance, combination, p_value, t_interval
 from emotrace.analysis.metrics import MetricError, eer, recalls, uar
 from emotrace.analysis.statistics import (
     EqualErrorRate,
@@ -112,7 +112,7 @@ def test_weights_and_repeated_rows_give_the_same_interval(utterances, fast, gene
     assert expected.low < expected.estimate < expected.high
 
 
-def test_a_drawn_eer_is_that_of_the_trials_written_out(trials):
+def test_a_drawn_eer_is_that_of_the_trials_written_out(trials, oracle):
     draws = Draws.of(trials, "speaker", 12, 0)
     values = EqualErrorRate().weighted(trials, draws)
     assert values[0] == eer(trials["score"][trials["target"]], trials["score"][~trials["target"]])[0]
@@ -126,25 +126,31 @@ def test_a_drawn_eer_is_that_of_the_trials_written_out(trials):
                     target.extend(own)
                 elif claimed[0] != speaking[0]:
                     nontarget.extend(own)
-        assert value == pytest.approx(eer(target, nontarget)[0], abs=1e-15)
+        oracle("EER of every draw", "the trials written out", value, eer(target, nontarget)[0], 1e-15)
 
 
-def test_the_interval_of_a_mean_is_that_of_students_t():
+def test_the_interval_of_a_mean_is_that_of_students_t(oracle):
     """With as many utterances of every speaker, the bootstrap variance of a mean is known: s^2 / S."""
     means = np.random.default_rng(2).normal(0, 1, 12)
     frame = pd.DataFrame({"speaker": np.repeat([f"s{n:02}" for n in range(12)], 4), "value": np.repeat(means, 4)})
     computed = interval(frame, Mean("value"), n=50_000)
     reference = stats.ttest_1samp(means, 0).confidence_interval(0.95)
     assert computed.estimate == pytest.approx(means.mean(), abs=1e-12)
-    assert (computed.low, computed.high) == pytest.approx((reference.low, reference.high), abs=0.02)
+    bounds, theirs = (computed.low, computed.high), (reference.low, reference.high)
+    oracle("interval of a mean", "scipy's one-sample t", bounds, theirs, 0.02)
 
 
-def test_independent_variances_add_up_as_by_welch():
+def test_independent_variances_add_up_as_by_welch(oracle):
     rng = np.random.default_rng(3)
     one, two = rng.normal(0, 1, 12), rng.normal(0, 3, 5)
     variances = [Variance(np.var(sample, ddof=1) / len(sample), len(sample) - 1) for sample in (one, two)]
-    reference = stats.ttest_ind(one, two, equal_var=False).confidence_interval(0.95)
-    assert t_interval(one.mean() - two.mean(), variances)[1:] == pytest.approx(reference)
+    welch = stats.ttest_ind(one, two, equal_var=False)
+    estimate = one.mean() - two.mean()
+    bounds, theirs = t_interval(estimate, variances)[1:], tuple(welch.confidence_interval(0.95))
+    oracle("interval of independent errors", "scipy's Welch t", bounds, theirs, 1e-9, relative=True)
+    oracle(
+        "p of independent errors", "scipy's Welch t", p_value(estimate, variances), welch.pvalue, 1e-9, relative=True
+    )
 
 
 def test_a_further_variance_widens_an_interval(utterances):
@@ -186,7 +192,7 @@ def test_paired_differences_use_the_same_draws(utterances):
     assert difference(shifted, utterances, Mean("value")) == pytest.approx((0.5, 0.5, 0.5), abs=1e-12)
 
 
-def test_a_paired_difference_is_that_of_every_draw_written_out(utterances):
+def test_a_paired_difference_is_that_of_every_draw_written_out(utterances, oracle):
     """The same speakers repeated in both frames, then means, then the t interval of their spread."""
     other = utterances.assign(value=np.random.default_rng(5).normal(size=len(utterances)))
     draws = Draws.of(utterances, "speaker", 200, 3)
@@ -197,7 +203,8 @@ def test_a_paired_difference_is_that_of_every_draw_written_out(utterances):
         values.append(first - second)
     half = stats.t.ppf(0.975, 8) * np.std(values[1:]) * (9 / 8) ** 0.5
     expected = (values[0], values[0] - half, values[0] + half)
-    assert difference(utterances, other, Mean("value"), n=200, seed=3) == pytest.approx(expected, abs=1e-12)
+    computed = difference(utterances, other, Mean("value"), n=200, seed=3)
+    oracle("interval of a paired difference", "every draw written out", tuple(computed), expected, 1e-12)
 
 
 def test_draws_without_non_target_trials_are_left_out_until_they_are_too_many(trials):

@@ -1,6 +1,7 @@
 """The claims: the rule of the verdicts, the paper's own values, and results made to obey or contradict."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import frames
 import numpy as np
@@ -87,6 +88,16 @@ def test_holm_multiplies_by_the_tests_that_are_left():
     """Holm (1979): the smallest of m is multiplied by m, the next by m - 1, never below the one before."""
     p = pd.Series([0.04, np.nan, 0.01, 0.03, 0.5])
     assert holm(p).tolist() == pytest.approx([0.09, np.nan, 0.04, 0.09, 0.5], nan_ok=True)
+
+
+def test_holm_is_the_closure_of_bonferroni(oracle):
+    """Marcus, Peritz and Gabriel (1976): p of a test is the largest Bonferroni p of all sets of tests that hold it."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        p = rng.uniform(0, 0.2, 5)
+        sets = [np.array(chosen) for size in range(1, 6) for chosen in combinations(range(5), size)]
+        closed = [max(min(1.0, len(some) * p[some].min()) for some in sets if test in some) for test in range(5)]
+        oracle("Holm's adjusted p", "Bonferroni, closed", holm(pd.Series(p)).to_numpy(), np.array(closed), 1e-12)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import opensmile
 import pytest
 from speech import phantom, phantom_speech
 
@@ -94,6 +95,13 @@ def test_egemaps_has_88_features_that_do_not_depend_on_the_level(egemaps):
     for factor in (0.1, 3.0):
         scaled = egemaps.features(phantom_speech() * np.float32(factor))
         np.testing.assert_allclose(scaled, expected, rtol=1e-2, atol=1e-2)
+
+
+def test_egemaps_is_opensmiles_on_level_normalised_speech(egemaps, oracle):
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+    expected = smile.process_signal(level_normalise(phantom_speech()), 16_000).to_numpy()[0]
+    features = egemaps.features(phantom_speech())
+    oracle("eGeMAPS", "opensmile, called directly", features, expected.astype(features.dtype), 1e-5, relative=True)
 
 
 def test_egemaps_refuses_what_opensmile_fills_with_nan(egemaps):

@@ -1,5 +1,8 @@
 """Words are counted as jiwer does, after the same normalisation of what was said and what was recognised."""
 
+import random
+
+import audmetric
 import jiwer
 import pytest
 
@@ -18,6 +21,21 @@ from emotrace.evaluation.asr import AsrError, normalise_text, word_errors
 )
 def test_word_errors(reference, hypothesis, expected):
     assert word_errors(reference, hypothesis) == expected
+
+
+def test_word_errors_are_the_edit_distance_of_audmetric(oracle):
+    draw = random.Random(0)
+    sentences = [" ".join(draw.choices("ABCDE", k=draw.randint(1, 12))) for _ in range(400)]
+    for reference, hypothesis in zip(sentences[:200], sentences[200:], strict=True):
+        errors, words = word_errors(reference, hypothesis)
+        expected = audmetric.edit_distance([*map(ord, reference.split())], [*map(ord, hypothesis.split())])
+        oracle("word errors", "audmetric's edit distance", errors, expected, 0, "words")
+        oracle("WER of an utterance", "jiwer, called directly", errors / words, jiwer.wer(reference, hypothesis), 1e-15)
+    counts = [word_errors(*pair) for pair in zip(sentences[:200], sentences[200:], strict=True)]
+    pooled = sum(errors for errors, _ in counts) / sum(words for _, words in counts)
+    split = [[text.split() for text in part] for part in (sentences[:200], sentences[200:])]
+    theirs = audmetric.word_error_rate(*split, corpus_level=True)
+    oracle("WER of a set", "audmetric", pooled, theirs, 1e-15)
 
 
 def test_an_empty_reference_is_refused_where_jiwer_returns_a_count():

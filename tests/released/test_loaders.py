@@ -149,28 +149,28 @@ def torchaudios_layers(state, samples):
         return model.eval().extract_features(samples[None])[0]
 
 
-def test_fairseqs_hubert_has_torchaudios_layers(released, waveform):
+def test_fairseqs_hubert_has_torchaudios_layers(released, waveform, oracle):
     samples = torch.from_numpy(waveform)
     hubert = hubert_base(released["hubert_base_fairseq"])
     layers = hubert.layers(samples)
     expected = torchaudios_layers(read_weights(released["hubert_base_fairseq"])["model"], samples)
     assert len(layers) == 13 and len(expected) == 12 and not hubert.training
     for ours, theirs in zip(layers[1:], expected, strict=True):
-        torch.testing.assert_close(ours, theirs[0], rtol=0, atol=1e-5)
+        oracle("layers of fairseq's HuBERT", "torchaudio", ours, theirs[0], 1e-5)
         assert theirs.std() > 0.1
 
 
-def test_ssl_sass_hubert_has_torchaudios_layers(released, waveform):
+def test_ssl_sass_hubert_has_torchaudios_layers(released, waveform, oracle):
     samples = torch.from_numpy(waveform)
     hubert, head = ssl_sas_soft_predictor(released["ssl_sas_soft_predictor"])
     state = read_weights(released["ssl_sas_soft_predictor"])
     assert torch.equal(head.W, state["W"])
     theirs = {key.removeprefix("ssl_model."): value for key, value in state.items() if key != "W"}
     expected = torchaudios_layers(theirs, samples)
-    torch.testing.assert_close(hubert.layers(samples)[12], expected[-1][0], rtol=0, atol=1e-5)
+    oracle("last layer of SSL-SAS's HuBERT", "torchaudio", hubert.layers(samples)[12], expected[-1][0], 1e-5)
 
 
-def test_both_formats_of_one_hubert_agree_key_for_key(released, waveform, tmp_path):
+def test_both_formats_of_one_hubert_agree_key_for_key(released, waveform, tmp_path, oracle):
     model = hubert_model(SMALL)
     torch.save({"model": fairseq_state(model)}, tmp_path / "fairseq.pt")
     folder = tmp_path / "transformers"
@@ -185,7 +185,7 @@ def test_both_formats_of_one_hubert_agree_key_for_key(released, waveform, tmp_pa
         assert state.keys() == model.state_dict().keys() and len(state) == 211
         assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
         for ours, theirs in zip(loaded.layers(samples), expected, strict=True):
-            torch.testing.assert_close(ours, theirs[0], rtol=0, atol=1e-6)
+            oracle("layers of a loaded HuBERT", "transformers", ours, theirs[0].detach(), 1e-6)
 
 
 def test_the_modules_of_pretraining_alone_are_left_out_by_name_only(released, tmp_path):

@@ -41,7 +41,7 @@ def test_the_seed_fixes_the_codes(learn, clusters):
     assert not torch.equal(learn(frames, 7, seed=3).codes, learn(frames, 7, seed=4).codes)
 
 
-def test_units_with_a_penalty_are_the_cheapest_of_all_sequences():
+def test_units_with_a_penalty_are_the_cheapest_of_all_sequences(oracle):
     book = Codebook(torch.tensor([[0.0], [1.0], [3.0]]))
     frames = torch.tensor([[0.1], [0.7], [0.2], [1.4], [2.9], [1.9], [3.2]])
 
@@ -52,7 +52,7 @@ def test_units_with_a_penalty_are_the_cheapest_of_all_sequences():
     for penalty in (0.0, 0.3, 1.0, 5.0, 100.0):
         units = Codebook(book.codes, penalty).segmental_ids(frames).tolist()
         least = min(cost(path, penalty) for path in product(range(3), repeat=len(frames)))
-        assert cost(units, penalty) == pytest.approx(least, abs=1e-6)
+        oracle("cost of discrete units", "the cheapest of all sequences", cost(units, penalty), least, 1e-6)
     assert Codebook(book.codes, 0.0).segmental_ids(frames).tolist() == book.ids(frames).tolist()
     assert len(set(units)) == 1
     with pytest.raises(ValueError, match="no penalty"):

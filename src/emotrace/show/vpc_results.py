@@ -79,7 +79,6 @@ def vpc_tables(results: Results) -> dict[str, pd.DataFrame]:
     lines = results.utterances[results.utterances["row"].isin(kinds)]
     lines = lines.assign(kind=lines["row"].map(kinds))
     trials = results.trials[results.trials["row"].isin(kinds)]
-    trials = trials.merge(lines[["utterance", "corpus"]].drop_duplicates(), on="utterance")
     found = {"asv": _asv(trials), "asr": _asr(lines), "ser_folds": _ser(lines, emotion_column(results.recognisers[0]))}
     tables = {name: pd.DataFrame(list(found[name]), columns=columns) for name, columns in LAYOUTS.items()}
     tables["ser"] = tables["ser_folds"].groupby(["dataset", "split", "ser"])[MEASURES].mean().reset_index()
@@ -87,7 +86,7 @@ def vpc_tables(results: Results) -> dict[str, pd.DataFrame]:
 
 
 def _asv(trials: pd.DataFrame) -> Iterator[tuple]:
-    """A line per data set, gender and scenario; a trial belongs to the data set of its utterance."""
+    """A line per data set, gender and scenario; a trial names its data set."""
     for (corpus, gender), of_gender in trials.groupby(["corpus", "gender"]):
         for attacker, scenario in SCENARIOS.items():
             tried = of_gender[of_gender["attacker"] == attacker]
