@@ -106,6 +106,7 @@ ROUTES = [
 
 @pytest.mark.parametrize(("fast", "general"), ROUTES)
 def test_weights_and_repeated_rows_give_the_same_interval(utterances, fast, general):
+    general.by_fold = getattr(fast, "by_fold", False)
     expected = interval(utterances, general, n=25, seed=3)
     limited = np.clip(expected, *getattr(fast, "limits", (-np.inf, np.inf)))  # a rate ends at 0 and 1
     assert tuple(interval(utterances, fast, n=25, seed=3)) == pytest.approx(tuple(limited), abs=1e-12)

@@ -71,6 +71,9 @@ def _parts(results: Results, row: str) -> dict[tuple[str, str], Part]:
         for (attacker, gender), lines in trials.groupby(["attacker", "gender"])
     }
     parts["WER [%]", ""] = Part(100.0, own.dropna(subset=["word_errors"]), WordErrorRate())
+    if "guard" in own:
+        guarded = own.dropna(subset=["guard"]).assign(guarded=lambda lines: lines["guard"] != "")
+        parts["guarded transcripts [%]", ""] = Part(100.0, guarded, Mean("guarded"))
     for recogniser in results.all_recognisers:
         column = emotion_column(recogniser)
         # without folds there was one recogniser, trained on other data, and so one fold

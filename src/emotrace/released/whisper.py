@@ -108,7 +108,7 @@ def _short_windows() -> type:
 
 
 class WhisperBase(WhisperTinyEn):
-    """Whisper base, in English: fewer errors, in about three times the time."""
+    """Whisper base, in English: no fewer errors on the same training speech (5.8 and 0.0 %), in twice the time."""
 
     checkpoint: ClassVar[str] = "whisper_base"
 
