@@ -105,7 +105,7 @@ class Profile(Setting):
 
     def of_emotion(self, rows: tuple[Row, ...], measures: frozenset[Measure]) -> "Profile":
         """An experiment on the emotional corpora: other rows, and of what is measured only ``measures``."""
-        emotional = [corpus for corpus in self.corpora if Measure.EMOTION in corpus.measures]
+        emotional = [each for each in self.corpora if Measure.EMOTION in each.measures and each.rows is None]
         corpora = tuple(replace(corpus, measures=corpus.measures & measures) for corpus in emotional)
         return replace(self, corpora=corpora, rows=rows, groups={})
 
