@@ -167,7 +167,8 @@ def test_provenance_says_what_a_result_depends_on(finished):
     models = {name for name in weights if not name.startswith("/")}
     assert models == {"hubert", "ecapa", "pool", "acoustic-ECAPA-T6"} < weights
     assert all(part.get("code") or part.get("weights") for part in identity["components"].values())
-    assert recorded["attackers"] == ["ignorant", "lazy-informed"]
+    trials = pd.read_parquet(results(finished, ANONYMISED) / TABLES[1])
+    assert recorded["attackers"] == sorted(set(trials["attacker"])) and "ignorant" in recorded["attackers"]
     assert recorded["environment"]["versions"]["torch"]
 
 

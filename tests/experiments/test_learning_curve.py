@@ -66,7 +66,7 @@ def recorded(profile) -> Profile:
 def test_the_last_point_is_the_recogniser_of_the_table(recorded):
     run_rows(recorded, select_rows(ROWS), jobs=1)
     lines = pd.read_parquet(curve_record(recorded).tables[0])
-    assert len(lines) == 2 * 2 * (DRAWS + 1) * 16, "rows, recognisers, draws, utterances"
+    assert len(lines) == 2 * 3 * (DRAWS + 1) * 16, "rows, recognisers, draws, utterances"
     for row in ROWS:
         table = pd.read_parquet(recorded.results / row / "utterances.parquet").set_index("utterance")
         for recogniser in ("functionals", "ge2e"):

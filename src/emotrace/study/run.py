@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from emotrace.engine.code import digest
 from emotrace.engine.keys import Keys
 from emotrace.engine.runner import Record, RunError, Stages, State, run, state_of
@@ -153,8 +155,7 @@ class RowWork:
         }
 
     def about(self) -> dict[str, Any]:
-        trained = ["semi-informed"] if self.profile.recognisers.attacker else []
-        attackers = ["original"] if self.row.recorded else ["ignorant", "lazy-informed", *trained]
+        attackers = pd.read_parquet(self.record.tables[1], columns=["attacker"])["attacker"].unique().tolist()
         return {"row": self.name, "profile": self.profile.name, "seed": self.profile.seed, "attackers": attackers}
 
     def require_unchanged_code(self) -> None:
