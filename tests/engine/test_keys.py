@@ -14,7 +14,7 @@ from emotrace.anonymizer import ANONYMIZERS
 from emotrace.engine.code import reached
 from emotrace.engine.keys import Keys
 from emotrace.engine.runner import state_of
-from emotrace.evaluation import ASR, ASV, SER
+from emotrace.evaluation import ASR, ASV, NATURALNESS, SER
 from emotrace.paths import RESULTS
 from emotrace.pipeline import measures, pipeline
 from emotrace.pipeline.effects import EFFECTS
@@ -65,12 +65,16 @@ USED_BY = {
     "vocoder two-stage": NAMES - RECORDED - {"official-control", "unified-log-mel"},
     "effect peak": {PEAK.name},
     "effect level-down": {QUIETER.name},
-    "measure words-pocketsphinx": NAMES - EFFECT_ROWS,
+    "measure words-whisper-tiny.en": NAMES - EFFECT_ROWS,
     "measure speaker-ge2e": NAMES,
     "measure emotion-functionals": NAMES,
+    "measure emotion-whisper": NAMES,
+    "measure naturalness-distillmos": NAMES,
     "measure acoustics": NAMES,
     "emotion recogniser functionals": NAMES,
     "emotion recogniser ge2e": NAMES,
+    "emotion recogniser whisper": NAMES,
+    "attacker wccn": NAMES,
     "tables": NAMES,
 }
 """Every component of the rows, and the rows that use it."""
@@ -176,9 +180,10 @@ def test_other_weights_make_the_rows_stale_that_use_them(profile, tmp_path, name
 @pytest.mark.parametrize(
     ("registry", "name", "component"),
     [
-        (ASR, "pocketsphinx", "measure words-pocketsphinx"),
+        (ASR, "whisper-tiny.en", "measure words-whisper-tiny.en"),
         (ASV, "ge2e", "measure speaker-ge2e"),
         (SER, "functionals", "measure emotion-functionals"),
+        (NATURALNESS, "distillmos", "measure naturalness-distillmos"),
         (VOCODERS, "two-stage", "vocoder two-stage"),
     ],
 )
@@ -221,7 +226,7 @@ def test_another_choice_of_transcribed_utterances_makes_the_rows_stale_whose_wor
     emotional, cues = profile.corpora
     changed = replace(profile, corpora=(replace(emotional, transcribed_per_cell=1), cues))
     reason = ("corpora: emotional: transcribed",)
-    assert stale(changed) == dict.fromkeys(USED_BY["measure words-pocketsphinx"], reason)
+    assert stale(changed) == dict.fromkeys(USED_BY["measure words-whisper-tiny.en"], reason)
     same = replace(profile, corpora=(replace(emotional, transcribed_per_cell=0, further_per_cell=0), cues))
     assert stale(same) == {}, "other words for the same choice"
 
@@ -286,7 +291,7 @@ def test_what_is_added_to_the_registries_leaves_every_recorded_row_as_it_is(monk
     known = {row.name for row in rows}
     assert {name.removesuffix("-seed1") for name in recorded} <= known
     before = {work.name: work.identity() for work in works(profile, rows)}
-    for registry in (STREAMS, ANONYMIZERS, VOCODERS, ASR, ASV, SER):
+    for registry in (STREAMS, ANONYMIZERS, VOCODERS, ASR, ASV, NATURALNESS, SER):
         monkeypatch.setitem(registry, "toy", Toy)
     assert {work.name: work.identity() for work in works(profile, rows)} == before
 
@@ -297,12 +302,16 @@ FILES = {
     "stream f0": {"stream f0", "audio"},
     "anonymizer selec-anon": {"audio"},
     "vocoder two-stage": {"audio"},
-    "measure words-pocketsphinx": {"words-pocketsphinx"},
+    "measure words-whisper-tiny.en": {"words-whisper-tiny.en"},
     "measure speaker-ge2e": {"speaker-ge2e"},
     "measure emotion-functionals": {"emotion-functionals"},
+    "measure emotion-whisper": {"emotion-whisper"},
+    "measure naturalness-distillmos": {"naturalness-distillmos"},
     "measure acoustics": {"acoustics"},
     "emotion recogniser functionals": set(),
     "emotion recogniser ge2e": set(),
+    "emotion recogniser whisper": set(),
+    "attacker wccn": set(),
     "tables": set(),
 }
 """Which files an edit of a component moves to another place, where they have to be made anew."""
@@ -392,7 +401,10 @@ def test_all_that_replaces_a_speaker_stands_in_the_key_of_the_audio(keys, profil
     assert sorted(ran - set(reached(kind))) == []
 
 
-@pytest.mark.parametrize("name", ["words-pocketsphinx", "speaker-ge2e", "emotion-functionals", "acoustics"])
+MEASURED = ("words-whisper-tiny.en", "speaker-ge2e", "emotion-functionals", "emotion-whisper")
+
+
+@pytest.mark.parametrize("name", [*MEASURED, "naturalness-distillmos", "acoustics"])
 def test_all_that_measures_an_utterance_stands_in_the_key_of_the_measurement(keys, profile, forgotten, tmp_path, name):
     taken = next(one for one in profile.recognisers.measurements() if str(one) == name)
     utterance = next(one for one in keys.data(profile.corpora[0].path) if one.emotion == "neu")

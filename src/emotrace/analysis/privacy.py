@@ -170,15 +170,16 @@ def eer_guards(originals: pd.DataFrame, anonymised: pd.DataFrame, *, same_gender
         same_gender: the anonymizer replaces a speaker by one of the same gender, as from a pool of that gender.
 
     A limit is exceeded, not met. The guards:
-        weak-attacker: EER on recordings above `WEAK_EER`.
-        few-speakers: fewer than `FEW_SPEAKERS` of a gender, or one target trial makes more than `COARSE_STEP`.
-        same-gender: `same_gender`, and no trial crosses genders, so that the gender that survives does not count.
-        above-half: an EER above 0.5.
-        stronger-attacker: an EER more than `STRONGER` above that of the strongest attacker.
-        training-useless: there is something to learn, for the lazy-informed attacker's EER is above that of recordings
-            by more than `USEFUL` and one target trial; but the semi-informed one's is not lower than the lazy-informed
-            one's by more than that.
-        training-untried: the same, and there is no semi-informed attacker.
+
+    - weak-attacker: EER on recordings above `WEAK_EER`.
+    - few-speakers: fewer than `FEW_SPEAKERS` of a gender, or one target trial makes more than `COARSE_STEP`.
+    - same-gender: `same_gender`, and no trial crosses genders, so that the gender that survives does not count.
+    - above-half: an EER above 0.5.
+    - stronger-attacker: an EER more than `STRONGER` above that of the strongest attacker.
+    - training-useless: there is something to learn, for the lazy-informed attacker's EER is above that of recordings by
+      more than `USEFUL` and one target trial; but the semi-informed one's is not lower than that by more than this.
+    - training-untried: the same, and there is no semi-informed attacker.
+
     Raises MetricError without target or non-target trials of an attacker.
     """
     rates = {name: trials_eer(part) for name, part in anonymised.groupby("attacker", sort=False)}
