@@ -188,6 +188,14 @@ def metric_interval(results: Results, row: str, name: str, recogniser: str | Non
     return Contrast.of(name, {row: 1}).interval(results, recogniser, seed)
 
 
+def uar_change(results: Results, first: tuple[str, str], second: tuple[str, str]) -> Interval:
+    """UAR of a row by a recogniser minus that of a row by a recogniser, (row, name) each; errors as of
+    `Contrast.interval`."""
+    sides = ((first, 1), (second, -1))
+    parts = [part for (row, name), sign in sides for part in Contrast.of("uar", {row: sign}).parts(results, name)]
+    return combination(parts, n=results.n_bootstrap, seed=results.seed)
+
+
 def metric_ratio(results: Results, row: str, below: str, name: str, recogniser: str | None = None) -> Interval:
     """A metric of one row divided by that of another, drawn together; errors as of `Contrast.interval`."""
     parts = Contrast((Term(row, name), Term(below, name))).parts(results, recogniser)

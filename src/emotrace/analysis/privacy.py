@@ -132,6 +132,21 @@ def singling_out(trials: pd.DataFrame, *, folds: int = 10, seed: int = 0) -> pd.
     return pd.DataFrame(lines, columns=["gender", "speakers", "singling_out", "chance"])
 
 
+def privacy_rates(trials: pd.DataFrame) -> dict[str, float]:
+    """What the functions of this module find, in [0, 1]: EER by speaker (mean, highest), EER where three utterances
+    are joined, linkability_1n and singling_out (means over genders), each with its chance level."""
+    spread, linked, single = eer_spread(trials), linkability_1n(trials), singling_out(trials)
+    return {
+        "EER by speaker, mean": spread["mean"],
+        "highest": spread["high"],
+        "EER, 3 joined": eer_by_joined(trials, [3])["eer"].iloc[0],
+        "linked": linked["linkability_1n"].mean(),
+        "chance of a link": linked["chance"].mean(),
+        "singled out": single["singling_out"].mean(),
+        "chance of singling out": single["chance"].mean(),
+    }
+
+
 def score_matrix(trials: pd.DataFrame) -> ScoreMatrix:
     """Scores (S, U) of every enrolled speaker, sorted, with every utterance, sorted.
 
