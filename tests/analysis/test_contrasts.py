@@ -14,6 +14,7 @@ from emotrace.analysis.contrasts import (
     metric,
     metric_interval,
     metric_ratio,
+    uar_change,
 )
 from emotrace.study.results import Results
 
@@ -46,6 +47,14 @@ def test_a_contrast_is_the_weighted_sum_of_its_metrics(results):
     assert half.interval(results, "ge2e").estimate == pytest.approx(100)
     mixed = Contrast((Term("none-T1", "wer_emotional"), Term("none-T1", "sad", -0.25)))
     assert mixed.interval(results).estimate == pytest.approx(30 - 20)
+
+
+def test_a_change_between_rows_and_recognisers_is_the_difference_of_their_uar(results):
+    found = uar_change(results, ("original", "ge2e"), ("none-T1", "functionals"))
+    first = metric_interval(results, "original", "uar", "ge2e").estimate
+    assert found.estimate == pytest.approx(first - metric_interval(results, "none-T1", "uar").estimate) and found[0] > 0
+    same = uar_change(results, ("none-T1", "functionals"), ("none-T1", "functionals"))
+    assert tuple(same) == (0.0, 0.0, 0.0), "drawn together"
 
 
 def test_a_ratio_is_that_of_the_metrics(results):

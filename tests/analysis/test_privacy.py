@@ -17,6 +17,7 @@ from emotrace.analysis.privacy import (
     eer_spread,
     joined_trials,
     linkability_1n,
+    privacy_rates,
     score_matrix,
     singling_out,
     trials_eer,
@@ -176,6 +177,13 @@ def test_singling_out_of_separate_people_and_of_chance():
     assert singling_out(from_embeddings(0.01)[0])["singling_out"].item() == 1
     rates = singling_out(made_up(0.0), folds=100)["singling_out"]
     assert rates.to_numpy() == pytest.approx(0.4, abs=0.1)  # four speakers: 4 (1/4) (3/4)^3 = 0.42 where independent
+
+
+def test_the_rates_of_a_row_are_those_of_the_functions():
+    rates, weaker = privacy_rates(made_up(3.0)), privacy_rates(made_up(0.5))
+    assert rates["EER by speaker, mean"] == eer_by_speaker(made_up(3.0)).mean() <= rates["highest"]
+    assert rates["linked"] > weaker["linked"] > rates["chance of a link"] == 0.25
+    assert rates["singled out"] > weaker["singled out"] and rates["EER, 3 joined"] < weaker["EER, 3 joined"]
 
 
 def test_incomplete_tables_are_refused():
