@@ -15,6 +15,7 @@ import pandas as pd
 from emotrace.analysis.contrasts import EMOTIONS, metric_interval
 from emotrace.corpus.importers.librispeech import import_readers
 from emotrace.corpus.importers.ravdess import import_ravdess
+from emotrace.engine.provenance import cpu
 from emotrace.engine.runner import running
 from emotrace.engine.workers import DEFAULT_JOBS
 from emotrace.evaluation import ASR
@@ -34,10 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Import what is not imported, measure what is not measured, print the tables; returns the exit status."""
     args = _parser().parse_args(arguments)
     profile = recordings(args.readers, args.speakers, args.ravdess, args.work, args.asr)
-    if args.time:
-        print(speed(profile).to_string(index=False, float_format="%.2f"))
-        return 0
-    print(accuracy(profile).to_string(index=False, float_format="%.1f"))
+    table = speed(profile) if args.time else accuracy(profile)
+    print(table.to_string(index=False, float_format="%.1f"))
+    if args.out is not None:
+        table.to_csv(args.out, index=False, float_format="%.3f")
     return 0
 
 
@@ -78,21 +79,28 @@ def accuracy(profile: Profile) -> pd.DataFrame:
 
 
 def speed(profile: Profile) -> pd.DataFrame:
-    """Columns what, seconds, times_real_time of measuring the emotional corpus anew; of all, and of all but words."""
-    rendering = RowWork(profile, profile.rows[0]).rendering(profile.corpora[1])
-    audio = sum(
-        pd.read_parquet(profile.results / "original" / "utterances.parquet").query("corpus == 'emotional'")["seconds"]
-    )
-    shutil.rmtree(rendering.folder, ignore_errors=True)
+    """Columns corpus, what, seconds, times_real_time, jobs, cpu of measuring everything anew, `DEFAULT_JOBS` at a time.
+
+    The seconds hold the start of the processes, and the loading of the models.
+    """
+    work = RowWork(profile, profile.rows[0])
+    utterances = pd.read_parquet(profile.results / "original" / "utterances.parquet")
     lines = []
-    for what, measures in (("all but words", set(Measure) - {Measure.WORDS}), ("words", {Measure.WORDS})):
-        with running(profile.work, DEFAULT_JOBS) as workers:
-            started = time.perf_counter()
-            workers.run(measuring(rendering, profile.recognisers, measures), what)
-            lines.append({"what": what, "seconds": time.perf_counter() - started})
-    table = pd.DataFrame(lines)
-    table.loc[len(table)] = ["all", table["seconds"].sum()]
-    return table.assign(times_real_time=audio / table["seconds"])
+    with running(profile.work, DEFAULT_JOBS) as workers:
+        for corpus in profile.corpora:
+            rendering, spent = work.rendering(corpus), {}
+            shutil.rmtree(rendering.folder, ignore_errors=True)
+            for measure in filter(
+                corpus.measures.__contains__, Measure
+            ):  # embeddings before what else learns from them
+                started = time.perf_counter()
+                workers.run(measuring(rendering, profile.recognisers, {measure}), f"{corpus.name}: {measure}")
+                spent[str(measure)] = time.perf_counter() - started
+            spent |= {"all": sum(spent.values())} | {"all but words": sum(spent.values()) - spent[Measure.WORDS]}
+            audio = utterances.loc[utterances["corpus"] == corpus.name, "seconds"].sum()
+            lines += [[corpus.name, what, seconds, audio / seconds] for what, seconds in spent.items()]
+    table = pd.DataFrame(lines, columns=["corpus", "what", "seconds", "times_real_time"])
+    return table.assign(jobs=DEFAULT_JOBS, cpu=cpu())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,9 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ravdess", type=Path, default=found[2], help="RAVDESS speech")
     parser.add_argument("--work", type=Path, default=WORK / "recognisers", help="folder of everything that is made")
     parser.add_argument("--asr", default=Recognisers().asr, choices=[*ASR], help="who recognises words")
-    parser.add_argument(
-        "--time", action="store_true", help="measure the emotional corpus anew and say how long it takes"
-    )
+    parser.add_argument("--time", action="store_true", help="measure everything anew and say how long it takes")
+    parser.add_argument("--out", type=Path, help="a CSV file for the table; the book shows those in data/")
     return parser
 
 

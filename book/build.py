@@ -30,7 +30,7 @@ ROOT = BOOK.parent
 BUILD = BOOK / "_build"
 SHOWN = (
     *("data/results/**/*.parquet", "data/results/**/*.json", "data/results/**/*.csv", "data/paper/*.csv"),
-    *("data/models/scale/*/card.json", "data/oracles.csv", "book/*.py", "book/*.csv"),
+    *("data/models/scale/*/card.json", "data/*.csv", "book/*.py", "book/*.csv"),
     *("src/emotrace/**/*.py", "notebooks/*.ipynb", "notebooks/parameter_sets/*.yaml"),
     *("book/numbers.json", "book/_ext/*.py", "data/phantom/test/audio/*", "work/live.csv"),
 )

@@ -10,7 +10,7 @@ import pytest
 from emotrace.study import Study
 from emotrace.study.profiles import get_profile
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "interval_coverage.py"
 ROWS = ["original", "none-T1", "ECAPA-anon-T12-soft"]
 
 

@@ -138,7 +138,7 @@ def test_workers_with_other_versions_are_refused(cluster, tmp_path, monkeypatch,
 
 
 def test_workers_with_other_kernels_are_refused_and_told_how_to_start(cluster, tmp_path):
-    words = "computes with other kernels: start it as ATEN_CPU_CAPABILITY=avx2 .*OPENBLAS_CORETYPE=Haswell .*dask worker"
+    words = "computes with other kernels: start it as ATEN_CPU_CAPABILITY=avx2 .*CORETYPE=Haswell .*dask worker"
     with pytest.raises(ClusterError, match=words):
         ClusterWorkers(cluster.scheduler_address, tmp_path, PORTABLE)
 

@@ -10,7 +10,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from sklearn.metrics import accuracy_score, recall_score
 from tiny_models import make_models
 from tiny_probing import DRAWS, make_probed_corpus, run_labels
 
@@ -64,7 +67,8 @@ def test_a_killed_run_ends_with_the_same_bytes(shared, finished, tmp_path):
     assert not (tmp_path / "results" / "probing.json").exists()
     left = {path: path.stat().st_mtime_ns for path in (tmp_path / "work" / "probing").rglob("*.safetensors")}
     resumed = run_labels(shared, tmp_path)
-    assert probing_record(resumed).tables[0].read_bytes() == probing_record(finished).tables[0].read_bytes()
+    for ended, whole in zip(probing_record(resumed).tables, probing_record(finished).tables, strict=True):
+        assert ended.read_bytes() == whole.read_bytes()
     assert left and all(path.stat().st_mtime_ns == made for path, made in left.items())
     assert probing_state(resumed).state == "done"
 
@@ -86,6 +90,19 @@ def test_the_results_have_every_representation_and_say_what_the_intervals_are_ov
     assert table.groupby("target")["baseline"].first().to_dict() == {"emotion": 0.5, "speaker": 0.25}
     # two folds of two speakers, two texts: each half of 16 utterances
     assert set(table["n_train"]) == {8} and set(table["n_test"]) == {16}
+
+
+def test_the_recorded_predictions_give_the_recorded_scores(finished):
+    """A second route: scikit-learn on the predictions, UAR as the mean over folds."""
+    predictions = pd.read_parquet(probing_record(finished).tables[1])
+    for line in read_probing(finished).itertuples():
+        own = predictions[(predictions["representation"] == line.representation) & (predictions["of"] == line.target)]
+        assert len(own) == line.n_test and set(own["probe"]) == {line.probe}
+        if line.score == "UAR":
+            of_folds = [recall_score(f["label"], f["predicted_label"], average="macro") for _, f in own.groupby("fold")]
+            assert line.estimate == pytest.approx(np.mean(of_folds), abs=1e-6)
+        else:
+            assert line.estimate == pytest.approx(accuracy_score(own["label"], own["predicted_label"]), abs=1e-6)
 
 
 def test_nothing_is_probed_twice(finished):
@@ -164,7 +181,7 @@ def test_regressions_of_a_real_run_stand_on_both_sides(finished, tmp_path):
     target = next(target for target in TARGETS if (target.name, target.probe) == ("F0", Probe.MEAN))
     material = _materials(ProbingWork(finished))[Split.SPEAKERS]
     write_line(tmp_path / "line.json", "log-mel", target, material, 0, DRAWS)
-    line = json.loads((tmp_path / "line.json").read_text())
+    line = json.loads((tmp_path / "line.json").read_text())["line"]
     assert line["baseline"] == 0 and line["estimate"] > line["baseline"] and line["score"] == "R2"
 
 

@@ -20,10 +20,9 @@ def place(path: Path) -> str:
 
 @pytest.mark.parametrize("path", FILES, ids=place)
 def test_a_recorded_file_is_the_one_that_its_provenance_names(path):
-    beside = path.with_suffix(".json")
-    provenance = beside if beside.is_file() else path.with_name("provenance.json")
-    named = json.loads(provenance.read_text())["files"][path.name]
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == named, f"{place(path)} was changed after it was recorded"
+    named = [json.loads(beside.read_text()).get("files", {}).get(path.name) for beside in path.parent.glob("*.json")]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert digest in named, f"{place(path)} was changed after it was recorded"
 
 
 def test_every_row_of_the_phantom_is_current():

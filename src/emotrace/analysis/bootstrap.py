@@ -8,8 +8,8 @@ The interval is ``estimate ± t(df) * sqrt(V)``. V is the variance over draws ti
 plug-in variance is too small by that factor, and df = S - 1 (Hesterberg, "What teachers should know about the
 bootstrap", The American Statistician 2015, sections 3.2 and 4). A mean over F folds, each with speakers of its own, has
 df = S - F, as a mean over strata has. Percentile intervals lack these corrections and are too narrow for few speakers;
-``benchmarks/coverage.py`` compares the two. Independent variances, of other speakers or of seeds, add up; df is then
-that of Welch and Satterthwaite, ``V^2 / sum(V_i^2 / df_i)`` (Satterthwaite, Biometrics 1946).
+``benchmarks/interval_coverage.py`` compares the two. Independent variances, of other speakers or of seeds, add up; df
+is then that of Welch and Satterthwaite, ``V^2 / sum(V_i^2 / df_i)`` (Satterthwaite, Biometrics 1946).
 """
 
 from collections.abc import Callable, Sequence

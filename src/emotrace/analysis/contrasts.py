@@ -45,7 +45,8 @@ class Metric:
 
 
 def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
-    """A metric by its column name in table II, or the mean of an acoustic feature by its name in the results.
+    """A metric by its column name in table II, or the mean of an acoustic feature by its name in the results; of read
+    speech, where the name ends in "_read".
 
     Also: eer (of both genders), eer_read, eer_emotional_f and the like; mos; recall_spread, sad_called_ang and the
     like, other_called_ang (of all emotions but angry); loudness_median, loudness_peak_matched_median; quantiles over
@@ -81,8 +82,9 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
         )
     if name == "mos":
         return Metric(lambda results, row: _lines_with(results, row, name), statistics.Mean(name), factor=1.0)
-    if _is_acoustic(name):
-        return Metric(lambda results, row: results.lines(row, "emotional", name), statistics.Mean(name), factor=1.0)
+    if _is_acoustic(feature := name.removesuffix("_read")):
+        corpus = "emotional" if feature == name else "read"
+        return Metric(lambda results, row: results.lines(row, corpus, feature), statistics.Mean(feature), factor=1.0)
     raise TableError(f"unknown metric {name!r}; there are {', '.join((*COLUMNS, *ACOUSTICS))}")
 
 

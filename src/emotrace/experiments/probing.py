@@ -1,7 +1,8 @@
 """Layer probing of a profile: what each layer, the soft units and the embeddings carry; resumable, recorded once.
 
-The results, data/results/<profile>/probing.csv, have one line per representation and target; probing.json beside them
-says what they were made with. N lines (frames or utterances), C channels.
+The results, data/results/<profile>/probing.csv, have one line per representation and target; beside them
+probing_predictions.parquet has what every probe predicted, and probing.json what it was made with. N lines (frames or
+utterances), C channels.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ MODELS = ("hubert", "soft", "ecapa", "gst")
 READ = ("soft", "f0", "ecapa", "gst", "log-mel")  # streams besides HuBERT's layers
 PAIRS = {"speakers": ("training", "emotional"), "reading": ("read-train", "read-test")}  # training and test, by split
 DIGITS = 6
+PREDICTIONS = dict.fromkeys(("representation", "of", "probe", "speaker", "utterance", "fold"), "category")
+PREDICTIONS |= {"label": "category", "predicted_label": "category", "value": "float32", "predicted_value": "float32"}
+"""Columns and types of the recorded predictions, one line for each test line of each probe."""
 
 
 class Split(StrEnum):
@@ -118,7 +122,7 @@ class Material:
 
 
 def write_line(output: Path, representation: str, target: Target, material: Material, seed: int, n: int) -> None:
-    """Fit, test and write one line of the results, with an interval of ``n`` draws.
+    """Fit, test and write one line of the results, with an interval of ``n`` draws, and what was predicted.
 
     Drawn are the speakers of the test lines, or their utterances where there is a single speaker. n_train is that of
     the smallest fold, n_test that of all folds together. Raises ProbeError or MetricError where nothing can be said.
@@ -131,7 +135,8 @@ def write_line(output: Path, representation: str, target: Target, material: Mate
     line = {"representation": representation, "target": target.name, "probe": target.probe, "score": target.score}
     line |= interval._asdict() | {"interval_over": f"{by}s", "baseline": baseline(judged, target.score)}
     line |= {"n_train": min(count for count, _ in tested), "n_test": len(judged)}
-    write_text_atomic(output, json.dumps(line, allow_nan=False))
+    predictions = judged.assign(target=judged["target"].tolist()).to_dict("list")
+    write_text_atomic(output, json.dumps({"line": line, "predictions": predictions}, allow_nan=False))
 
 
 @dataclass(frozen=True)
@@ -255,9 +260,14 @@ class ProbingWork:
         return tasks
 
     def tables(self) -> Mapping[Path, Callable[[Path], None]]:
-        lines = pd.DataFrame([json.loads(task.output.read_text()) for task in self._probes()])
-        text = lines.round(DIGITS).to_csv(index=False)
-        return {self.record.tables[0]: lambda path: write_text_atomic(path, text)}
+        found = [json.loads(task.output.read_text()) for task in self._probes()]
+        text = pd.DataFrame([each["line"] for each in found]).round(DIGITS).to_csv(index=False)
+        predictions = pd.concat([_predictions(**each) for each in found], ignore_index=True).astype(PREDICTIONS)
+        scores, predicted = self.record.tables
+        return {
+            scores: lambda path: write_text_atomic(path, text),
+            predicted: lambda path: predictions.to_parquet(path, index=False),
+        }
 
     def about(self) -> dict[str, Any]:
         return {"profile": self.profile.name}
@@ -305,9 +315,18 @@ class ProbingWork:
         return {part: self.keys.data_hash(path) for part, path in self.parts.items()}
 
 
+def _predictions(line: dict[str, Any], predictions: dict[str, list]) -> pd.DataFrame:
+    """The lines of `PREDICTIONS` of one probe: of classes the labels, of a regression the numbers."""
+    frame = pd.DataFrame(predictions).assign(representation=line["representation"], of=line["target"])
+    kind = "value" if line["score"] == Score.R2 else "label"
+    frame = frame.rename(columns={"target": kind, "predicted": f"predicted_{kind}"})
+    return frame.assign(probe=line["probe"]).reindex(columns=list(PREDICTIONS))
+
+
 def probing_record(profile: Profile) -> Record:
-    """Where the probing is recorded: probing.csv, and its provenance beside it."""
-    return Record(profile.results / "probing.json", (profile.results / "probing.csv",))
+    """Where the probing is recorded: probing.csv, probing_predictions.parquet, and their provenance beside them."""
+    names = ("probing.csv", "probing_predictions.parquet")
+    return Record(profile.results / "probing.json", tuple(profile.results / name for name in names))
 
 
 def run_probing(

@@ -107,10 +107,10 @@ def by_recogniser(studies: Studies, table: Callable[..., pd.DataFrame], *argumen
     return gather(studies, of_each)
 
 
-def confusions_beside(studies: Studies, rows: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Confusions of the rows that a study has; the title of each names the row and the speech."""
+def confusions_beside(studies: Studies, rows: Sequence[str], recogniser: str | None = None) -> dict[str, pd.DataFrame]:
+    """Confusions by a recogniser (the first) of the rows that a study has; titles name the row and the speech."""
     return {
-        f"{row}\n{results.source}": confusion_table(results, row)
+        f"{row}\n{results.source}": confusion_table(results, row, recogniser)
         for row in rows
         for results in studies.values()
         if row in results.rows

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from emotrace.analysis.contrasts import COLUMNS
+from emotrace.analysis.contrasts import COLUMNS, EMOTIONS
 from emotrace.analysis.tables import table2
 from emotrace.show.pages import Studies
+from emotrace.study.results import label_of
 
 HEADINGS = {
     "eer_f": "EER F",
@@ -74,8 +75,17 @@ def table2_beside(studies: Studies) -> pd.DataFrame:
     return table.sort_values("row", key=lambda rows: rows.map(order), kind="stable").reset_index(drop=True)
 
 
-def show_table2(studies: Studies) -> Styler:
-    """Table II of every study beside the paper's lines, for reading."""
+def show_table2(studies: Studies, *, others: bool = False) -> Styler:
+    """Table II of every study beside the paper's lines, for reading; ``others``: what all but the first recogniser of
+    emotion say of every row."""
+    if others:
+        lines = [
+            table2_display(table2(results, name)).query("source != 'reported: paper'").assign(recogniser=label_of(name))
+            for results in studies.values()
+            for name in results.recognisers[1:]
+        ]
+        columns = ["row", "recogniser", "source", *(f"{heading(name)} [%]" for name in (*EMOTIONS, "uar"))]
+        return readable(pd.concat(lines)[columns])
     shown = table2_display(table2_beside(studies))
     notes = "<br><small>" + shown.pop("source") + "<br>EER: " + shown.pop("attacker") + "</small>"
     return readable(shown.assign(row=shown["row"] + notes))

@@ -1,13 +1,14 @@
 """How often 95 % intervals over speakers hold the true value: simulated studies from the recorded results of scale.
 
-    python benchmarks/coverage.py                  # 4,000 studies per cell; about 25 minutes on one core
-    python benchmarks/coverage.py --studies 400    # a rough look
+    python benchmarks/interval_coverage.py                  # 4,000 studies per cell; about 25 minutes on one core
+    python benchmarks/interval_coverage.py --studies 400    # a rough look
 
 Each cell of the table is a metric and a number of speakers. A study draws new speakers from a population whose means,
 between-speaker covariance and numbers of utterances are the recorded ones. Given a speaker, utterances are
 independent: recognised or not by the speaker's recalls (logits, normal over speakers, jointly for all emotions and
-rows), words wrong by the speaker's error rate (logits too), acoustics log-normal within a speaker. The true value is
-that of `POPULATION` speakers. Printed beside the project's interval: the percentile interval of the same draws.
+rows), words wrong by the speaker's error rate (logits too), acoustics log-normal within a speaker, scores of trials
+normal about what claimed and speaking speaker add up to. The true value is that of `POPULATION` speakers, of an EER
+that of the normal distributions. Printed beside the project's interval: the percentile interval of the same draws.
 
 The recorded covariance holds the noise of the utterances as well, so the simulated speakers differ a little more than
 the actors do.
@@ -17,12 +18,14 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from emotrace.analysis.bootstrap import Draws, Part, SpeakerStatistic, combination
-from emotrace.analysis.statistics import Quantile, Recall, RecallSpread, WordErrorRate
+from emotrace.analysis.statistics import EqualErrorRate, Quantile, Recall, RecallSpread, WordErrorRate
 from emotrace.corpus.datadir import Emotion
 from emotrace.study import Study
 from emotrace.study.results import Results
@@ -36,15 +39,21 @@ Drawn = Callable[[np.random.Generator, int], list[pd.DataFrame]]
 
 @dataclass(frozen=True)
 class Case:
-    """A statistic of frames that `drawn` makes of a number of new speakers; of two frames, the difference."""
+    """A statistic of frames that `drawn` makes of a number of new speakers; of two frames, the difference.
+
+    ``known``: its value for the whole population, where a formula gives it.
+    """
 
     name: str
     statistic: SpeakerStatistic
     drawn: Drawn
+    known: float | None = None
 
     @cached_property
     def true(self) -> float:
         """The value of a whole population."""
+        if self.known is not None:
+            return self.known
         return float(sum(_drawn(self.parts(np.random.default_rng(1), POPULATION), 1, 0))[0])
 
     def parts(self, rng: np.random.Generator, speakers: int) -> list[Part]:
@@ -105,6 +114,32 @@ def values(results: Results, row: str, column: str) -> Drawn:
     return drawn
 
 
+def verification(results: Results, row: str, attacker: str) -> Case:
+    """Trials of every speaker against every one, and the EER of two normal distributions of scores."""
+    trials = results.trials.query("row == @row and attacker == @attacker")
+    targets, others = trials[trials["target"]], trials[~trials["target"]]
+    mean, by_speaker = others["score"].mean(), targets.groupby("speaker")["score"]
+    claimed, speaking = (others.groupby(who)["score"].mean() - mean for who in ("speaker", "trial_speaker"))
+    effects = np.column_stack([by_speaker.mean(), claimed, speaking])  # by the names of the speakers, sorted
+    noise = others["score"] - mean - others["speaker"].map(claimed) - others["trial_speaker"].map(speaking)
+    within, between, each = float(by_speaker.std().mean()), float(noise.std()), int(by_speaker.size().median())
+    variances = np.cov(effects, rowvar=False)
+    spread = np.sqrt(variances[0, 0] + within**2) + np.sqrt(variances[1, 1] + variances[2, 2] + between**2)
+    eer = float(norm.cdf((mean - effects[:, 0].mean()) / spread))
+
+    def drawn(rng: np.random.Generator, speakers: int) -> list[pd.DataFrame]:
+        new = _normal(rng, effects, speakers)
+        one, two = (grid.repeat(each) for grid in np.indices((speakers, speakers)).reshape(2, -1))
+        own = one == two
+        scores = np.where(own, new[one, 0], mean + new[one, 1] + new[two, 2])
+        scores += rng.normal(size=len(own)) * np.where(own, within, between)
+        names = np.array([f"s{n:05}" for n in range(speakers)])
+        frame = {"speaker": names[one], "trial_speaker": names[two], "target": own, "score": scores}
+        return [pd.DataFrame(frame)]
+
+    return Case(f"EER, {attacker}", EqualErrorRate(), drawn, eer)
+
+
 def cases(results: Results) -> tuple[Case, ...]:
     """The metrics whose intervals are tried."""
     return (
@@ -123,6 +158,8 @@ def cases(results: Results) -> tuple[Case, ...]:
         Case("WER", WordErrorRate(), words(results, "none-T1")),
         Case("median centroid", Quantile("centroid_hz"), values(results, "none-T1", "centroid_hz")),
         Case("median kurtosis", Quantile("kurtosis"), values(results, "none-T1", "kurtosis")),
+        verification(results, "original", "original"),
+        verification(results, "ECAPA-anon-T12-soft", "lazy-informed"),
     )
 
 
@@ -169,12 +206,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Coverage of the intervals over speakers, by simulation.")
     parser.add_argument("--studies", type=int, default=4000, help="simulated studies per metric and number of speakers")
     parser.add_argument("--draws", type=int, default=500, help="bootstrap draws of each study")
-    arguments = parser.parse_args()
-    for case in cases(Study("scale", ["original", "none-T1", "ECAPA-anon-T12-soft"])):
+    parser.add_argument("--only", default="", help="metrics whose names begin so")
+    parser.add_argument("--out", type=Path, help="a CSV file for the table; the book shows data/coverage.csv")
+    arguments, lines = parser.parse_args(), []
+    found = cases(Study("scale", ["original", "none-T1", "ECAPA-anon-T12-soft"]))
+    for case in (case for case in found if case.name.startswith(arguments.only)):
         for speakers in SPEAKERS:
             line = coverage(case, speakers, arguments.studies, n=arguments.draws)
             shown = ", ".join(f"{name} {value:.3f}" for name, value in line.items())
             print(f"{case.name}, {speakers} speakers: {shown}", flush=True)
+            lines.append({"metric": case.name, "speakers": speakers, "studies": arguments.studies} | line)
+    if arguments.out is not None:
+        pd.DataFrame(lines).to_csv(arguments.out, index=False, float_format="%.4f")
 
 
 if __name__ == "__main__":
