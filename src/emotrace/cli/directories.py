@@ -18,7 +18,7 @@ def import_corpus(
         typer.Argument(
             help="wavs: folder of WAV or FLAC files; ravdess: folder or zip; librispeech: folder with SPEAKERS.TXT; "
             "librispeech-readers: the same, or any folder of LibriSpeech audio; libritts: folder with speakers.tsv; "
-            "iemocap: IEMOCAP_full_release; libri-test: VoicePrivacy 2024's data folder."
+            "iemocap: IEMOCAP_full_release; nemo: folder with data.tsv; libri-test: VoicePrivacy 2024's data folder."
         ),
     ],
     target: Annotated[Path, typer.Argument(help="New folder; data directories are made in it, or it becomes one.")],

@@ -17,6 +17,7 @@ IMPORTERS = Registry(
         "librispeech-readers": "emotrace.corpus.importers.librispeech:import_readers",
         "libritts": "emotrace.corpus.importers.libritts:import_libritts",
         "iemocap": "emotrace.corpus.importers.iemocap:import_iemocap",
+        "nemo": "emotrace.corpus.importers.nemo:import_nemo",
         "libri-test": "emotrace.corpus.importers.vpc:import_libri_test",
     },
 )
