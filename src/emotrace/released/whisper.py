@@ -29,7 +29,10 @@ from emotrace.evaluation.asr import Transcript, normalise_text
 from emotrace.evaluation.ser import SerError
 from emotrace.released.checkpoints import CHECKPOINTS
 from emotrace.released.download import obtain
-from emotrace.weights import CheckpointError
+from emotrace.representation.hubert import HEAD_KEY
+from emotrace.representation.ir import HOP
+from emotrace.representation.soft import SoftHead
+from emotrace.weights import CheckpointError, ModelFolder
 
 MODEL = "model.bin"
 # Frames of 10 ms. Whisper learned from windows of 30 s, filled up with silence. 10 s of silence after the speech do as
@@ -37,6 +40,7 @@ MODEL = "model.bin"
 # RAVDESS actors 01-12 is 5.7 and 0.0 %; filled up to 30 s, 6.5 and 2.1 %; with 1 s of silence, 6.5 and 76 %.
 SILENCE = 1000
 TOKENS_A_SECOND = 10  # fast speech has about six words a second, of 1.3 tokens each
+LAST = 6  # the number of the last layer of base's encoder
 LOOP = 2.4  # compression ratio above which OpenAI's own decoder takes a text for a repetition
 # Cross-validated on RAVDESS actors 01-12 alone, two of them left out at a time: UAR 0.62, 0.70, 0.75, 0.80, 0.78, 0.79,
 # 0.77 for the hidden states 0 to 6 at this cost; 0.78 to 0.81 for costs from 0.001 to 0.1 at this state.
@@ -151,6 +155,68 @@ class WhisperLogistic:
         if self._classifier is None:
             raise SerError("the recogniser has not been trained")
         return [Emotion(label) for label in self._classifier.predict(features)]
+
+
+class WhisperLayer:
+    """W_n as a stream (L, C) at 50 frames per second: a layer of Whisper base's encoder, which is supervised.
+
+    W0 is the input of the first transformer layer (position embedding added), W_n the output of layer n, the last one
+    behind the encoder's final norm. The recording is not filled up to 30 s.
+    """
+
+    models: ClassVar[tuple[str, ...]] = ()
+    rate = 50.0
+
+    def __init__(self, encoder: WhisperLayers, layer: int):
+        self._encoder, self._layer, self.dimension = encoder, layer, encoder.encoder.config.d_model
+
+    @classmethod
+    def load(cls, models: ModelFolder, layer: int | None = None, device: str = "cpu") -> WhisperLayer:
+        """On the CPU, whatever the device. Raises CheckpointError where the weights cannot be had, IndexError where
+        there is no such layer."""
+        encoder = load_layers(cls.files()[0])
+        if layer is None or not 0 <= layer <= len(encoder.encoder.layers):
+            raise IndexError(f"W{layer} of a Whisper with {len(encoder.encoder.layers)} layers")
+        return cls(encoder, layer)
+
+    @staticmethod
+    def files() -> tuple[Path, ...]:
+        """The file that the encoder is read from."""
+        return WhisperLogistic.files()
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """(T,) -> (L, C), L = T // 320. Raises ValueError for less than 20 ms and for more than 30 s."""
+        frames = len(waveform) // (2 * HOP)
+        if not 0 < frames <= self._encoder.encoder.config.max_source_positions:
+            raise ValueError(f"Whisper takes 20 ms to 30 s, got {len(waveform) / SAMPLE_RATE:.2f} s")
+        return self._encoder(waveform, last=self._layer)[self._layer][:frames].clone()
+
+
+class WhisperSoft:
+    """Soft units of Whisper's last layer as a stream (L, U): SSL-SAS's form on an encoder that stays as it is."""
+
+    models: ClassVar[tuple[str, ...]] = ("soft-whisper",)
+    rate = 50.0
+
+    def __init__(self, layer: WhisperLayer, head: SoftHead):
+        self._layer, self._head, self.dimension = layer, head, head.W.shape[0]
+
+    @classmethod
+    def load(cls, models: ModelFolder, layer: int | None = None, device: str = "cpu") -> WhisperSoft:
+        """Raises ModelError where the matrix is not there, CheckpointError where Whisper is not."""
+        weight = models.tensors("soft-whisper")[HEAD_KEY]
+        head = models.fill(SoftHead(weight.shape[1], weight.shape[0]), "soft-whisper", {"W": weight})
+        return cls(WhisperLayer.load(models, LAST, device), head)
+
+    @staticmethod
+    def files() -> tuple[Path, ...]:
+        """The file that the encoder is read from."""
+        return WhisperLogistic.files()
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """(T,) -> (L, U). Raises ValueError as `WhisperLayer`."""
+        with torch.no_grad():
+            return self._head(self._layer(waveform))
 
 
 class WhisperLayers:

@@ -10,6 +10,8 @@ STREAMS = Registry(
     {
         "hubert": "emotrace.representation.hubert:HubertLayer",
         "soft": "emotrace.representation.soft:SoftUnits",
+        "whisper": "emotrace.released.whisper:WhisperLayer",
+        "soft-whisper": "emotrace.released.whisper:WhisperSoft",
         "f0": "emotrace.representation.f0:F0",
         "ecapa": "emotrace.representation.ecapa:EcapaEmbedding",
         "gst": "emotrace.representation.gst:StyleEmbedding",

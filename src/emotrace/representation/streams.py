@@ -21,6 +21,8 @@ class Stream(Protocol):
         models: names of the model folders that it is loaded from.
         dimension: C, the size of a vector.
         rate: frames per second; 0 where there is one vector for the utterance.
+
+    A stream of released weights names their files, as recognisers do: ``files()``.
     """
 
     models: ClassVar[tuple[str, ...]]

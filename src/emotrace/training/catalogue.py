@@ -10,6 +10,7 @@ from emotrace.training.baselines import fit_styles, make_targets, train_codebook
 from emotrace.training.ecapa import make_pool, make_pool_of_readers, train_ecapa
 from emotrace.training.hubert import train_hubert, train_soft
 from emotrace.training.run import CARD, TrainingRun
+from emotrace.training.soft_head import train_soft_head
 from emotrace.training.vocoder import train_unified
 
 IRS = {
@@ -18,6 +19,8 @@ IRS = {
         LOG_MEL,
         *(IRSpec(layer=layer, speaker=speaker) for layer in (1, 3, 6, 12) for speaker in ("none", "ecapa")),
         *(IRSpec(layer=12, post="soft", speaker=speaker) for speaker in ("none", "ecapa", "gst")),
+        *(IRSpec("whisper", layer, speaker=speaker) for layer in (1, 3, 6) for speaker in ("none", "ecapa")),
+        *(IRSpec("soft-whisper", 6, speaker=speaker) for speaker in ("none", "ecapa", "gst")),
         *BASELINES.values(),
     )
 }
@@ -28,6 +31,8 @@ LARGE = tuple(f"unified-{name}" for name in UNIFIED if name not in ("log-mel", *
 """On request only: they are the paper's."""
 READERS = ("pool-251",)
 """On request only: it is made of other speech, so `--data` names it."""
+WHISPER = ("soft-whisper", *(f"acoustic-{name}" for name in IRS if "whisper" in name))
+"""On request only, until rows of the study take them."""
 TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
     "hubert": train_hubert,
     "soft": train_soft,
@@ -37,6 +42,7 @@ TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
     "gst": train_gst,
     "units": partial(train_codebook, name="units"),
     "vq": partial(train_codebook, name="vq"),
+    "soft-whisper": train_soft_head,
     "styles": fit_styles,
     "targets": make_targets,
     **{f"acoustic-{name}": partial(train_acoustic, spec=spec) for name, spec in IRS.items()},
@@ -48,7 +54,7 @@ TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
 def train(name: str, run: TrainingRun) -> None:
     """Train one model, or with "all" every one that is not finished; an interrupted training goes on where it was.
 
-    "all" leaves out `LARGE`, the unified vocoders that the study on a CPU does not look at, and `READERS`.
+    "all" leaves out `LARGE`, the unified vocoders that the study on a CPU does not look at, `READERS` and `WHISPER`.
 
     Raises:
         KeyError: unknown name; the message lists the known ones.
@@ -56,7 +62,7 @@ def train(name: str, run: TrainingRun) -> None:
     """
     if name == "all":
         for model in TRAINERS:
-            if model not in (*LARGE, *READERS) and not (run.out / model / CARD).is_file():
+            if model not in (*LARGE, *READERS, *WHISPER) and not (run.out / model / CARD).is_file():
                 TRAINERS[model](run)
         return
     if name not in TRAINERS:

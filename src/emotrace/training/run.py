@@ -33,6 +33,7 @@ class Steps:
     hubert_clusters: int = 4_000
     hubert_phones: int = 4_000
     soft: int = 400
+    soft_head: int = 1_000
     ecapa: int = 400
     gst: int = 1_000
     acoustic: int = 1_000
