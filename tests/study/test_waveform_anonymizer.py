@@ -12,6 +12,8 @@ from emotrace.corpus.audio import load_audio
 from emotrace.engine.keys import Keys
 from emotrace.pipeline.measures import Measure, Recognisers, Rendering
 from emotrace.pipeline.rows import MCADAMS, ORIGINAL
+from emotrace.show.figures import OTHER_COLOUR, row_colour
+from emotrace.show.listening.page import describe
 from emotrace.study import Study
 from emotrace.study.groups import with_effect
 from emotrace.study.plan import make_plan
@@ -95,3 +97,9 @@ def test_the_verb_anonymises_with_it(results, profile, tmp_path):
     copy = anonymise(source, MCADAMS, target=tmp_path / "copy", **settings)
     for name, path in rendering(profile).audio.items():
         np.testing.assert_array_equal(load_audio(copy[name].path), load_audio(path))
+
+
+def test_pages_can_describe_the_row():
+    assert describe(MCADAMS) == "the recording, changed by mcadams"
+    assert describe(QUIETER) == "the recording, changed by mcadams; then level-down"
+    assert row_colour(MCADAMS.name) == OTHER_COLOUR
