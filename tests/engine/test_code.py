@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from emotrace.anonymizer import ANONYMIZERS
+from emotrace.anonymizer import ANONYMIZERS, WAVEFORM_ANONYMIZERS
 from emotrace.engine.code import code_digest, digest, package_digest, reached
 from emotrace.evaluation import ASR, ASV, SER
 from emotrace.paths import PACKAGE
@@ -305,7 +305,7 @@ def test_an_edit_of_a_thing_from_outside_is_noticed_in_the_same_process(tmp_path
 
 COMPONENTS = {
     f"{registry.kind} {name}": registry.find(name)
-    for registry in (STREAMS, ANONYMIZERS, VOCODERS, ASR, ASV, SER, MEASURES)
+    for registry in (STREAMS, ANONYMIZERS, WAVEFORM_ANONYMIZERS, VOCODERS, ASR, ASV, SER, MEASURES)
     for name in registry
 }
 """Everything in the registries of the package."""

@@ -10,7 +10,7 @@ import torch
 from tiny_study import make_tiny, tiny_profile
 from traced import executed, import_everything
 
-from emotrace.anonymizer import ANONYMIZERS
+from emotrace.anonymizer import ANONYMIZERS, WAVEFORM_ANONYMIZERS
 from emotrace.engine.code import reached
 from emotrace.engine.keys import Keys
 from emotrace.engine.runner import state_of
@@ -20,7 +20,7 @@ from emotrace.pipeline import measures, pipeline
 from emotrace.pipeline.effects import EFFECTS
 from emotrace.pipeline.measures import Measure
 from emotrace.pipeline.pipeline import write_effect, write_measurement
-from emotrace.pipeline.rows import ALL_ROWS, ORIGINAL, select_rows
+from emotrace.pipeline.rows import ALL_ROWS, MCADAMS, ORIGINAL, select_rows
 from emotrace.representation import STREAMS, features, hubert
 from emotrace.representation.features import FeatureCache
 from emotrace.representation.spec import StreamSpec
@@ -32,9 +32,9 @@ from emotrace.vocoder import VOCODERS, universal
 
 PEAK = with_effect(ORIGINAL, "peak")
 QUIETER = with_effect(select_rows(["none-T6"])[0], "level-down")
-ROWS = (*ALL_ROWS, PEAK, QUIETER)
+ROWS = (*ALL_ROWS, MCADAMS, PEAK, QUIETER)
 NAMES = frozenset(row.name for row in ROWS)
-RECORDED = frozenset({"original", "original~peak"})
+WITHOUT_IR = frozenset({"original", "original~peak", "McAdams"})
 """Rows without synthesis."""
 EFFECT_ROWS = frozenset({PEAK.name, QUIETER.name})
 ANONYMISED = frozenset({"ECAPA-anon-T6", "ECAPA-anon-T12-soft"})
@@ -46,7 +46,7 @@ HUBERT = frozenset({"none-T1", "none-T6", QUIETER.name, "ECAPA-orig-T6", "ECAPA-
 ECAPA = frozenset({"ECAPA-orig-T6", "ECAPA-orig-T12-soft"}) | ANONYMISED
 
 USED_BY = {
-    "rendering": NAMES - RECORDED,
+    "rendering": NAMES - WITHOUT_IR,
     "stream hubert": HUBERT,
     "stream soft": SOFT,
     "stream f0": (HUBERT | SOFT) - {"B4-IR"},
@@ -60,9 +60,10 @@ USED_BY = {
     "anonymizer sampled-styles": {"B3-IR"},
     "anonymizer target-prompts": {"B4-IR"},
     "anonymizer target-numbers": {"B5-IR"},
+    "anonymizer mcadams": {"McAdams"},
     "vocoder universal": {"official-control"},
     "vocoder unified": {"unified-log-mel"},
-    "vocoder two-stage": NAMES - RECORDED - {"official-control", "unified-log-mel"},
+    "vocoder two-stage": NAMES - WITHOUT_IR - {"official-control", "unified-log-mel"},
     "effect peak": {PEAK.name},
     "effect level-down": {QUIETER.name},
     "measure words-whisper-tiny.en": NAMES - EFFECT_ROWS,
@@ -235,8 +236,8 @@ def test_another_selection_makes_the_rows_stale_that_it_changes(profile):
     for setting, rows in {
         "n_random": ANONYMISED,
         "n_farthest": ANONYMISED,
-        "level": ANONYMISED | BASELINES,
-        "seed": ANONYMISED | BASELINES,
+        "level": ANONYMISED | BASELINES | {"McAdams"},
+        "seed": ANONYMISED | BASELINES | {"McAdams"},
     }.items():
         value = {"n_random": 4, "n_farthest": 11, "level": "speaker", "seed": "2021"}[setting]
         found = stale(replace(profile, selection=replace(profile.selection, **{setting: value})))
@@ -291,7 +292,7 @@ def test_what_is_added_to_the_registries_leaves_every_recorded_row_as_it_is(monk
     known = {row.name for row in rows}
     assert {name.removesuffix("-seed1") for name in recorded} <= known
     before = {work.name: work.identity() for work in works(profile, rows)}
-    for registry in (STREAMS, ANONYMIZERS, VOCODERS, ASR, ASV, NATURALNESS, SER):
+    for registry in (STREAMS, ANONYMIZERS, WAVEFORM_ANONYMIZERS, VOCODERS, ASR, ASV, NATURALNESS, SER):
         monkeypatch.setitem(registry, "toy", Toy)
     assert {work.name: work.identity() for work in works(profile, rows)} == before
 
@@ -362,13 +363,20 @@ def keys(profile, tmp_path) -> RecordingKeys:
 def forgotten() -> None:
     """Models and audio are loaded anew, so that what loads them is seen."""
     caches = (pipeline._stream, pipeline._anonymizer, pipeline._vocoder, pipeline._codebook)
-    for cached in (*caches, measures.recogniser, features._waveform, hubert._loaded, universal.load_universal):
+    for cached in (
+        *caches,
+        pipeline._waveform_anonymizer,
+        measures.recogniser,
+        features._waveform,
+        hubert._loaded,
+        universal.load_universal,
+    ):
         cached.cache_clear()
 
 
-@pytest.mark.parametrize("name", ["ECAPA-anon-T6", "B3-IR", "unified-log-mel"])
+@pytest.mark.parametrize("name", ["ECAPA-anon-T6", "B3-IR", "unified-log-mel", "McAdams"])
 def test_all_that_renders_an_utterance_stands_in_the_key_of_its_audio(keys, profile, forgotten, name):
-    row, path = select_rows([name])[0], profile.corpora[0].path
+    row, path = profile.select([name])[0], profile.corpora[0].path
     task = anonymising(keys, row, keys.rendering(row, "emotional", path), path)[0]
     ran = executed(lambda: task.function(task.output, *task.arguments))
     keys.making(row)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from emotrace.paths import REPORTED
-from emotrace.pipeline.rows import ALL_ROWS, PAPER_ROWS, REPLACED_BY, Row, select_rows, with_layer
+from emotrace.pipeline.rows import ALL_ROWS, MCADAMS, PAPER_ROWS, REPLACED_BY, Row, select_rows, with_layer
 from emotrace.representation.spec import BASELINES, IRSpec
 from emotrace.study.groups import GROUPS, unified, with_effect, with_variant
 from emotrace.study.profiles import scale
@@ -84,7 +84,11 @@ def test_configurations_are_json_and_distinct():
             "row x: unknown anonymizer 'nobody'; there are: selec-anon",
         ),
         ({"ir": IRSpec(), "vocoder": "two-stage", "anonymizer": "selec-anon"}, "no speaker in its IR to replace"),
-        ({"anonymizer": "selec-anon"}, "no speaker in its IR to replace"),
+        ({"anonymizer": "selec-anon"}, "row x: unknown waveform anonymizer 'selec-anon'; there are: mcadams"),
+        (
+            {"ir": IRSpec(speaker="ecapa"), "vocoder": "two-stage", "anonymizer": "mcadams"},
+            "row x: unknown anonymizer 'mcadams'; there are: selec-anon",
+        ),
         ({"ir": IRSpec(speaker="one-hot"), "vocoder": "two-stage"}, "only training speakers have a number"),
     ],
 )
@@ -131,6 +135,12 @@ def test_only_an_original_without_effect_is_the_recording():
     original = select_rows(["original"])[0]
     assert original.recorded and not original.vocoder and not with_effect(original, "peak").recorded
     assert [row.name for row in ALL_ROWS if row.recorded] == ["original"]
+    assert not MCADAMS.recorded and not with_effect(MCADAMS, "level-down").recorded
+
+
+def test_a_row_without_an_ir_is_chosen_by_name_or_group_and_is_not_in_the_table():
+    assert scale().select(["McAdams"], layer=3) == scale().select(["waveform"]) == (MCADAMS,)
+    assert MCADAMS not in ALL_ROWS and MCADAMS.speaker == "McAdams"
 
 
 def test_the_snapshots_are_those_that_training_keeps():

@@ -17,7 +17,7 @@ RowsOption = Annotated[
     str | None,
     typer.Option(
         help="Rows or groups of rows, separated by commas; table II by default. Groups: attribution, baselines, "
-        "effects, seeds, snapshots."
+        "effects, seeds, snapshots, waveform."
     ),
 ]
 LevelOption = Annotated[

@@ -14,7 +14,6 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from emotrace.anonymizer import ANONYMIZERS
 from emotrace.anonymizer.draws import Selection
 from emotrace.corpus.datadir import DataDir
 from emotrace.engine.code import code_digest, digest
@@ -31,8 +30,8 @@ from emotrace.vocoder import VOCODERS
 from emotrace.weights import ModelFolder
 
 READING = "emotrace.representation.features:FeatureCache"  # of every stream
-RENDERING, CHANGING, MEASURING = (
-    f"emotrace.pipeline.pipeline:{name}" for name in ("write_rendering", "write_effect", "write_measurement")
+RENDERING, ANONYMISING, CHANGING, MEASURING = (
+    f"emotrace.pipeline.pipeline:write_{name}" for name in ("rendering", "waveform", "effect", "measurement")
 )
 TABLES = tuple(
     f"emotrace.pipeline.results:{name}" for name in ("utterance_lines", "trial_lines", "joined", "write_parquet")
@@ -89,6 +88,10 @@ class Keys:
         found: dict[str, Component] = {}
         if row.effect:
             found[f"effect {row.effect}"] = self._effect(row.effect)
+        if row.anonymizer:
+            kind = row.anonymizers.find(row.anonymizer)
+            made = [kind] if row.ir is not None else [ANONYMISING, kind]
+            found[f"anonymizer {row.anonymizer}"] = {"code": self.code(*made)} | self._weights(kind.models)
         if row.ir is None:
             return found
         found["rendering"] = {"code": self.code(RENDERING)}
@@ -97,9 +100,6 @@ class Keys:
             found[f"stream {spec.name}"] = self._component(kind, kind.models, _files(kind))
         if row.ir.is_discrete:
             found[f"codes {row.ir.post}"] = self._weights([CODEBOOKS[row.ir.post]])
-        if row.anonymizer:
-            kind = ANONYMIZERS.find(row.anonymizer)
-            found[f"anonymizer {row.anonymizer}"] = self._component(kind, kind.models)
         kind = VOCODERS.find(row.vocoder)
         found[f"vocoder {row.vocoder}"] = self._component(kind, kind.models(row.decoder), kind.files())
         return found
@@ -121,7 +121,7 @@ class Keys:
         if not row.anonymizer:
             return None
         chosen = asdict(self.setting.drawn)
-        return {name: chosen[name] for name in ANONYMIZERS.find(row.anonymizer).settings}
+        return {name: chosen[name] for name in row.anonymizers.find(row.anonymizer).settings}
 
     def missing_models(self, rows: Iterable[Row]) -> list[str]:
         """Names of the model folders that rows need and that are not there."""

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotrace.anonymizer import ANONYMIZERS, Anonymizer
+from emotrace.anonymizer import ANONYMIZERS, Anonymizer, WaveformAnonymizer
 from emotrace.anonymizer.draws import Replacement, Selection
 from emotrace.corpus.audio import load_audio, save_audio
 from emotrace.corpus.datadir import Utterance
@@ -141,6 +141,13 @@ def _anonymizer(kind: type[Anonymizer], models: ModelFolder, selection: Selectio
     return kind.load(models, selection)
 
 
+@lru_cache(maxsize=4)
+def _waveform_anonymizer(
+    kind: type[WaveformAnonymizer], models: ModelFolder, selection: Selection, _: tuple[int, ...]
+) -> WaveformAnonymizer:
+    return kind.load(models, selection)
+
+
 @lru_cache(maxsize=8)
 def _vocoder(kind: type[Vocoder], models: ModelFolder, decoder: str, device: str, _: tuple[int, ...]) -> Vocoder:
     return kind.load(models, decoder, device)
@@ -154,6 +161,14 @@ def _codebook(models: ModelFolder, post: str, _: tuple[int, ...]) -> Codebook | 
 def write_rendering(output: Path, utterance: Utterance, parts: Parts, of_speaker: tuple[Utterance, ...]) -> None:
     """`render` an utterance into an audio file."""
     save_audio(output, render(utterance, parts, of_speaker))
+
+
+def write_waveform(
+    output: Path, utterance: Utterance, kind: type[WaveformAnonymizer], models: ModelFolder, selection: Selection
+) -> None:
+    """Anonymise the recording of an utterance without an IR and write it. Raises what the anonymizer raises."""
+    anonymizer = _waveform_anonymizer(kind, models, selection, models.stamp(*kind.models))
+    save_audio(output, anonymizer(load_audio(utterance.path), utterance))
 
 
 def write_effect(output: Path, utterance: Utterance, effect: Effect, audio: Path) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from emotrace.anonymizer import ANONYMIZERS
+from emotrace.anonymizer import ANONYMIZERS, WAVEFORM_ANONYMIZERS
+from emotrace.registry import Registry
 from emotrace.representation.spec import BASELINES, IRSpec
 from emotrace.vocoder import VOCODERS
 
@@ -20,9 +21,10 @@ class Row:
 
     Attributes:
         name: as in the table and in file names, e.g. "ECAPA-anon-T6".
-        ir: the intermediate representation; None for the recording itself.
-        vocoder: what makes a waveform of the IR, among `VOCODERS`; "" for the recording itself.
-        anonymizer: what replaces the speaker in the IR, among `ANONYMIZERS`; "" where nothing does.
+        ir: the intermediate representation; None for the recording itself, or a change of its waveform.
+        vocoder: what makes a waveform of the IR, among `VOCODERS`; "" where there is no IR.
+        anonymizer: what replaces the speaker, among `ANONYMIZERS`, or without an IR among `WAVEFORM_ANONYMIZERS`;
+            "" where nothing does.
         variant: which of several vocoders of the IR, e.g. "seed1" or "step400"; the last part of its model's name.
         effect: what is changed in the finished audio, among `effects.EFFECTS`.
 
@@ -40,10 +42,10 @@ class Row:
     def __post_init__(self) -> None:
         if (self.ir is None) != (not self.vocoder):
             raise ValueError(f"row {self.name}: the vocoder {self.vocoder!r} and the IR {self.ir} do not fit")
-        for part, known in ((self.vocoder, VOCODERS), (self.anonymizer, ANONYMIZERS)):
+        for part, known in ((self.vocoder, VOCODERS), (self.anonymizer, self.anonymizers)):
             if part and part not in known:
                 raise ValueError(f"row {self.name}: unknown {known.kind} {part!r}; there are: {', '.join(known)}")
-        if self.anonymizer and (self.ir is None or self.ir.speaker == "none"):
+        if self.anonymizer and self.ir is not None and self.ir.speaker == "none":
             raise ValueError(f"row {self.name}: there is no speaker in its IR to replace")
         if self.ir is not None and self.ir.speaker == "one-hot" and not self.anonymizer:
             raise ValueError(f"row {self.name}: only training speakers have a number")
@@ -51,7 +53,12 @@ class Row:
     @property
     def recorded(self) -> bool:
         """Whether the row's audio is the recordings, unchanged."""
-        return self.ir is None and not self.effect
+        return self.ir is None and not self.anonymizer and not self.effect
+
+    @property
+    def anonymizers(self) -> Registry:
+        """Where its anonymizer is found: among those of IRs, or without an IR among those of waveforms."""
+        return WAVEFORM_ANONYMIZERS if self.ir is None else ANONYMIZERS
 
     @property
     def before(self) -> "Row":
@@ -120,6 +127,8 @@ ALL_ROWS: tuple[Row, ...] = (
     *BASELINE_ROWS,
 )
 ORIGINAL = ALL_ROWS[0]
+MCADAMS = Row("McAdams", anonymizer="mcadams")
+"""VoicePrivacy's baseline B2; no row of table II."""
 
 
 def with_layer(rows: Iterable[Row], layer: int) -> tuple[Row, ...]:

@@ -4,7 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from emotrace.pipeline.effects import EFFECTS
-from emotrace.pipeline.rows import ALL_ROWS, BASELINE_ROWS, EFFECT_MARK, VARIANT_MARK, Row, hubert_row, select_rows
+from emotrace.pipeline.rows import (
+    ALL_ROWS,
+    BASELINE_ROWS,
+    EFFECT_MARK,
+    MCADAMS,
+    VARIANT_MARK,
+    Row,
+    hubert_row,
+    select_rows,
+)
 from emotrace.training.unified import SMALL
 
 SECOND_SEED = "seed1"
@@ -68,6 +77,7 @@ UNIFIED_ROWS = (*select_rows(["unified-log-mel"]), *(unified(row) for row in TWI
 SNAPSHOTS = tuple(snapshot for row in UNIFIED_ROWS for snapshot in snapshots(row))
 GROUPS: dict[str, tuple[Row, ...]] = {
     "baselines": BASELINE_ROWS,
+    "waveform": (MCADAMS,),
     "attribution": lattice(),
     "effects": tuple(
         changed for row in select_rows(["original", "none-T1", "ECAPA-anon-T12-soft"]) for changed in with_effects(row)

@@ -18,6 +18,7 @@ from emotrace.study.run import RowWork, works
 # Core-seconds per second of audio, one thread of a 2-core x86-64 virtual machine: of a task by its kind, of a stream.
 CORE_SECONDS = {
     "effect": 0.01,
+    "mcadams": 0.06,
     "universal": 0.63,
     "two-stage": 0.65,
     "unified": 0.05,

@@ -7,7 +7,7 @@ from emotrace.engine.keys import Keys
 from emotrace.engine.workers import Task
 from emotrace.pipeline.effects import EFFECTS
 from emotrace.pipeline.measures import Measure, Recognisers, Rendering
-from emotrace.pipeline.pipeline import Parts, write_effect, write_measurement, write_rendering
+from emotrace.pipeline.pipeline import Parts, write_effect, write_measurement, write_rendering, write_waveform
 from emotrace.pipeline.rows import Row
 
 LEARNED = (Measure.SPEAKER, Measure.EMOTION)
@@ -29,6 +29,12 @@ def anonymising(keys: Keys, row: Row, rendering: Rendering, path: Path) -> list[
         return tasks
     enrolling, features = setting.drawn.invocation("enrolment"), setting.work / "features" / rendering.corpus
     for selection, audio in ((setting.drawn, rendering.audio), (enrolling, rendering.enrolment)):
+        if row.ir is None:
+            given = (row.anonymizers.find(row.anonymizer), keys.models, selection)
+            for name, output in audio.items():
+                task = Task(f"{row.name}, {name}", output, write_waveform, (data[name], *given), row.anonymizer)
+                tasks.append(task)
+            continue
         parts = Parts.of(row, keys.models, selection, features, keys.streams(row, path), setting.device)
         together = row.anonymizer and selection.level == "speaker"  # one voice for a speaker
         for name, output in audio.items():

@@ -125,7 +125,7 @@ def describe(row: Row) -> str:
     if row.effect:
         return f"{describe(row.before)}; then {row.effect}"
     if row.ir is None:
-        return "the recording itself"
+        return f"the recording, changed by {row.anonymizer}" if row.anonymizer else "the recording itself"
     if row.ir.is_spectrogram:
         return f"the recording's log-mel through {VOCODERS.get(row.vocoder, row.vocoder)}"
     if row in BASELINE_ROWS:
