@@ -386,7 +386,7 @@ def test_an_option_of_another_corpus_is_one_error_that_names_the_corpora_that_ta
 
 def test_an_unknown_corpus_is_refused_with_the_known_ones(tmp_path):
     code, lines = run("import", "timit", tmp_path, tmp_path / "out")
-    known = "wavs, ravdess, librispeech, librispeech-readers, libritts, iemocap, libri-test"
+    known = "wavs, ravdess, librispeech, librispeech-readers, libritts, iemocap, nemo, libri-test"
     assert (code, lines) == (2, [f"emotrace: unknown corpus 'timit'; there are: {known}"])
     assert known in " ".join(" ".join(run("import", "--help")[1]).split())
 
