@@ -1,5 +1,6 @@
 """Numbers as readable tables: each cell an estimate with its interval, as text at this last step."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,19 +12,12 @@ from emotrace.analysis.tables import table2
 from emotrace.show.pages import Studies
 from emotrace.study.results import label_of
 
-HEADINGS = {
-    "eer_f": "EER F",
-    "eer_m": "EER M",
-    "wer_read": "WER read",
-    "wer_emotional": "WER emotional",
-    "uar": "UAR",
-    "f0_error": "F0 error",
-}
+ABBREVIATIONS = re.compile(r"\b(eer|wer|uar|mos|f0|f|m)\b")  # F and M: female and male speakers
 
 
 def heading(name: str) -> str:
     """A metric's name as readers expect it, without its unit: "wer_read" is "WER read"."""
-    return HEADINGS.get(name, name.replace("_", " "))
+    return ABBREVIATIONS.sub(lambda match: match[0].upper(), name.replace("_", " "))
 
 
 def interval_text(estimate: float, low: float, high: float, form: str = ".1f", unit: str = "") -> str:
