@@ -1,5 +1,6 @@
 """What a built page must have. Used by build.py; alone: `python book/check_pages.py`."""
 
+import re
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ import yaml
 DISCLAIMER = "no evidence about people"
 BOOK = Path(__file__).resolve().parent
 LOADING = ("img", "audio", "video", "source")
+NAN = re.compile(r"\S* ?(?<![\w.\"'])nan(?![\w(]) ?\S*")  # as printed, not np.nan or "nan" in code
 LOOKED_UP = ("paper", "references", "api/")  # pages without a number of the phantom
 STUDIES = ("notebooks/", "sets/")  # pages that show figures and tables
 
@@ -81,6 +83,8 @@ def check_page(name: str, html: str) -> list[str]:
         problems.append(f'{name}: does not say that the phantom is "{DISCLAIMER}"')
     if "Traceback (most recent call last)" in page.text:
         problems.append(f"{name}: shows a traceback")
+    if not name.startswith("api/") and (shown := NAN.search(page.text)):
+        problems.append(f"{name}: shows a number that is none: {shown[0]!r}")
     if name.startswith(STUDIES):
         problems += [
             f"{name}: no {what}" for what, found in (("figure", page.images), ("table", page.tables)) if not found

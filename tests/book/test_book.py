@@ -35,6 +35,10 @@ def test_a_good_page_passes(book):
         (GOOD.replace("<table></table>", ""), "no table"),
         (GOOD.replace('<img src="a.png" alt="recalls">', ""), "no figure"),
         (GOOD.replace('alt="recalls"', ""), "1 image(s) without alt text"),
+        (
+            GOOD.replace("<h1>", "<pre>np.nan, 'nan', centroid nan Hz</pre><h1>"),
+            "none: 'centroid nan Hz'",
+        ),
         (GOOD.replace("<h1>", "<pre>Traceback (most recent call last)</pre><h1>"), "traceback"),
     ],
 )
