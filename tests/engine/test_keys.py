@@ -385,7 +385,7 @@ def test_all_that_renders_an_utterance_stands_in_the_key_of_its_audio(keys, prof
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_all_that_computes_a_stream_stands_in_the_key_of_its_file(keys, profile, forgotten, tmp_path, name):
-    path, spec = profile.corpora[0].path, StreamSpec(name, 6 if name == "hubert" else None)
+    path, spec = profile.corpora[0].path, StreamSpec(name, 6 if name in ("hubert", "whisper") else None)
     word = keys.stream(spec, path)
     cache = FeatureCache(tmp_path, {spec: word}, lambda spec: STREAMS.find(name).load(keys.models, spec.layer))
     ran = executed(lambda: cache.get(keys.data(path).utterances[0], spec))

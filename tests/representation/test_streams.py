@@ -11,7 +11,7 @@ from emotrace.representation.spec import StreamSpec
 from emotrace.weights import ModelError, ModelFolder
 
 SAMPLES = 16_123
-ENCODERS = ("hubert",)
+ENCODERS = ("hubert", "whisper")
 
 
 def specification(name: str) -> StreamSpec:

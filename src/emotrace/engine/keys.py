@@ -88,18 +88,15 @@ class Keys:
         found: dict[str, Component] = {}
         if row.effect:
             found[f"effect {row.effect}"] = self._effect(row.effect)
-        if row.anonymizer:
-            kind = row.anonymizers.find(row.anonymizer)
-            made = [kind] if row.ir is not None else [ANONYMISING, kind]
-            found[f"anonymizer {row.anonymizer}"] = {"code": self.code(*made)} | self._weights(kind.models)
         if row.ir is None:
-            return found
+            return found | self._anonymizer(row, ANONYMISING)
         found["rendering"] = {"code": self.code(RENDERING)}
         for spec in needed_streams(row):
             kind = STREAMS.find(spec.name)
             found[f"stream {spec.name}"] = self._component(kind, kind.models, _files(kind))
         if row.ir.is_discrete:
             found[f"codes {row.ir.post}"] = self._weights([CODEBOOKS[row.ir.post]])
+        found |= self._anonymizer(row)
         kind = VOCODERS.find(row.vocoder)
         found[f"vocoder {row.vocoder}"] = self._component(kind, kind.models(row.decoder), kind.files())
         return found
@@ -186,6 +183,13 @@ class Keys:
         made += [feature.function for _, feature in taken.features]
         names = {"features": [name for name, _ in taken.features]} if taken.features else {}
         return {"code": self.code(*made)} | names | self._weights(files=_files(taken.backend))
+
+    def _anonymizer(self, row: Row, *further: str) -> dict[str, Component]:
+        """The component that replaces a row's speaker, with ``further`` code, by name; none where nothing does."""
+        if not row.anonymizer:
+            return {}
+        kind = row.anonymizers.find(row.anonymizer)
+        return {f"anonymizer {row.anonymizer}": {"code": self.code(*further, kind)} | self._weights(kind.models)}
 
     def _effect(self, name: str) -> Component:
         effect = EFFECTS.find(name)
