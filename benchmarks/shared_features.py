@@ -20,11 +20,10 @@ from emotrace.corpus.audio import load_audio, peak_normalise
 from emotrace.corpus.datadir import DataDir, Utterance
 from emotrace.paths import ROOT
 from emotrace.pipeline.rows import Row
-from emotrace.representation import SOFT_LAYER
 from emotrace.representation.f0 import yaapt_f0
 from emotrace.representation.features import FeatureCache, Features
 from emotrace.representation.ir import assemble_ir, build_ir
-from emotrace.representation.spec import StreamSpec
+from emotrace.representation.spec import ENCODERS, StreamSpec
 from emotrace.representation.streams import Stream
 from emotrace.vocoder.hifigan import FrozenHifiGan
 
@@ -133,7 +132,7 @@ def _ir_alone(models: PaperModels, row: Row, utterance: Utterance) -> Tensor:
     waveform = torch.from_numpy(peak_normalise(load_audio(utterance.path)))
     with torch.no_grad():
         if row.ir.post == "soft":
-            linguistic = models.soft_head(models.soft_hubert.layers(waveform)[SOFT_LAYER])
+            linguistic = models.soft_head(models.soft_hubert.layers(waveform)[ENCODERS["hubert"].last])
         else:
             linguistic = models.hubert_until[row.ir.layer].layer(waveform, row.ir.layer)
         return assemble_ir(linguistic, yaapt_f0(waveform), _speaker_alone(models, row, utterance, waveform))

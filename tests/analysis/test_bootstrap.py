@@ -246,3 +246,16 @@ def test_parts_with_other_speakers_are_drawn_independently(utterances):
     single = interval(utterances, Mean("value"), n=500)
     wider = 2**0.5 * stats.t.ppf(0.975, 16) / stats.t.ppf(0.975, 8)
     assert independent.high - independent.low == pytest.approx(wider * (single.high - single.low), rel=0.1)
+
+
+def test_trials_without_an_error_still_leave_an_eer_unknown(oracle):
+    """Six speakers, ten trials by each claimed one: no draw has an error, so only the number of trials tells."""
+    pairs = [(claimed, speaking) for claimed in "abcdef" for speaking in "abcdef" for _ in range(10)]
+    frame = pd.DataFrame(pairs, columns=["speaker", "trial_speaker"])
+    frame["target"] = frame["speaker"] == frame["trial_speaker"]
+    frame["score"] = frame["target"].astype(float)
+    rate = 0.5 / 61
+    expected = stats.t.ppf(0.975, 5) * np.sqrt(rate * (1 - rate) * (1 / 60 + 1 / 300) / 4)
+    found = interval(frame, EqualErrorRate(), n=50)
+    assert found[:2] == (0.0, 0.0)
+    oracle("interval of an EER of 0", "Jeffreys's prior, by hand", found.high, expected, 1e-12)

@@ -2,6 +2,7 @@
 
 import librosa
 import numpy as np
+import pandas as pd
 import pyloudnorm
 import pytest
 import torch
@@ -11,6 +12,7 @@ from scipy import stats
 from speech import SHARED, needs_real_speech, phantom_speech
 
 from emotrace.corpus.audio import AudioError, load_audio, to_pcm16
+from emotrace.corpus.datadir import DataDir
 from emotrace.evaluation import ACOUSTICS
 from emotrace.evaluation.acoustics import (
     ACOUSTIC_FEATURES,
@@ -26,8 +28,10 @@ from emotrace.evaluation.acoustics import (
     oracle_mask,
 )
 from emotrace.evaluation.spectrum import CENTROID_EDGES, KURTOSIS_EDGES, spectra, spectral_moments
+from emotrace.paths import ROOT
 
 RATE = 16_000
+F0_FEATURES = {name: ACOUSTIC_FEATURES[name] for name in ("f0_mean_hz", "f0_range_st")}
 
 
 def sine(hertz: float, seconds: float = 1.0, amplitude: float = 0.5) -> np.ndarray:
@@ -199,7 +203,7 @@ def test_digitally_silent_frames_of_a_version_do_not_count():
 
 def test_f0_mean_and_range_of_a_known_glide(oracle):
     time = np.arange(2 * RATE) / RATE
-    semitones = 3 * np.sin(2 * np.pi * 0.5 * time)  # one slow swing of +-3 semitones, where YAAPT makes no octave error
+    semitones = 3 * np.sin(2 * np.pi * 0.5 * time)  # one slow swing of +-3 semitones, slow enough for windows of 25 ms
     phase = 2 * np.pi * np.cumsum(210 * 2 ** (semitones / 12)) / RATE
     waveform = sum(np.sin(k * phase) / k for k in range(1, 8)).astype(np.float32) * 0.1
     features = acoustic_features(waveform, np.ones(200, dtype=bool))
@@ -272,3 +276,19 @@ def test_another_feature_is_a_function_and_its_name(monkeypatch):
     waveform, mask = phantom_speech(), oracle_mask(phantom_speech())
     assert acoustic_features(waveform, mask)["loudest"] == pytest.approx(np.abs(waveform).max())
     assert "loudest" not in acoustic_features(waveform, mask, {"kurtosis": ACOUSTIC_FEATURES["kurtosis"]})
+
+
+def test_f0_of_synthetic_speech_is_the_contour_it_was_made_of(oracle):
+    """All 128 utterances of the phantom, in semitones from the truth: the mean over them, and no single one far off."""
+    level, spread = [], []
+    for part in ("test", "f0", "tempo", "voice"):
+        folder = ROOT / "data" / "phantom" / part
+        truth = pd.read_csv(folder / "truth.csv", index_col=0)
+        for utterance in DataDir.read(folder):
+            waveform, made = load_audio(utterance.path), truth.loc[utterance.id]
+            found = acoustic_features(waveform, oracle_mask(waveform), F0_FEATURES)
+            level.append(12 * np.log2(found["f0_mean_hz"] / made["f0_mean_hz"]))
+            spread.append(found["f0_range_st"] - made["f0_range_st"])
+    oracle("mean F0", "phantom's contours, semitones, mean of 128", float(np.mean(level)), 0.0, 0.15)
+    oracle("F0 range", "phantom's contours, semitones, mean of 128", float(np.mean(spread)), 0.0, 0.15)
+    assert np.abs(level).max() < 1 and np.median(np.abs(spread)) < 0.3

@@ -57,7 +57,7 @@ def path(profile):
 
 @pytest.fixture(scope="module")
 def codebook(keys):
-    return load_codebook(keys.models, "kmeans")
+    return load_codebook(keys.models, "units")
 
 
 @pytest.fixture(scope="module")

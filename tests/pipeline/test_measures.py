@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from speech import phantom_speech
 
 from emotrace.corpus.audio import load_audio, save_audio
@@ -112,7 +111,7 @@ def test_acoustics_are_measured_on_the_speech_frames_of_the_recording(utterance,
 
 
 def test_an_acoustic_feature_that_does_not_exist_is_none(utterance, monkeypatch):
-    monkeypatch.setattr("emotrace.evaluation.acoustics.yaapt_f0", lambda waveform: torch.zeros(len(waveform) // 160))
+    monkeypatch.setattr("emotrace.evaluation.acoustics.world_f0", lambda waveform: np.zeros(len(waveform) // 160))
     found = measure(utterance, Recognisers().acoustic, utterance.path, "cpu")
     assert found["f0_mean_hz"] is None and found["f0_range_st"] is None and found["f0_voiced"] == 0
     assert json.loads(json.dumps(found, allow_nan=False)) == found

@@ -68,7 +68,7 @@ def render_by_hand(row, models, utterance, of_speaker=(), selection=SELECTION) -
     speaker, register = None, None
     if row.anonymizer:
         speaker, register = ANONYMIZERS.find(row.anonymizer).load(models, selection)(features)
-    codebook = load_codebook(models, row.ir.post)
+    codebook = load_codebook(models, row.ir.codebook)
     ir = build_ir(row.ir, features.__getitem__, codebook=codebook, speaker=speaker, register=register)
     samples = len(load_audio(utterance.path))
     return VOCODERS.find(row.vocoder).load(models, row.decoder)(ir, samples).numpy()

@@ -65,7 +65,7 @@ def streams():
     "row", [row for row in ROWS if row.vocoder in ("two-stage", "unified")], ids=lambda row: row.name
 )
 def test_the_ir_of_every_row_fits_its_vocoder(streams, row):
-    ir = build_ir(row.ir, streams, speaker=number(row), codebook=load_codebook(SHIPPED, row.ir.post))[None]
+    ir = build_ir(row.ir, streams, speaker=number(row), codebook=load_codebook(SHIPPED, row.ir.codebook))[None]
     with torch.inference_mode():
         if row.vocoder == "unified":
             made = load_generator(SHIPPED, f"unified-{row.decoder}")(ir)

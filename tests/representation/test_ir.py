@@ -237,3 +237,17 @@ def test_refuses_what_an_ir_has_no_place_for(utterance, codebook):
         build_ir(IRSpec(layer=6, speaker="ecapa"), utterance.__getitem__, register=100.0)
     with pytest.raises(IRError, match="B5-IR: say which speaker"):
         build_ir(BASELINES["B5-IR"], utterance.__getitem__, codebook=codebook)
+
+
+def test_each_encoder_names_its_layers_and_has_its_own_units():
+    assert IRSpec("whisper", 1).name == "none-W1"
+    assert IRSpec("whisper", 6, "soft", "ecapa").content == StreamSpec("soft-whisper")
+    assert IRSpec("whisper", 6, "kmeans", "ecapa").codebook == "units-whisper"
+    assert IRSpec("hubert", 12, "kmeans").codebook == "units"
+    assert IRSpec("whisper", 6, "soft", "ecapa").called("ECAPA-anon") == "ECAPA-anon-W6-soft"
+    for wrong, message in (
+        ({"layer": 3, "post": "soft"}, "soft units are made of T12 and W6, not of whisper 3"),
+        ({"layer": 6, "post": "vq"}, "whisper has no codes vq"),
+    ):
+        with pytest.raises(IRError, match=message):
+            IRSpec("whisper", **wrong)

@@ -33,7 +33,7 @@ def run(tmp_path_factory) -> TrainingRun:
         (folder / "out" / name).symlink_to(folder / "models" / name)
     run = TrainingRun((folder / "corpus",), folder / "work", folder / "out", steps=Steps(acoustic=4), copies=(1.15,))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "KINDS", {name: (kind, CODES) for name, (kind, _) in baselines.KINDS.items()})
+        patch.setattr(baselines, "KINDS", {name: (kind, CODES, of) for name, (kind, _, of) in baselines.KINDS.items()})
         for name in ("units", "vq", "styles", "targets"):
             train(name, run)
     return run
@@ -41,7 +41,7 @@ def run(tmp_path_factory) -> TrainingRun:
 
 def test_codebooks_styles_and_targets_come_from_the_training_speech_and_its_copies(run):
     models, data = run.models, run.augmented_set
-    assert all(load_codebook(models, post).codes.shape == (CODES, WIDTH) for post in ("kmeans", "vq"))
+    assert all(load_codebook(models, name).codes.shape == (CODES, WIDTH) for name in ("units", "vq"))
     targets, styles = load_targets(models), ANONYMIZERS.find("sampled-styles").load(models, Selection()).styles
     assert set(targets.names) == {"s1", "s2", "s3", "s4", *(f"s{n}-speed1.15" for n in range(1, 5))}
     features = list(run.features.each(data, [StreamSpec("f0"), StreamSpec("prompt")]))

@@ -119,13 +119,19 @@ def combination(
 
 
 def measured(parts: Sequence[Part], *, n: int = 1000, seed: int = 0) -> tuple[float, list[Variance]]:
-    """A weighted sum of statistics and its variance over each set of speakers; drawn and raising as `combination`."""
+    """A weighted sum of statistics and its variance over each set of speakers; drawn and raising as `combination`.
+
+    A single statistic that knows its least variance has no less: draws of speakers without errors do not differ.
+    """
     sums: dict[tuple[str, ...], np.ndarray | float] = {}
     folds: dict[tuple[str, ...], int] = {}
     for part, (speakers, values) in zip(parts, _terms(parts, n, seed), strict=True):
         sums[speakers] = sums.get(speakers, 0.0) + values
         folds[speakers] = max(folds.get(speakers, 1), _folds(part))
     variances = [_variance(values, len(speakers), folds[speakers]) for speakers, values in sums.items()]
+    if len(parts) == 1 and hasattr(parts[0].statistic, "least_variance"):
+        least = parts[0].factor ** 2 * parts[0].statistic.least_variance(parts[0].frame)
+        variances = [variances[0]._replace(value=max(variances[0].value, least))]
     return sum(float(values[0]) for values in sums.values()), variances
 
 

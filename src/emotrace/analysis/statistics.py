@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from emotrace.analysis.bootstrap import Draws
-from emotrace.analysis.metrics import MetricError, confusion
+from emotrace.analysis.metrics import MetricError, confusion, eer
 from emotrace.corpus.datadir import Emotion
 
 _CHUNK = 2**22  # weights of trials held in memory at once
@@ -172,6 +172,19 @@ class EqualErrorRate:
     """
 
     limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def least_variance(self, frame: pd.DataFrame) -> float:
+        """The variance that trials alone make, were each of P target and Q non-target trials independent.
+
+        At the threshold of the EER e both rates are e, and the EER moves by half the error of each:
+        ``e (1 - e) (1/P + 1/Q) / 4``. Where no trial was wrong e is not 0 but unknown, so half an error and half a
+        success are added to the target trials (Jeffreys's prior).
+        """
+        target = frame["target"].to_numpy(bool)
+        own, others = int(target.sum()), int((~target).sum())
+        rate, _ = eer(frame["score"][target], frame["score"][~target])
+        smoothed = (rate * own + 0.5) / (own + 1)
+        return smoothed * (1 - smoothed) * (1 / own + 1 / others) / 4
 
     def weighted(self, frame: pd.DataFrame, draws: Draws) -> np.ndarray:
         """Its value (N,) for every draw; the frame (R trials) has speaker, trial_speaker, target, score.

@@ -25,7 +25,7 @@ from emotrace.pipeline.effects import EFFECTS
 from emotrace.pipeline.measures import MEASURES, Measure, Measurement, Recognisers, Rendering
 from emotrace.pipeline.rows import Row
 from emotrace.representation import STREAMS
-from emotrace.representation.spec import CODEBOOKS, StreamSpec
+from emotrace.representation.spec import StreamSpec
 from emotrace.vocoder import VOCODERS
 from emotrace.weights import ModelFolder
 
@@ -94,8 +94,8 @@ class Keys:
         for spec in needed_streams(row):
             kind = STREAMS.find(spec.name)
             found[f"stream {spec.name}"] = self._component(kind, kind.models, _files(kind))
-        if row.ir.is_discrete:
-            found[f"codes {row.ir.post}"] = self._weights([CODEBOOKS[row.ir.post]])
+        if row.ir.codebook:
+            found[f"codes {row.ir.post}"] = self._weights([row.ir.codebook])
         found |= self._anonymizer(row)
         kind = VOCODERS.find(row.vocoder)
         found[f"vocoder {row.vocoder}"] = self._component(kind, kind.models(row.decoder), kind.files())

@@ -10,9 +10,9 @@ import pyloudnorm
 import webrtcvad
 
 from emotrace.corpus.audio import SAMPLE_RATE, level_normalise, peak_normalise, to_pcm16
+from emotrace.evaluation.pitch import world_f0
 from emotrace.evaluation.spectrum import CENTROID_EDGES, HOP, KURTOSIS_EDGES, Moments, spectra, spectral_moments
 from emotrace.registry import Registry
-from emotrace.representation.f0 import yaapt_f0
 
 LOUDNESS_SECONDS = 0.4  # one gating block of BS.1770
 LENGTH_TOLERANCE = 0.1  # seconds by which a version may be longer or shorter than its original
@@ -68,8 +68,8 @@ class Speech:
 
     @cached_property
     def f0(self) -> np.ndarray:
-        """F0 in Hz of the voiced speech frames. Raises F0Error as `yaapt_f0` does."""
-        track = yaapt_f0(level_normalise(self.waveform)).numpy()[: len(self.frames)]
+        """F0 in Hz of the voiced speech frames. Raises F0Error as `world_f0` does."""
+        track = world_f0(level_normalise(self.waveform))[: len(self.frames)]
         return track[self.frames & (track > 0)]
 
 
@@ -145,7 +145,7 @@ def acoustic_features(
     By default those of `ACOUSTIC_FEATURES`. Besides: centroid_histogram and kurtosis_histogram, speech frames in each
     bin of CENTROID_EDGES and KURTOSIS_EDGES, values beyond the edges in the outermost bins (utterances together make
     the distributions over frames of the paper's Fig. 4); speech_frames and f0_voiced, the frames behind the medians.
-    Where one is 0 its features are NaN. Raises as `fit_mask`, `loudness` and `yaapt_f0` do.
+    Where one is 0 its features are NaN. Raises as `fit_mask`, `loudness` and `world_f0` do.
     """
     speech = Speech(waveform, fit_mask(mask, len(waveform) // HOP))
     features = ACOUSTIC_FEATURES if features is None else features

@@ -30,7 +30,7 @@ from emotrace.representation import STREAMS
 from emotrace.representation.discrete import Codebook, load_codebook
 from emotrace.representation.features import FeatureCache, Features
 from emotrace.representation.ir import build_ir
-from emotrace.representation.spec import CODEBOOKS, StreamSpec
+from emotrace.representation.spec import StreamSpec
 from emotrace.representation.streams import Stream
 from emotrace.vocoder import VOCODERS, Vocoder
 from emotrace.weights import ModelFolder
@@ -106,8 +106,8 @@ class Parts:
     @property
     def codebook(self) -> Codebook | None:
         """The discrete units of the IR, if it has any."""
-        post = self.row.ir.post
-        return _codebook(self.models, post, self.models.stamp(CODEBOOKS[post])) if post in CODEBOOKS else None
+        name = self.row.ir.codebook
+        return _codebook(self.models, name, self.models.stamp(name)) if name else None
 
     @property
     def vocoder(self) -> Vocoder:
@@ -154,8 +154,8 @@ def _vocoder(kind: type[Vocoder], models: ModelFolder, decoder: str, device: str
 
 
 @lru_cache(maxsize=4)
-def _codebook(models: ModelFolder, post: str, _: tuple[int, ...]) -> Codebook | None:
-    return load_codebook(models, post)
+def _codebook(models: ModelFolder, name: str, _: tuple[int, ...]) -> Codebook | None:
+    return load_codebook(models, name)
 
 
 def write_rendering(output: Path, utterance: Utterance, parts: Parts, of_speaker: tuple[Utterance, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from emotrace.anonymizer import ANONYMIZERS, WAVEFORM_ANONYMIZERS
 from emotrace.registry import Registry
-from emotrace.representation.spec import BASELINES, IRSpec
+from emotrace.representation.spec import BASELINES, ENCODERS, IRSpec
 from emotrace.vocoder import VOCODERS
 
 VARIANT_MARK, EFFECT_MARK = "@", "~"  # in the name of a row, before its variant and its effect
@@ -93,16 +93,24 @@ REPLACED_BY = {
 """Which anonymizer the rows of the study take, by what stands for the speaker in their IR."""
 
 
-def hubert_row(speaker: str, layer: int, post: str = "none", *, anonymise: bool = False) -> Row:
+def encoder_row(
+    speaker: str, layer: int, post: str = "none", *, encoder: str = "hubert", anonymise: bool = False
+) -> Row:
     """A row of table II: embedding "none", "ecapa" or "gst", layer n of T_n, "none" or "soft" after it, two stages."""
-    ir = IRSpec(linguistic="hubert", layer=layer, post=post, speaker=speaker)
+    ir = IRSpec(linguistic=encoder, layer=layer, post=post, speaker=speaker)
     return Row(_name(ir, anonymise), ir, "two-stage", REPLACED_BY[speaker] if anonymise else "")
 
 
 def _name(ir: IRSpec, anonymise: bool) -> str:
-    source = [] if ir.speaker == "none" else ["anon" if anonymise else "orig"]
-    post = [] if ir.post == "none" else [ir.post]
-    return "-".join([ir.speaker if ir.speaker == "none" else ir.speaker.upper(), *source, f"T{ir.layer}", *post])
+    return ir.called("none" if ir.speaker == "none" else f"{ir.speaker.upper()}-{'anon' if anonymise else 'orig'}")
+
+
+def table2_rows(encoder: str = "hubert") -> tuple[Row, ...]:
+    """The seven rows of table II by an encoder's first, middle and last layer."""
+    last = ENCODERS[encoder].last
+    contents = (("none", 1), ("ecapa", last // 2), ("ecapa", last, "soft"), ("gst", last, "soft"), ("none", last // 2))
+    own = [encoder_row(*content, encoder=encoder) for content in contents]
+    return (*own, *(encoder_row(*content, encoder=encoder, anonymise=True) for content in contents[1:3]))
 
 
 LOG_MEL = IRSpec(linguistic="log-mel", layer=0, f0=False)
@@ -117,16 +125,12 @@ ALL_ROWS: tuple[Row, ...] = (
     Row("official-control", UNIVERSAL_MEL, "universal"),
     Row("log-mel", LOG_MEL, "two-stage"),
     Row("unified-log-mel", LOG_MEL, "unified"),
-    hubert_row("none", 1),
-    hubert_row("ecapa", 6),
-    hubert_row("ecapa", 12, "soft"),
-    hubert_row("gst", 12, "soft"),
-    hubert_row("none", 6),
-    hubert_row("ecapa", 6, anonymise=True),
-    hubert_row("ecapa", 12, "soft", anonymise=True),
+    *table2_rows(),
     *BASELINE_ROWS,
 )
 ORIGINAL = ALL_ROWS[0]
+WHISPER_ROWS = table2_rows("whisper")
+"""The same by another encoder, which is supervised; no rows of table II."""
 MCADAMS = Row("McAdams", anonymizer="mcadams")
 """VoicePrivacy's baseline B2; no row of table II."""
 

@@ -21,5 +21,3 @@ STREAMS = Registry(
     },
 )
 """Every `Stream` by name. Another representation is a class, a line here and a row that names it."""
-SOFT_LAYER = 12
-"""The layer of HuBERT that the soft units are made of."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from emotrace.representation.spec import CODEBOOKS
 from emotrace.weights import ModelFolder
 
 
@@ -64,9 +63,8 @@ def _require_frames(features: Tensor, channels: int) -> None:
         raise ValueError(f"this codebook takes (L, {channels}), got shape {tuple(features.shape)}")
 
 
-def load_codebook(models: ModelFolder, post: str) -> Codebook | None:
-    """The discrete units of a post-processing, "kmeans" or "vq"; None for another. Raises ModelError."""
-    if post not in CODEBOOKS:
+def load_codebook(models: ModelFolder, name: str) -> Codebook | None:
+    """The discrete units of a model folder, `IRSpec.codebook`; None without a name. Raises ModelError."""
+    if not name:
         return None
-    name = CODEBOOKS[post]
     return Codebook(models.tensors(name)["codes"], models.config(name).get("penalty"))

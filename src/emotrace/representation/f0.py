@@ -48,7 +48,7 @@ def yaapt_f0(waveform: Tensor | np.ndarray) -> Tensor:
     (30 ms): the tracker itself would stop with an IndexError or call the damage "unvoiced".
     """
     samples = np.asarray(waveform, dtype=np.float64)
-    _require_trackable(samples)
+    require_trackable(samples)
     if not samples.any():
         return torch.zeros(-(-samples.size // PADDING))
     signal = basic_tools.SignalObj(np.pad(samples, PADDING), SAMPLE_RATE)
@@ -58,7 +58,8 @@ def yaapt_f0(waveform: Tensor | np.ndarray) -> Tensor:
     return torch.from_numpy(pitch.samp_values.astype(np.float32))
 
 
-def _require_trackable(samples: np.ndarray) -> None:
+def require_trackable(samples: np.ndarray) -> None:
+    """Raise F0Error for what is not a waveform (T,), finite and of 481 samples or more."""
     if samples.ndim != 1:
         raise F0Error(f"F0 takes one waveform (T,), got shape {samples.shape}")
     if samples.size < MINIMUM:

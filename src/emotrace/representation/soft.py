@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from emotrace.representation import SOFT_LAYER
 from emotrace.representation.hubert import HEAD_KEY, Hubert, load_hubert
+from emotrace.representation.spec import ENCODERS
 from emotrace.weights import ModelFolder
 
 
@@ -34,7 +34,7 @@ class SoftUnits:
 
     def __call__(self, waveform: Tensor) -> Tensor:
         """(T,) -> (L, U). Raises ValueError for less than 25 ms."""
-        last = self.hubert.layers(waveform.to(self.head.W.device))[SOFT_LAYER]
+        last = self.hubert.layers(waveform.to(self.head.W.device))[ENCODERS["hubert"].last]
         with torch.no_grad():
             return self.head(last).cpu()
 

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from emotrace.representation import SOFT_LAYER, STREAMS
+from emotrace.representation import STREAMS
 
-CODEBOOKS = {"kmeans": "units", "vq": "vq"}
-"""Name of the model folder with the codes, by the post-processing of an IR."""
-POST = ("none", "soft", *CODEBOOKS)
+
+@dataclass(frozen=True)
+class Encoder:
+    """A network whose layers are linguistic features.
+
+    Attributes:
+        letter: of its layers in names, as in "none-T1".
+        last: the number of its last layer, of which its soft units are made.
+        soft: the stream of its soft units.
+        codebooks: name of the model folder with its codes, by the post-processing of an IR.
+    """
+
+    letter: str
+    last: int
+    soft: str
+    codebooks: Mapping[str, str]
+
+
+ENCODERS = MappingProxyType(
+    {
+        "hubert": Encoder("T", 12, "soft", MappingProxyType({"kmeans": "units", "vq": "vq"})),
+        "whisper": Encoder("W", 6, "soft-whisper", MappingProxyType({"kmeans": "units-whisper"})),
+    }
+)
+"""Every encoder by the stream of its layers. Another stream has layers T and no post-processing."""
+PLAIN = Encoder("T", 0, "", MappingProxyType({}))
+DISCRETE = ("kmeans", "vq")
+POST = ("none", "soft", *DISCRETE)
 NO_STREAM = ("none", "one-hot")
 """What stands for the speaker and is no stream: nothing, or the number of a training speaker."""
 SPECTROGRAMS = ("log-mel", "universal-mel")
@@ -27,7 +54,7 @@ class StreamSpec:
     layer: int | None = None
 
     def __str__(self) -> str:
-        return self.name if self.layer is None else f"{self.name}-T{self.layer}"
+        return self.name if self.layer is None else f"{self.name}-{letter(self.name)}{self.layer}"
 
 
 @dataclass(frozen=True)
@@ -65,10 +92,17 @@ class IRSpec:
             raise IRError(f"IR layer {self.layer}: 0 or more")
         if self.is_spectrogram and (self.post, self.speaker, self.f0) != ("none", "none", False):
             raise IRError(f"the control {self.linguistic} has no post-processing, speaker or F0")
-        if self.post == "soft" and self.layer != SOFT_LAYER:
-            raise IRError(f"soft units are made of T{SOFT_LAYER}, not of T{self.layer}")
+        if self.post == "soft" and (not self.encoder.soft or self.layer != self.encoder.last):
+            raise IRError(f"soft units are made of {_last_layers()}, not of {self.linguistic} {self.layer}")
+        if self.is_discrete and self.post not in self.encoder.codebooks:
+            raise IRError(f"{self.linguistic} has no codes {self.post}")
         if self.segments and not (self.f0 and self.is_discrete):
-            raise IRError(f"prosody by segment takes F0 and discrete units ({', '.join(CODEBOOKS)})")
+            raise IRError(f"prosody by segment takes F0 and discrete units ({', '.join(DISCRETE)})")
+
+    @property
+    def encoder(self) -> Encoder:
+        """What its linguistic stream is a layer of."""
+        return ENCODERS.get(self.linguistic, PLAIN)
 
     @property
     def is_spectrogram(self) -> bool:
@@ -76,14 +110,20 @@ class IRSpec:
 
     @property
     def is_discrete(self) -> bool:
-        return self.post in CODEBOOKS
+        return self.post in DISCRETE
+
+    @property
+    def codebook(self) -> str:
+        """Name of the model folder with its codes; "" where it has none."""
+        return self.encoder.codebooks.get(self.post, "")
 
     @property
     def content(self) -> StreamSpec:
         """The linguistic stream."""
         if self.is_spectrogram:
             return StreamSpec(self.linguistic)
-        return StreamSpec("soft") if self.post == "soft" else StreamSpec(self.linguistic, self.layer)
+        soft = self.post == "soft"
+        return StreamSpec(self.encoder.soft) if soft else StreamSpec(self.linguistic, self.layer)
 
     @property
     def streams(self) -> tuple[StreamSpec, ...]:
@@ -95,16 +135,28 @@ class IRSpec:
 
     @property
     def name(self) -> str:
-        """The name in tables and of model folders: "none-T1", "ECAPA-T12-soft", "B3-IR", "log-mel"."""
+        """The name in tables and of model folders: "none-T1", "ECAPA-W6-soft", "B3-IR", "log-mel"."""
         if self.is_spectrogram:
             return self.linguistic
         if self in BASELINES.values():
             return next(name for name, spec in BASELINES.items() if spec == self)
-        speaker = "none" if self.speaker == "none" else self.speaker.upper()
-        encoder = [] if self.linguistic == "hubert" else [self.linguistic]
-        parts = [speaker, *encoder, f"T{self.layer}"] + [self.post] * (self.post != "none")
+        return self.called("none" if self.speaker == "none" else self.speaker.upper())
+
+    def called(self, speaker: str) -> str:
+        """The name with these words for the speaker, e.g. "ECAPA-anon"."""
+        stream = [] if self.linguistic in ENCODERS else [self.linguistic]
+        parts = [speaker, *stream, f"{self.encoder.letter}{self.layer}"] + [self.post] * (self.post != "none")
         parts += ["noF0"] * (not self.f0) + ["segments"] * self.segments
         return "-".join(parts)
+
+
+def letter(stream: str) -> str:
+    """Of the layers of a stream, in names."""
+    return ENCODERS.get(stream, PLAIN).letter
+
+
+def _last_layers() -> str:
+    return " and ".join(f"{encoder.letter}{encoder.last}" for encoder in ENCODERS.values())
 
 
 BASELINES = {

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from emotrace.pipeline.rows import Row, hubert_row, with_layer
+from emotrace.pipeline.rows import Row, encoder_row, with_layer
 from emotrace.study.groups import all_rows
 
 WIDTH = 4.8  # inches
@@ -101,7 +101,7 @@ def row_colour(name: str) -> str:
     row = _known_rows().get(name)
     if name in ROW_COLOURS or row is None or row.ir is None or row.ir.is_spectrogram:
         return ROW_COLOURS.get(name, OTHER_COLOUR)
-    plain = hubert_row(row.ir.speaker, row.ir.layer, row.ir.post, anonymise=bool(row.anonymizer))
+    plain = encoder_row(row.ir.speaker, row.ir.layer, row.ir.post, anonymise=bool(row.anonymizer))
     return ROW_COLOURS.get(plain.name) or ROW_COLOURS.get(row.speaker, OTHER_COLOUR)
 
 

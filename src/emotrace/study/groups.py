@@ -11,7 +11,7 @@ from emotrace.pipeline.rows import (
     MCADAMS,
     VARIANT_MARK,
     Row,
-    hubert_row,
+    encoder_row,
     select_rows,
 )
 from emotrace.training.unified import SMALL
@@ -37,9 +37,9 @@ def unified(row: Row) -> Row:
 def lattice() -> tuple[Row, ...]:
     """The rows between the original and ECAPA-anon-T12-soft, which differ by one decision at a time."""
     contents = ((1, "none"), (12, "none"), (12, "soft"))
-    rows = [hubert_row("none", *content) for content in contents]
+    rows = [encoder_row("none", *content) for content in contents]
     for anonymise in (False, True):
-        rows += [hubert_row("ecapa", *content, anonymise=anonymise) for content in contents]
+        rows += [encoder_row("ecapa", *content, anonymise=anonymise) for content in contents]
     return (*select_rows(["original"]), *rows)
 
 

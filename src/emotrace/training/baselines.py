@@ -1,4 +1,4 @@
-"""What B3-IR, B4-IR and B5-IR need beside an acoustic model: discrete units of T12, styles, target speakers.
+"""What B3-IR, B4-IR and B5-IR need beside an acoustic model: discrete units, styles, target speakers.
 
 Axes: N frames or utterances, C channels, L frames (50/s), K codes.
 """
@@ -68,26 +68,30 @@ def _require_enough(features: Tensor, codes: int) -> None:
         raise ValueError("a codebook cannot be fitted to NaN or infinite frames")
 
 
-KINDS = {"units": (kmeans, 100), "vq": (moving_averages, 48)}
+KINDS = {
+    "units": (kmeans, 100, LAYER),
+    "vq": (moving_averages, 48, LAYER),
+    "units-whisper": (kmeans, 100, StreamSpec("whisper", 6)),
+}
 
 
 def train_codebook(run: TrainingRun, name: str) -> None:
-    """The codes of T12: "units", k-means as HuBERT's own, or "vq", as few as B5 has, by moving averages."""
-    learn, codes = KINDS[name]
+    """The codes of a last layer: "units", k-means as HuBERT's own, or "vq", as few as B5 has, by moving averages."""
+    learn, codes, layer = KINDS[name]
     data = run.augmented_set
     share = FRAMES / (sum(map(len, data.waveforms)) / (2 * HOP))
     generator = torch.Generator().manual_seed(run.seed)
-    layers = (features[LAYER] for features in run.features.each(data, [LAYER]))
-    frames = torch.cat([layer[torch.rand(len(layer), generator=generator) < share] for layer in layers])
+    layers = (features[layer] for features in run.features.each(data, [layer]))
+    frames = torch.cat([frames[torch.rand(len(frames), generator=generator) < share] for frames in layers])
     book = from_main(lambda: learn(frames, codes, seed=run.seed))
-    config = {"kind": learn.__name__, "layer": LAYER.layer}
+    config = {"kind": learn.__name__, "layer": layer.layer}
     if name == "units":
         step = -(-len(data.utterances) // UTTERANCES)
         chosen = TrainingSet(data.utterances[::step], data.waveforms[::step])
         # by all processes: they share the extraction
-        layers = [features[LAYER] for features in run.features.each(chosen, [LAYER])]
+        layers = [features[layer] for features in run.features.each(chosen, [layer])]
         config["penalty"] = from_main(lambda: switching_penalty(book.codes, layers))
-    purpose, notes = f"discrete units ({codes}) of T{LAYER.layer}", f"Fitted to {len(frames)} frames drawn at random."
+    purpose, notes = f"discrete units ({codes}) of {layer}", f"Fitted to {len(frames)} frames drawn at random."
     run.save(name, {"codes": book.codes}, config, purpose, notes=notes)
 
 
@@ -112,7 +116,7 @@ def switching_penalty(codes: Tensor, layers: Sequence[Tensor], length: float = P
 
 def fit_styles(run: TrainingRun) -> None:
     """The distribution of the utterances' styles and registers, from which B3-IR's pseudo-speakers are drawn."""
-    codebook = load_codebook(run.models, "kmeans")
+    codebook = load_codebook(run.models, "units")
     registers, embeddings = [], []
     for features in run.features.each(run.augmented_set, [LAYER, F0, STYLE]):
         register = own_register(codebook.segmental_ids(features[LAYER]), features[F0])

@@ -20,7 +20,8 @@ IRS = {
         *(IRSpec(layer=layer, speaker=speaker) for layer in (1, 3, 6, 12) for speaker in ("none", "ecapa")),
         *(IRSpec(layer=12, post="soft", speaker=speaker) for speaker in ("none", "ecapa", "gst")),
         *(IRSpec("whisper", layer, speaker=speaker) for layer in (1, 3, 6) for speaker in ("none", "ecapa")),
-        *(IRSpec("soft-whisper", 6, speaker=speaker) for speaker in ("none", "ecapa", "gst")),
+        *(IRSpec("whisper", 6, "soft", speaker) for speaker in ("none", "ecapa", "gst")),
+        *(IRSpec("whisper", 6, "kmeans", speaker) for speaker in ("none", "ecapa")),
         *BASELINES.values(),
     )
 }
@@ -31,7 +32,7 @@ LARGE = tuple(f"unified-{name}" for name in UNIFIED if name not in ("log-mel", *
 """On request only: they are the paper's."""
 READERS = ("pool-251",)
 """On request only: it is made of other speech, so `--data` names it."""
-WHISPER = ("soft-whisper", *(f"acoustic-{name}" for name in IRS if "whisper" in name))
+WHISPER = ("soft-whisper", "units-whisper", *(f"acoustic-{name}" for name in IRS if IRS[name].linguistic == "whisper"))
 """On request only, until rows of the study take them."""
 TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
     "hubert": train_hubert,
@@ -43,6 +44,7 @@ TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
     "units": partial(train_codebook, name="units"),
     "vq": partial(train_codebook, name="vq"),
     "soft-whisper": train_soft_head,
+    "units-whisper": partial(train_codebook, name="units-whisper"),
     "styles": fit_styles,
     "targets": make_targets,
     **{f"acoustic-{name}": partial(train_acoustic, spec=spec) for name, spec in IRS.items()},

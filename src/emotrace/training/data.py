@@ -21,7 +21,7 @@ from emotrace.representation import STREAMS
 from emotrace.representation.discrete import load_codebook
 from emotrace.representation.features import FeatureCache, Features
 from emotrace.representation.ir import build_ir, f0_channel
-from emotrace.representation.spec import CODEBOOKS, IRSpec, StreamSpec
+from emotrace.representation.spec import IRSpec, StreamSpec
 from emotrace.training.loop import state
 from emotrace.weights import ModelFolder
 
@@ -137,7 +137,7 @@ class TrainingFeatures:
 
     def irs(self, data: TrainingSet, spec: IRSpec) -> list[Tensor]:
         """The IR (D, L) of every utterance, with its own speaker. Raises as `each` does."""
-        codebook = load_codebook(self.models, spec.post)
+        codebook = load_codebook(self.models, spec.codebook)
         targets = load_targets(self.models) if spec.speaker == "one-hot" else None
         irs = []
         for features in self.each(data, spec.streams):
@@ -148,7 +148,7 @@ class TrainingFeatures:
     def f0_channel(self, data: TrainingSet, spec: IRSpec) -> int | None:
         """Which channel of these IRs is F0 in Hz; None where no channel is."""
         first = Features(data.utterances[0], self._cache(spec.streams))
-        return f0_channel(spec, first.__getitem__, codebook=load_codebook(self.models, spec.post))
+        return f0_channel(spec, first.__getitem__, codebook=load_codebook(self.models, spec.codebook))
 
     def _cache(self, streams: Sequence[StreamSpec]) -> FeatureCache:
         """The streams, each loaded at most once, in folders named by the versions of the models that they take."""
@@ -163,5 +163,5 @@ def models_of(spec: IRSpec) -> tuple[str, ...]:
     """Names of the models that an IR is made with."""
     names = [name for stream in spec.streams for name in STREAMS.find(stream.name).models]
     names += ["targets"] if spec.speaker == "one-hot" else []
-    names += [CODEBOOKS[spec.post]] if spec.is_discrete else []
+    names += [spec.codebook] if spec.codebook else []
     return tuple(dict.fromkeys(names))

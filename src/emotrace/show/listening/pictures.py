@@ -18,8 +18,8 @@ from pyloudnorm import IIRfilter
 
 from emotrace.corpus.audio import SAMPLE_RATE, level_normalise
 from emotrace.evaluation.acoustics import fit_mask
+from emotrace.evaluation.pitch import world_f0
 from emotrace.evaluation.spectrum import HOP, spectra, spectral_moments
-from emotrace.representation.f0 import yaapt_f0
 from emotrace.show.figures import DPI, EMOTION_NAMES, TEXT, WIDTH, row_colour
 from emotrace.show.listening.clips import Clip
 
@@ -76,12 +76,12 @@ class Tracks:
 def measure_tracks(waveform: np.ndarray, speech: np.ndarray) -> Tracks:
     """The tracks of a waveform (T,); ``speech`` is the recording's `evaluation.acoustics.oracle_mask`.
 
-    Raises AcousticsError where the lengths differ by more than 0.1 s, and as `yaapt_f0` does.
+    Raises AcousticsError where the lengths differ by more than 0.1 s, and as `world_f0` does.
     """
     magnitudes = spectra(waveform)
     n_frames = len(magnitudes)
     moments = spectral_moments(magnitudes)
-    f0 = yaapt_f0(level_normalise(waveform)).numpy()[:n_frames].astype(float)
+    f0 = world_f0(level_normalise(waveform))[:n_frames]
     return Tracks(
         magnitudes,
         np.where(f0 > 0, f0, np.nan),
