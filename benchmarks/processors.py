@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from emotrace.corpus.datadir import DataDir, Utterance
-from emotrace.corpus.files import write_text_atomic
-from emotrace.engine.provenance import circumstances, file_sha256
+from emotrace.corpus.files import file_sha256, write_text_atomic
+from emotrace.engine.provenance import circumstances
 from emotrace.engine.workers import KERNELS, PORTABLE, THREAD_VARIABLES
 from emotrace.paths import ROOT
 from emotrace.representation.spec import StreamSpec

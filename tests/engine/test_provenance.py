@@ -4,8 +4,9 @@ import hashlib
 import subprocess
 from pathlib import Path
 
+from emotrace.corpus.files import file_sha256
 from emotrace.engine import provenance
-from emotrace.engine.provenance import circumstances, cpu, differences, environment, file_sha256
+from emotrace.engine.provenance import circumstances, cpu, differences, environment
 
 
 def test_differences_are_named():

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from small_tasks import square_tasks
 
-from emotrace.engine.provenance import CodeChangedError, file_sha256
+from emotrace.corpus.files import file_sha256
+from emotrace.engine.provenance import CodeChangedError
 from emotrace.engine.runner import Record, RunError, State, run, state_of
 from emotrace.engine.workers import TaskError
 

@@ -13,8 +13,8 @@ from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emotrace.corpus.datadir import Emotion
+from emotrace.corpus.files import file_sha256
 from emotrace.engine.keys import Keys, Setting
-from emotrace.engine.provenance import file_sha256
 from emotrace.evaluation.asr import word_errors
 from emotrace.evaluation.ser import SerError
 from emotrace.pipeline.rows import Row

@@ -1,10 +1,12 @@
-"""Files: written atomically, so that a file or folder is either complete under its name or absent; and found."""
+"""Files: written atomically, so that a file or folder is complete under its name or absent; found; hashed."""
 
+import hashlib
 import os
 import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path, PurePath
 
 AUDIO_SUFFIXES = (".wav", ".flac")  # in any case
@@ -61,3 +63,15 @@ def files_below(folder: Path) -> Iterator[Path]:
 def is_audio(path: PurePath) -> bool:
     """Whether a file is audio by its name, and not what macOS archives shadow it by: "__MACOSX/.../._NAME"."""
     return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith("._")
+
+
+def file_sha256(path: Path) -> str:
+    """sha256, hexadecimal, of a file; read again only when its size or its time has changed."""
+    stat = path.stat()
+    return _file_sha256(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _file_sha256(path: Path, size: int, time: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from emotrace.anonymizer.draws import Selection
 from emotrace.corpus.datadir import DataDir
+from emotrace.corpus.files import file_sha256
 from emotrace.engine.code import code_digest, digest
-from emotrace.engine.provenance import CodeChangedError, file_sha256
+from emotrace.engine.provenance import CodeChangedError
 from emotrace.engine.workers import NATIVE
 from emotrace.evaluation import SER
 from emotrace.paths import MODELS, WORK
@@ -174,8 +175,7 @@ class Keys:
         found = {name: self._model_hash(name) if name in there else None for name in models}
         common = Path(os.path.commonpath([path.parent for path in files])) if files else Path()
         for path in files:
-            stat = path.stat()
-            found[f"/{path.relative_to(common).as_posix()}"] = _file_hash(path, stat.st_size, stat.st_mtime_ns)
+            found[f"/{path.relative_to(common).as_posix()}"] = file_sha256(path)
         return {"weights": found} if found else {}
 
     def _measurement(self, taken: Measurement) -> Component:
@@ -204,9 +204,3 @@ def _files(kind: type | None) -> tuple[Path, ...]:
         return kind.files() if hasattr(kind, "files") else ()
     except ValueError:  # a CheckpointError: the recogniser or stream itself will say what is missing
         return ()
-
-
-@lru_cache(maxsize=64)
-def _file_hash(path: Path, size: int, time: int) -> str:
-    """sha256 of a file, taken once as long as size and time stay."""
-    return file_sha256(path)

@@ -1,6 +1,5 @@
 """Where a result comes from: environment, git commit, processor; recorded beside it, but no part of any key."""
 
-import hashlib
 import importlib.metadata
 import platform
 import subprocess
@@ -19,12 +18,6 @@ VERSIONED = (
 
 class CodeChangedError(RuntimeError):
     """The code was edited during a run."""
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def circumstances(seconds: float) -> dict[str, Any]:

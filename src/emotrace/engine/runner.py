@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from emotrace.corpus.files import write_text_atomic
-from emotrace.engine.provenance import circumstances, differences, file_sha256
+from emotrace.corpus.files import file_sha256, write_text_atomic
+from emotrace.engine.provenance import circumstances, differences
 from emotrace.engine.workers import DEFAULT_JOBS, NATIVE, LocalWorkers, Task, Workers
 
 Stages = Sequence[tuple[str, Sequence[Task]]]

@@ -19,7 +19,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from emotrace.corpus.files import atomic_file, atomic_folder, write_text_atomic
+from emotrace.corpus.files import atomic_file, atomic_folder, file_sha256, write_text_atomic
 from emotrace.paths import checkpoints
 from emotrace.released.checkpoints import Checkpoint, Download, MissingCheckpointError
 from emotrace.weights import CheckpointError
@@ -129,7 +129,7 @@ def check(folder: Path, files: Mapping[Path, str | None], *, source: str) -> Non
     except ValueError as error:
         raise CheckpointError(f"{lock}: damaged ({error}); restore it, or delete it to trust anew") from error
     for path, published in files.items():
-        key, digest = path.relative_to(folder).as_posix(), pooch.file_hash(str(path), alg="sha256")
+        key, digest = path.relative_to(folder).as_posix(), file_sha256(path)
         for expected, who in ((published, "its publisher states"), (recorded.get(key), f"{lock} records")):
             if expected not in (None, digest):
                 raise CheckpointError(
