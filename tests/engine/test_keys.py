@@ -18,7 +18,7 @@ from emotrace.evaluation import ASR, ASV, NATURALNESS, SER
 from emotrace.paths import RESULTS
 from emotrace.pipeline import measures, pipeline
 from emotrace.pipeline.effects import EFFECTS
-from emotrace.pipeline.measures import Measure
+from emotrace.pipeline.measures import Measure, Recognisers
 from emotrace.pipeline.pipeline import write_effect, write_measurement
 from emotrace.pipeline.rows import ALL_ROWS, MCADAMS, ORIGINAL, select_rows
 from emotrace.representation import STREAMS, features, hubert
@@ -111,7 +111,7 @@ def shared(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def profile(shared, tmp_path_factory) -> Profile:
     """The tiny study with a record of every row: its identity, and tables that nobody reads here."""
-    profile = tiny_profile(shared, tmp_path_factory.mktemp("study"))
+    profile = tiny_profile(shared, tmp_path_factory.mktemp("study"), recognisers=Recognisers())
     for work in works(profile, ROWS):
         work.folder.mkdir(parents=True)
         work.record.provenance.write_text(json.dumps({"identity": work.identity()}))

@@ -46,7 +46,7 @@ def test_what_is_reproduced_is_the_same_and_leaves_the_record_alone(recorded, co
     [line] = comparisons
     before, copy = read_provenance(recorded, ANONYMISED)["recorded"], isolated(recorded)
     assert (line.row, line.state, line.different, line.features, line.metrics) == ("ECAPA-anon-T6", "done", 0, 0.0, 0.0)
-    assert line.predictions == 4 + (9 + 3) * 16 and line.holds()  # transcripts; three recognisers, seeds and matched
+    assert line.predictions == 4 + 8 * 16 and line.holds()  # transcripts; two recognisers, seeds and matched
     assert read_provenance(copy, ANONYMISED)["recorded"] >= before
     assert any((copy.work / "features").iterdir()) and copy.work != recorded.work
 
@@ -65,14 +65,14 @@ def changed(recorded: Profile, folder: Path, **columns: object) -> Profile:
 
 def test_a_changed_prediction_and_a_changed_feature_are_found(recorded, tmp_path):
     first = pd.read_parquet(recorded.results / ANONYMISED.name / "utterances.parquet").iloc[0]
-    other = next(emotion for emotion in ("sad", "ang") if emotion != first["emotion_functionals"])
-    copy = changed(recorded, tmp_path, emotion_functionals=other, kurtosis=1.5 * first["kurtosis"])
+    other = next(emotion for emotion in ("sad", "ang") if emotion != first["emotion_egemaps"])
+    copy = changed(recorded, tmp_path, emotion_egemaps=other, kurtosis=1.5 * first["kurtosis"])
     comparison = compare(recorded, copy, ANONYMISED)
     assert comparison.different == 1 and not comparison.holds()
     assert comparison.features == pytest.approx(0.5)
-    happy = changed(recorded, tmp_path / "happy", emotion_functionals_seed2="hap")
+    happy = changed(recorded, tmp_path / "happy", emotion_egemaps_seed2="hap")
     relabelled = compare(recorded, happy, ANONYMISED)
-    assert relabelled.different == int(first["emotion_functionals_seed2"] != "hap") and relabelled.metrics == 0
+    assert relabelled.different == int(first["emotion_egemaps_seed2"] != "hap") and relabelled.metrics == 0
     assert (comparison.transcripts, relabelled.transcripts) == (0, 0)
     transcribed = changed(recorded, tmp_path / "transcribed", hypothesis="SOMETHING ELSE")
     misheard = compare(recorded, transcribed, ANONYMISED)

@@ -27,7 +27,7 @@ from emotrace.engine.workers import LocalWorkers
 from emotrace.evaluation import ACOUSTICS, SER
 from emotrace.evaluation.acoustics import ACOUSTIC_FEATURES
 from emotrace.paths import PACKAGE
-from emotrace.pipeline.measures import Measure, Recognisers
+from emotrace.pipeline.measures import Measure
 from emotrace.pipeline.pipeline import Parts, intermediate_representation
 from emotrace.pipeline.rows import LOG_MEL, ORIGINAL, Row
 from emotrace.representation import STREAMS
@@ -211,7 +211,7 @@ def profile(rows, tmp_path_factory) -> Profile:
     save_model(generator, folder / "models" / f"unified-{speaker.name}")
     tiny = tiny_profile(folder, folder)
     corpus = replace(tiny.corpora[0], measures=ALL_MEASURES - {Measure.WORDS})
-    recognisers = Recognisers(ser=("egemaps", "ge2e", "nearest"), acoustics=(*ACOUSTICS, "crest_db"))
+    recognisers = replace(tiny.recognisers, ser=("egemaps", "ge2e", "nearest"), acoustics=(*ACOUSTICS, "crest_db"))
     return replace(tiny, corpora=(corpus,), rows=(ORIGINAL, *rows.values()), groups={}, recognisers=recognisers)
 
 

@@ -10,7 +10,7 @@ from emotrace.analysis.summary import summary_table
 from emotrace.anonymizer.mcadams import McAdams
 from emotrace.corpus.audio import load_audio
 from emotrace.engine.keys import Keys
-from emotrace.pipeline.measures import Measure, Recognisers, Rendering
+from emotrace.pipeline.measures import Measure, Rendering
 from emotrace.pipeline.rows import MCADAMS, ORIGINAL
 from emotrace.show.figures import OTHER_COLOUR, row_colour
 from emotrace.show.listening.page import describe
@@ -32,7 +32,7 @@ def profile(tmp_path_factory) -> Profile:
     folder = make_tiny(tmp_path_factory.mktemp("study"))
     tiny = tiny_profile(folder, folder)
     corpus = replace(tiny.corpora[0], measures=ALL_MEASURES - {Measure.WORDS, Measure.NATURALNESS})
-    recognisers = Recognisers(ser=("egemaps",), naturalness="")
+    recognisers = replace(tiny.recognisers, ser=("egemaps",))
     return replace(tiny, corpora=(corpus,), rows=ROWS, groups={}, recognisers=recognisers, models=folder / "none")
 
 

@@ -14,6 +14,7 @@ is then that of Welch and Satterthwaite, ``V^2 / sum(V_i^2 / df_i)`` (Satterthwa
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -63,20 +64,35 @@ class Draws:
 
         Raises MetricError on an empty frame, a row without a speaker, and a single speaker.
         """
-        columns = [by, "trial_speaker"] if by == "speaker" and "trial_speaker" in frame else [by]
-        if frame.empty or frame[columns].isna().any(axis=None):
-            raise MetricError(f"the bootstrap needs rows, and a {by} in each")
-        names = np.unique(np.concatenate([frame[column].unique() for column in columns]).astype(str))
-        if len(names) < 2:
-            raise MetricError(f"only one {by}, '{names[0]}': there is no interval over {by}s")
-        once = np.ones((1, len(names)), dtype=np.int64)
-        drawn = np.random.default_rng(seed).multinomial(len(names), once[0] / len(names), size=n)
-        return cls(by, names, np.vstack([once, drawn]))
+        names = drawn_names(frame, by)
+        return cls(by, names, _drawn(len(names), n, seed))
 
     def groups(self, speakers: pd.Series) -> np.ndarray:
         """The index (R,) into `names` of each speaker (R,)."""
         codes, found = pd.factorize(speakers)
         return np.searchsorted(self.names, found.to_numpy(str))[codes]
+
+
+def drawn_names(frame: pd.DataFrame, by: str) -> np.ndarray:
+    """The names (S,) that are drawn of column `by` of a frame, sorted. Raises as `Draws.of`."""
+    columns = [by, "trial_speaker"] if by == "speaker" and "trial_speaker" in frame else [by]
+    found = [frame[column].unique() for column in columns]
+    if frame.empty or any(pd.isna(names).any() for names in found):
+        raise MetricError(f"the bootstrap needs rows, and a {by} in each")
+    names = np.unique(np.concatenate(found).astype(str))
+    if len(names) < 2:
+        raise MetricError(f"only one {by}, '{names[0]}': there is no interval over {by}s")
+    return names
+
+
+@lru_cache(maxsize=32)
+def _drawn(speakers: int, n: int, seed: int) -> np.ndarray:
+    """How often each of S speakers is in every draw: (N + 1, S), not to be written to; the first has each once."""
+    once = np.ones((1, speakers), dtype=np.int64)
+    drawn = np.random.default_rng(seed).multinomial(speakers, once[0] / speakers, size=n)
+    weights = np.vstack([once, drawn])
+    weights.flags.writeable = False
+    return weights
 
 
 @runtime_checkable
@@ -175,10 +191,10 @@ def _terms(parts: Sequence[Part], n: int, seed: int) -> list[tuple[tuple[str, ..
     names: list[tuple[str, ...]] = []
     terms = []
     for part in parts:
-        speakers = tuple(Draws.of(part.frame, part.by, 1, seed).names)
-        if speakers not in names:
+        own = drawn_names(part.frame, part.by)
+        if (speakers := tuple(own)) not in names:
             names.append(speakers)
-        draws = Draws.of(part.frame, part.by, n, seed + names.index(speakers))
+        draws = Draws(part.by, own, _drawn(len(own), n, seed + names.index(speakers)))
         terms.append((speakers, part.factor * _values(part.frame, part.statistic, draws)))
     return terms
 

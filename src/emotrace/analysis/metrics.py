@@ -85,8 +85,12 @@ def _scores(values: Iterable[float], name: str) -> np.ndarray:
     return scores
 
 
-def _emotions(labels: Sequence[str]) -> list[Emotion]:
-    known = {emotion.value for emotion in Emotion}
-    if unknown := {str(label) for label in labels if label not in known}:
+def require_emotions(labels: Iterable[str]) -> None:
+    """Raise MetricError on labels other than the four emotions, and missing ones."""
+    if unknown := {str(label) for label in set(labels) - {emotion.value for emotion in Emotion}}:
         raise MetricError(f"unknown emotions {sorted(unknown)}; known are {', '.join(Emotion)}")
+
+
+def _emotions(labels: Sequence[str]) -> list[Emotion]:
+    require_emotions(labels)
     return [Emotion(label) for label in labels]

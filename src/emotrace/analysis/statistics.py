@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from emotrace.analysis.bootstrap import Draws
-from emotrace.analysis.metrics import MetricError, confusion, eer
+from emotrace.analysis.metrics import MetricError, eer, require_emotions
 from emotrace.corpus.datadir import Emotion
 
 _CHUNK = 2**22  # weights of trials held in memory at once
@@ -53,7 +53,8 @@ class Recall:
         A fold of which no speaker is drawn does not count, nor does an emotion that nobody drawn expresses. Raises
         MetricError on unknown emotions and missing folds.
         """
-        confusion(list(frame["emotion"]), list(frame[self.predicted]))  # refuses what is no emotion
+        for column in ("emotion", self.predicted):
+            require_emotions(frame[column].unique())
         if frame["fold"].isna().any():
             raise MetricError("recalls per fold need a fold for every utterance")
         rates = _ratio(*np.moveaxis(self._counts(frame, draws), -1, 0))

@@ -36,12 +36,21 @@ class Results:
     n_bootstrap: int = 1000
     notes: tuple[str, ...] = ()
     identity: Mapping[str, Any] = field(default_factory=dict)
+    _found: dict[tuple[str | None, ...], pd.DataFrame] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def lines(self, row: str, corpus: str | None = None, *defined: str) -> pd.DataFrame:
-        """The utterances of a row, of one corpus where one is named, that have values in the ``defined`` columns."""
-        own = self.utterances[self.utterances["row"] == row]
-        own = own if corpus is None else own[own["corpus"] == corpus]
-        return own.dropna(subset=[*defined]) if defined else own
+        """The utterances of a row, of one corpus where one is named, that have values in the ``defined`` columns.
+
+        Found once: who changes the lines changes a copy.
+        """
+        asked = (row, corpus, *defined)
+        if asked not in self._found:
+            own = self.utterances[self.utterances["row"] == row] if corpus is None else self.lines(row)
+            own = own if corpus is None else own[own["corpus"] == corpus]
+            self._found[asked] = own.dropna(subset=[*defined]) if defined else own
+        return self._found[asked]
 
     @property
     def matched(self) -> tuple[str, ...]:
