@@ -26,7 +26,7 @@ CORE_SECONDS = {
     str(Measure.SPEAKER): 0.02,
     str(Measure.EMOTION): 0.03,
     str(Measure.NATURALNESS): 0.20,
-    str(Measure.ACOUSTICS): 0.08,
+    str(Measure.ACOUSTICS): 0.02,
 }
 STREAM_SECONDS = {"hubert": 0.03, "soft": 0.04, "f0": 0.08, "ecapa": 0.02}
 OTHER_SECONDS = 0.01  # of a task or stream that nobody has measured
