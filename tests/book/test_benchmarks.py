@@ -130,7 +130,8 @@ def test_all_ways_of_seven_rows_run(tiny, utterance, tmp_path):
     timings = interleaved(shared_tasks(models, [utterance], tmp_path), 1)
     for route in (SHARED, FLOAT32, BFLOAT16):
         assert 0 < timings.ratio(route, ALONE) < math.inf
-    assert all(0 < error < 0.2 for error in bfloat16_differences(models, utterance).values())
+    # of untrained networks; 0.5 of HuBERT on an Intel with AVX-512 and without bfloat16 instructions, 0.02 on others
+    assert all(0 < error < 0.7 for error in bfloat16_differences(models, utterance).values())
 
 
 def test_the_crops_features_are_those_of_the_training_mode(tiny):
