@@ -102,7 +102,7 @@ def test_folder_flac_and_zip_agree(tmp_path):
         for kind, source in (("wav", wav), ("flac", flac), ("zip", archive))
     }
     assert hashes["wav"] == hashes["zip"] == hashes["flac"]
-    assert set(hashes["wav"]) == {"train", "test"}
+    assert set(hashes["wav"]) == {"train", "train-first", "test"}
 
 
 def test_resampling_and_trimming(tmp_path):
@@ -237,6 +237,17 @@ def test_readers_without_transcripts_are_found_wherever_they_lie(tmp_path):
     bare = DataDir.read(tmp_path / "bare/test")
     assert (bare.enrolment, bare.trials) == (with_words.enrolment, with_words.trials)
     assert {u.text for u in bare} == {None} and {u.text for u in with_words} != {None}
+
+
+def test_of_each_reader_some_utterances_evenly_spread(tmp_path):
+    tree = librispeech_tree(tmp_path / "tree", {("26", "495"): 9, ("27", "1"): 2})
+    target = tmp_path / "out"
+    code, lines = run("import", "librispeech-readers", tree, target, "--limit", 4)
+    assert code == 0, lines
+    assert [u.id for u in DataDir.read(target / "test")] == [
+        *(f"26-495-000{number}" for number in (0, 2, 4, 6)),
+        *(f"27-1-000{number}" for number in (0, 1)),
+    ]
 
 
 def test_a_reader_of_two_utterances_is_not_tried(tmp_path):
@@ -429,6 +440,9 @@ def test_the_real_ravdess_files_of_two_actors(tmp_path):
         (tree / f"Actor_{actor}").symlink_to(SHARED / "ravdess_16k" / f"Actor_{actor}", target_is_directory=True)
     corpora = import_ravdess(tree, tmp_path / "out")
     assert corpora["train"].speakers == ("actor12",) and len(corpora["train"]) == 36
+    first = corpora["train-first"]
+    assert len(first) == 18 and all(u.id.split("-")[-2] == "01" for u in first)
+    assert {(u.speaker, u.emotion) for u in first} == {(u.speaker, u.emotion) for u in corpora["train"]}
     test = corpora["test"]
     assert [sum(u.emotion is emotion for u in test) for emotion in Emotion] == [8, 12, 8, 8]
     assert (len(test.enrolment), len(test.trials)) == (6, 6)

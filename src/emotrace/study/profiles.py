@@ -36,6 +36,7 @@ class Corpus:
             None for all of them. Speech recognition is the slowest measure.
         further_per_cell: the same for rows that are not in table II; None for as many as in those.
         neutral_is_read: the neutral utterances stand in for read speech, so all of them are transcribed.
+        by_fold: its recognisers and attackers learn from its other folds, whatever else the profile has to learn from.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Corpus:
     transcribed_per_cell: int | None = None
     further_per_cell: int | None = None
     neutral_is_read: bool = False
+    by_fold: bool = False
 
     def includes(self, row: Row) -> bool:
         """Whether ``row`` is run on this corpus, at whatever layer it is."""

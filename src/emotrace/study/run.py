@@ -75,6 +75,7 @@ class RowWork:
     def _rules(self, corpus: Corpus, known: Mapping[str, Any]) -> dict[str, Any]:
         """What is measured of a corpus, on which content: its hash, and which utterances are transcribed."""
         rules: dict[str, Any] = {"measures": sorted(corpus.measures_of(self.row))}
+        rules |= {"by_fold": True} if corpus.by_fold else {}
         if not self.profile.has_data():
             there = known.get("corpora", {}).get(corpus.name, {})
             return rules | {name: there.get(name) for name in ("data", "transcribed")}
@@ -144,7 +145,7 @@ class RowWork:
         for corpus in self.corpora:
             made, original = self.rendering(corpus), self.rendering(corpus, ORIGINAL)
             training = Training(original, made)  # fold by fold, unless there are other speakers
-            if self.training:
+            if self.training and not corpus.by_fold:
                 training = Training(self.training, self.rendered_training)
             utterances.append(utterance_lines(made, training, recognisers))
             trials.append(trial_lines(made, original, training, recognisers))

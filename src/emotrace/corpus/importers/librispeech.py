@@ -40,7 +40,9 @@ def import_librispeech(
     return write_import(target, [DataDir(target / "train", train), DataDir(target / "test", test)], summary)
 
 
-def import_readers(source: str | Path, target: str | Path, *, speakers: str | Path | None = None) -> Imported:
+def import_readers(
+    source: str | Path, target: str | Path, *, speakers: str | Path | None = None, limit: int | None = None
+) -> Imported:
     """Import every reader of a folder as the data directory `target`/test, with enrolment and same-gender trials.
 
     For readers that no model was trained on, as those of dev-clean and test-other. The first two utterances of each
@@ -48,7 +50,7 @@ def import_readers(source: str | Path, target: str | Path, *, speakers: str | Pa
     or alone of a gender, is neither.
     The folder is a LibriSpeech tree with transcripts, or one without: then audio files named
     READER-CHAPTER-NUMBER.flac lie anywhere below it, and no utterance has a text. `speakers` is the file SPEAKERS.TXT
-    where it is not in the folder. Raises as every `Importer` does; CorpusError, with the file, for a reader without
+    where it is not in the folder; of each reader `limit` utterances are taken, evenly spread. Raises as every `Importer` does; CorpusError, with the file, for a reader without
     gender and for other names, and where only some chapters have a transcript.
     """
     source, target = Path(source), Path(target)
@@ -62,6 +64,8 @@ def import_readers(source: str | Path, target: str | Path, *, speakers: str | Pa
     if not utterances:
         raise CorpusError(f"{source}: holds no audio named READER-CHAPTER-NUMBER.flac")
     utterances.sort(key=lambda utterance: utterance.id)
+    if limit is not None:
+        utterances = [one for own in _spoken(utterances).values() for one in own[:: max(1, len(own) // limit)][:limit]]
     enrolment, trials = _verification(utterances)
     summary = {
         "corpus": "LibriSpeech",
@@ -75,15 +79,20 @@ def import_readers(source: str | Path, target: str | Path, *, speakers: str | Pa
 
 def _verification(utterances: Sequence[Utterance]) -> tuple[list[str], list[Trial]]:
     """Ids of enrolment utterances, and same-gender trials of the others, from utterances sorted by id."""
-    spoken: dict[str, list[Utterance]] = {}
-    for utterance in utterances:
-        spoken.setdefault(utterance.speaker, []).append(utterance)
-    long = [own for own in spoken.values() if len(own) > ENROLLED]
+    long = [own for own in _spoken(utterances).values() if len(own) > ENROLLED]
     genders = Counter(own[0].gender for own in long)
     tried = [own for own in long if genders[own[0].gender] > 1]
     enrolment = [utterance for own in tried for utterance in own[:ENROLLED]]
     trials = same_gender_trials(enrolment, [utterance for own in tried for utterance in own[ENROLLED:]])
     return [utterance.id for utterance in enrolment], trials
+
+
+def _spoken(utterances: Sequence[Utterance]) -> dict[str, list[Utterance]]:
+    """The utterances of each speaker."""
+    spoken: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        spoken.setdefault(utterance.speaker, []).append(utterance)
+    return spoken
 
 
 def _untranscribed(audio: Path, genders: dict[str, str]) -> Utterance:

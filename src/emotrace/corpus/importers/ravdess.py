@@ -39,9 +39,9 @@ class Recording(NamedTuple):
 
 
 def import_ravdess(source: str | Path, target: str | Path, *, trim: bool = True) -> Imported:
-    """Import a folder (48 kHz WAV or 16 kHz FLAC) or the original zip as `target`/train and `target`/test.
+    """Import a folder (48 kHz WAV or 16 kHz FLAC) or the original zip as `target`/train, train-first and test.
 
-    Actors 01-12 are train, 13-24 test, and test has folds and trials (enrolment: neutral and calm renderings of
+    Actors 01-12 are train, their first repetitions train-first, actors 13-24 test, and test has folds and trials (enrolment: neutral and calm renderings of
     statement 01; trials: those of statement 02; same gender). Calm counts as neutral; fearful, disgust and surprised
     are left out and counted in `target`/import.json. `trim` cuts silence 40 dB below the peak, keeping 0.1 s.
     A zip is read member by member and never unpacked. Raises as every `Importer` does.
@@ -67,7 +67,9 @@ def import_ravdess(source: str | Path, target: str | Path, *, trim: bool = True)
         # Resampling a recording that reaches full scale overshoots it by a fraction of a decibel.
         return np.clip(trimmed(samples) if trim else samples, -1, 1)
 
-    planned = [DataDir(target / "train", train), DataDir(target / "test", test, *_verification(test))]
+    first = tuple(utterance for utterance in train if NAME.fullmatch(utterance.path.name)[6] == "01")
+    planned = [DataDir(target / "train", train), DataDir(target / "train-first", first)]
+    planned += [DataDir(target / "test", test, *_verification(test))]
     return write_import(target, planned, summary, waveform)
 
 
