@@ -50,8 +50,9 @@ def import_readers(
     or alone of a gender, is neither.
     The folder is a LibriSpeech tree with transcripts, or one without: then audio files named
     READER-CHAPTER-NUMBER.flac lie anywhere below it, and no utterance has a text. `speakers` is the file SPEAKERS.TXT
-    where it is not in the folder; of each reader `limit` utterances are taken, evenly spread. Raises as every `Importer` does; CorpusError, with the file, for a reader without
-    gender and for other names, and where only some chapters have a transcript.
+    where it is not in the folder; of each reader `limit` utterances are taken, evenly spread. Raises as every
+    `Importer` does; CorpusError, with the file, for a reader without gender and for other names, and where only some
+    chapters have a transcript.
     """
     source, target = Path(source), Path(target)
     genders = _genders(source / "SPEAKERS.TXT" if speakers is None else Path(speakers))

@@ -41,9 +41,10 @@ class Recording(NamedTuple):
 def import_ravdess(source: str | Path, target: str | Path, *, trim: bool = True) -> Imported:
     """Import a folder (48 kHz WAV or 16 kHz FLAC) or the original zip as `target`/train, train-first and test.
 
-    Actors 01-12 are train, their first repetitions train-first, actors 13-24 test, and test has folds and trials (enrolment: neutral and calm renderings of
-    statement 01; trials: those of statement 02; same gender). Calm counts as neutral; fearful, disgust and surprised
-    are left out and counted in `target`/import.json. `trim` cuts silence 40 dB below the peak, keeping 0.1 s.
+    Actors 01-12 are train, their first repetitions train-first, actors 13-24 test. The test has folds and trials
+    (enrolment: neutral and calm renderings of statement 01; trials: those of statement 02; same gender). Calm counts as
+    neutral; fearful, disgust and surprised are left out and counted in `target`/import.json. `trim` cuts silence 40 dB
+    below the peak, keeping 0.1 s.
     A zip is read member by member and never unpacked. Raises as every `Importer` does.
     """
     source, target = Path(source), Path(target)
