@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-from phantom_design import SETS, SPEAKERS, Item, items
+from phantom_design import SETS, SPEAKERS, TRAINING, Item, items
 
 from emotrace.corpus.audio import SAMPLE_RATE, save_audio
 from emotrace.corpus.datadir import Emotion, Trial, Utterance, write_datadir
@@ -20,7 +20,13 @@ def main() -> int:
     """Make or check data directories; returns the exit status."""
     parser = argparse.ArgumentParser(description="Make the synthetic phantom corpus, or check what is there.")
     parser.add_argument("--target", type=Path, default=HERE, help="folder of the data directories (default: here)")
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, help="which data directories (default: all)")
+    parser.add_argument(
+        "--sets",
+        nargs="+",
+        choices=(*SETS, TRAINING),
+        default=SETS,
+        help="which data directories (default: all that are shipped)",
+    )
     parser.add_argument(
         "--check", action="store_true", help="make nothing; measure the audio that is there against truth.csv"
     )
@@ -77,7 +83,7 @@ def render_to(item: Item, path: Path) -> dict[str, object]:
 def utterance(item: Item, target: Path) -> Utterance:
     """The metadata of one utterance."""
     path, speaker = target / "audio" / f"{item.id}.flac", item.speaker
-    return Utterance(item.id, speaker.id, speaker.gender, path, item.text, Emotion(item.emotion), speaker.fold)
+    return Utterance(item.id, speaker.id, speaker.gender, path, item.text, Emotion(item.emotion), speaker.fold or None)
 
 
 def trials_of(wanted: list[Item]) -> list[Trial]:

@@ -22,7 +22,7 @@ class Speaker:
 
     formant: factor on all formant frequencies; f0_hz: mean F0 of the neutral voice; range_st: F0 range of the neutral
     voice (5th to 95th percentile, semitones); pace: speech rate factor against the TTS; timbre: phase of the spectral
-    ripple that colours the voice, in half turns; fold: cross-validation fold.
+    ripple that colours the voice, in half turns; fold: cross-validation fold, "" of a training speaker.
     """
 
     id: str
@@ -45,6 +45,18 @@ SPEAKERS = (
     Speaker("m3", "m", 0.76, 100.0, 6.5, 1.00, 1.0, "3"),
     Speaker("m4", "m", 0.88, 124.0, 6.5, 1.08, 0.5, "4"),
 )
+
+TRAINING_SPEAKERS = (
+    Speaker("f5", "f", 0.95, 192.0, 6.5, 1.03, 0.75, ""),
+    Speaker("f6", "f", 1.07, 222.0, 6.5, 1.09, 1.75, ""),
+    Speaker("f7", "f", 1.01, 183.0, 6.5, 1.06, 1.25, ""),
+    Speaker("f8", "f", 0.93, 205.0, 6.5, 1.01, 0.25, ""),
+    Speaker("m5", "m", 0.80, 106.0, 6.5, 1.03, 0.25, ""),
+    Speaker("m6", "m", 0.90, 131.0, 6.5, 1.09, 1.25, ""),
+    Speaker("m7", "m", 0.85, 118.0, 6.5, 1.06, 0.75, ""),
+    Speaker("m8", "m", 0.78, 145.0, 6.5, 1.01, 1.75, ""),
+)
+"""Other disguises of the same voice, whom models may learn from."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +102,35 @@ SENTENCES = {
     "e1": "I have never been in this country.",
     "e2": "The young man made no answer.",
 }
+TRAINING_SENTENCES = {
+    "t1": "The children went home after school.",
+    "t2": "We have a little house near the sea.",
+    "t3": "He put the letter on the table.",
+    "t4": "There was nobody in the street.",
+    "t5": "I think it will rain this evening.",
+    "t6": "Please give me a glass of water.",
+    "t7": "The old dog was sleeping in the garden.",
+    "t8": "You should tell them what happened.",
+    "t9": "It was a long and quiet winter.",
+    "t10": "Many people were looking for work.",
+    "t11": "The doctor came back on Monday.",
+    "t12": "His voice was full of joy.",
+    "t13": "They shut the window and went to bed.",
+    "t14": "A small bird was singing above the roof.",
+    "t15": "What do you know about these books?",
+    "t16": "Her husband had sold the black horse.",
+}
+ACTED = tuple(TRAINING_SENTENCES)[
+    :8
+]  # of the training sentences, those said with every emotion; the others are neutral
+SENTENCES |= TRAINING_SENTENCES
 # Each sentence is said by speakers of two folds and both genders, so that no fold is known by its words.
 TRIAL_SENTENCES = {"1": ("s1", "s2"), "2": ("s3", "s4"), "3": ("s1", "s4"), "4": ("s2", "s3")}
 ENROLMENT_SENTENCES = ("e1", "e2")
 ISOLATION_SPEAKERS = ("f1", "f2", "m1", "m2")
 ISOLATION_SENTENCE = {"f0": "s2", "tempo": "s2", "voice": "s1"}
 SETS = ("test", *FAMILIES)
+TRAINING = "train"  # a further set, which is not shipped: models learn from it
 
 
 @dataclass(frozen=True)
@@ -112,7 +147,7 @@ class Item:
     @property
     def text(self) -> str:
         """Transcript, upper case without punctuation."""
-        return SENTENCES[self.sentence].upper().rstrip(".")
+        return SENTENCES[self.sentence].upper().rstrip(".?")
 
 
 def emotion_cues(emotion: str, family: str | None) -> Cues:
@@ -132,8 +167,9 @@ def jittered(cues: Cues, key: str, names: tuple[str, ...]) -> Cues:
 
 
 def items(name: str) -> list[Item]:
-    """All utterances of one set ("test", "f0", "tempo", "voice"), sorted by id."""
-    return sorted(_test_items() if name == "test" else _isolation_items(name), key=lambda item: item.id)
+    """All utterances of one set ("test", "f0", "tempo", "voice", "train"), sorted by id."""
+    made = {"test": _test_items, TRAINING: _training_items}.get(name, lambda: _isolation_items(name))
+    return sorted(made(), key=lambda item: item.id)
 
 
 def _test_items() -> list[Item]:
@@ -145,13 +181,19 @@ def _test_items() -> list[Item]:
     return rendered
 
 
+def _training_items() -> list[Item]:
+    said = [(sentence, emotion) for sentence in TRAINING_SENTENCES for emotion in EMOTIONS]
+    said = [(sentence, emotion) for sentence, emotion in said if emotion == "neu" or sentence in ACTED]
+    return [_item(TRAINING, speaker, emotion, sentence) for speaker in TRAINING_SPEAKERS for sentence, emotion in said]
+
+
 def _isolation_items(family: str) -> list[Item]:
     speakers = [speaker for speaker in SPEAKERS if speaker.id in ISOLATION_SPEAKERS]
     return [_item(family, speaker, emotion, ISOLATION_SENTENCE[family]) for speaker in speakers for emotion in EMOTIONS]
 
 
 def _item(name: str, speaker: Speaker, emotion: str, sentence: str, *, enrolment: bool = False) -> Item:
-    family = None if name == "test" else name
+    family = name if name in FAMILIES else None
     item_id = f"{speaker.id}-{name}-{emotion}-{sentence}"
     cues = jittered(emotion_cues(emotion, family), item_id, FAMILIES.get(name, ALL_CUES))
     return Item(item_id, speaker, emotion, sentence, cues, enrolment)

@@ -23,7 +23,16 @@ from emotrace.evaluation.ser import EgemapsSvm, FunctionalsSvm, Ge2eSvm, cross_v
 PHANTOM = Path(__file__).resolve().parents[2] / "data" / "phantom"
 sys.path.insert(0, str(PHANTOM))
 
-from phantom_design import ALL_CUES, EMOTIONS, FAMILIES, SETS, SPEAKERS  # noqa: E402
+from phantom_design import (  # noqa: E402
+    ALL_CUES,
+    EMOTIONS,
+    FAMILIES,
+    SETS,
+    SPEAKERS,
+    TRAINING,
+    TRAINING_SPEAKERS,
+    items,
+)
 from phantom_measure import band_periodicity, check, measure, tilt_difference  # noqa: E402
 
 
@@ -170,3 +179,12 @@ def test_emotions_are_recognised(corpus, speech, recogniser):
     predicted = cross_validated(model, list(corpus), features, features)
     folds = [utterance.fold for utterance in corpus]
     assert uar([u.emotion for u in corpus], [predicted[u.id] for u in corpus], folds) >= 0.7
+
+
+def test_the_training_set_shares_no_speaker_and_no_sentence_with_the_others():
+    training, others = items(TRAINING), [item for name in SETS for item in items(name)]
+    assert len(training) == 8 * (16 + 8 * 3) and len({item.id for item in training}) == len(training)
+    assert {item.text for item in training}.isdisjoint({item.text for item in others})
+    voices = [(speaker.formant, speaker.f0_hz, speaker.timbre) for speaker in (*SPEAKERS, *TRAINING_SPEAKERS)]
+    assert len(set(voices)) == 16 and len({speaker.id for speaker in (*SPEAKERS, *TRAINING_SPEAKERS)}) == 16
+    assert Counter(item.emotion for item in training) == {"neu": 128, "sad": 64, "ang": 64, "hap": 64}

@@ -142,11 +142,11 @@ def test_every_path_and_row_of_every_profile_exists():
         assert all(not corpus.skipped or profile.select(corpus.skipped) for corpus in profile.corpora)
         assert profile.selection.n_random <= profile.selection.n_farthest
     assert phantom().has_data()
-    assert set(PROFILES) == {"phantom", "scale", "paper"}
+    assert set(PROFILES) == {"phantom", "scale", "scale-next", "paper"}
 
 
 def test_an_unknown_profile_and_absent_data_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="unknown profile 'study'; there are: phantom, scale, paper"):
+    with pytest.raises(ValueError, match="unknown profile 'study'; there are: phantom, scale, scale-next, paper"):
         get_profile("study")
     with pytest.raises(RunError, match="git checkout -- data/phantom"):
         prepare(phantom(tmp_path))

@@ -66,6 +66,10 @@ def train(
         bool, typer.Option(help="Paper: extract the features from every crop, as SSL-SAS does; many times slower.")
     ] = False,
     precision: Annotated[str, typer.Option(help="no (float32), bf16 or fp16.")] = "no",
+    copies: Annotated[
+        bool,
+        typer.Option(help="Scale: learn from copies of the speech at other speeds, too, as from further speakers."),
+    ] = True,
     seed: SeedOption = 0,
 ) -> None:
     """Train a model, or go on where a training was interrupted; on several GPUs by `accelerate launch -m emotrace`.
@@ -77,11 +81,18 @@ def train(
 
     if model not in ("all", *TRAINERS):
         raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
-    train_model(model, _training_run(profile, model, data or [], out, crop_features, seed, precision))
+    train_model(model, _training_run(profile, model, data or [], out, crop_features, copies, seed, precision))
 
 
 def _training_run(
-    profile: ProfileName, model: str, data: list[Path], out: Path | None, crop: bool, seed: int, precision: str
+    profile: ProfileName,
+    model: str,
+    data: list[Path],
+    out: Path | None,
+    crop: bool,
+    copies: bool,
+    seed: int,
+    precision: str,
 ):
     """Where a model is trained, and from which speech, imported where need be; RunError where a corpus is not there.
 
@@ -99,6 +110,7 @@ def _training_run(
     options = {"seed": seed, "precision": precision}
     if profile is not ProfileName.PAPER:
         folders = data or from_main(lambda: import_corpora(ROOT))
+        options |= {} if copies else {"copies": ()}
         return TrainingRun(tuple(folders), WORK / "training", out or MODELS, **options)
     source = CORPORA[1] if model == "pool" else CORPORA[0]
     folder = WORK / "corpora" / source.folder

@@ -14,6 +14,7 @@ from emotrace.engine.workers import TaskError
 class ProfileName(StrEnum):
     PHANTOM = "phantom"
     SCALE = "scale"
+    NEXT = "scale-next"
     PAPER = "paper"
 
 

@@ -14,6 +14,7 @@ from emotrace.pipeline.rows import (
     encoder_row,
     select_rows,
 )
+from emotrace.representation.spec import ENCODERS
 from emotrace.training.unified import SMALL
 
 SECOND_SEED = "seed1"
@@ -34,12 +35,13 @@ def unified(row: Row) -> Row:
     return replace(row, name=f"unified-{row.name}", vocoder="unified")
 
 
-def lattice() -> tuple[Row, ...]:
+def lattice(encoder: str = "hubert") -> tuple[Row, ...]:
     """The rows between the original and ECAPA-anon-T12-soft, which differ by one decision at a time."""
-    contents = ((1, "none"), (12, "none"), (12, "soft"))
-    rows = [encoder_row("none", *content) for content in contents]
+    last = ENCODERS[encoder].last
+    contents = ((1, "none"), (last, "none"), (last, "soft"))
+    rows = [encoder_row("none", *content, encoder=encoder) for content in contents]
     for anonymise in (False, True):
-        rows += [encoder_row("ecapa", *content, anonymise=anonymise) for content in contents]
+        rows += [encoder_row("ecapa", *content, encoder=encoder, anonymise=anonymise) for content in contents]
     return (*select_rows(["original"]), *rows)
 
 

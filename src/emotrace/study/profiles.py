@@ -17,7 +17,7 @@ from emotrace.engine.workers import PORTABLE
 from emotrace.evaluation import ACOUSTICS
 from emotrace.paths import ROOT, source_of
 from emotrace.pipeline.measures import Measure, Recognisers
-from emotrace.pipeline.rows import ALL_ROWS, PAPER_ROWS, STUDIED_LAYER, Row, select_rows
+from emotrace.pipeline.rows import ALL_ROWS, PAPER_ROWS, STUDIED_LAYER, Row, select_rows, with_layer
 from emotrace.registry import Registry
 from emotrace.study.groups import ABOUT_EMOTION, GROUPS
 
@@ -34,7 +34,8 @@ class Corpus:
         skipped: names of the rows not run on it, whose experiment asks nothing of it.
         transcribed_per_cell: how many utterances per speaker and emotion are transcribed, evenly spread over the ids;
             None for all of them. Speech recognition is the slowest measure.
-        further_per_cell: the same for rows that are not in table II; None for as many as in those.
+        further_per_cell: the same for rows that are not ``in_full``; None for as many as in those.
+        in_full: names of the rows whose words matter most; those of table II by default.
         neutral_is_read: the neutral utterances stand in for read speech, so all of them are transcribed.
         by_fold: its recognisers and attackers learn from its other folds, whatever else the profile has to learn from.
     """
@@ -48,13 +49,17 @@ class Corpus:
     further_per_cell: int | None = None
     neutral_is_read: bool = False
     by_fold: bool = False
+    in_full: tuple[str, ...] = tuple(row.name for row in ALL_ROWS)
 
     def includes(self, row: Row) -> bool:
         """Whether ``row`` is run on this corpus, at whatever layer it is."""
         if row.name in self.skipped:
             return False
         layer = STUDIED_LAYER if row.ir is None else row.ir.layer
-        return self.rows is None or row.name in {chosen.name for chosen in select_rows(self.rows, layer=layer)}
+        if self.rows is None or row.name in self.rows:
+            return True
+        known = tuple(chosen for chosen in ALL_ROWS if chosen.name in self.rows)
+        return row.name in {chosen.name for chosen in with_layer(known, layer)}
 
     def measures_of(self, row: Row) -> frozenset[Measure]:
         """What is measured on ``row``: all but the words where it tries an effect on the recognisers of emotion."""
@@ -62,7 +67,7 @@ class Corpus:
 
     def transcribed(self, data: DataDir, row: Row) -> frozenset[str]:
         """Ids of the utterances of ``row`` whose words are recognised."""
-        in_table = self.further_per_cell is None or row in ALL_ROWS
+        in_table = self.further_per_cell is None or row.name in self.in_full
         limit = self.transcribed_per_cell if in_table else self.further_per_cell
         cells, chosen = defaultdict(list), set()
         for utterance in data if Measure.WORDS in self.measures_of(row) else ():
@@ -191,7 +196,10 @@ def paper(root: Path = ROOT) -> Profile:
     )
 
 
-PROFILES = Registry("profile", {"phantom": phantom, "scale": scale, "paper": paper})
+PROFILES = Registry(
+    "profile",
+    {"phantom": phantom, "scale": scale, "scale-next": "emotrace.study.scale_next:scale_next", "paper": paper},
+)
 
 
 def get_profile(name: str) -> Profile:
@@ -203,6 +211,10 @@ def prepare(profile: Profile, *, ravdess: Path | None = None, librispeech: Path 
     """Import what the profile needs and lacks. Raises RunError where the data is neither imported nor found."""
     if profile.has_data():
         return
+    if profile.name == "scale-next":
+        from emotrace.study.scale_next import prepare_next
+
+        return prepare_next()
     if profile.name != "scale":
         raise RunError(f"profile {profile.name}: no data in {profile.corpora[0].path.parent}; {profile.missing}")
     import_corpora(ravdess=ravdess, librispeech=librispeech)
