@@ -102,7 +102,7 @@ def test_folder_flac_and_zip_agree(tmp_path):
         for kind, source in (("wav", wav), ("flac", flac), ("zip", archive))
     }
     assert hashes["wav"] == hashes["zip"] == hashes["flac"]
-    assert set(hashes["wav"]) == {"train", "train-first", "test"}
+    assert set(hashes["wav"]) == {"train", "train-first", "train-01", "test"}
 
 
 def test_resampling_and_trimming(tmp_path):
@@ -441,6 +441,7 @@ def test_the_real_ravdess_files_of_two_actors(tmp_path):
     corpora = import_ravdess(tree, tmp_path / "out")
     assert corpora["train"].speakers == ("actor12",) and len(corpora["train"]) == 36
     first = corpora["train-first"]
+    assert {u.text for u in corpora["train-01"]} == {"KIDS ARE TALKING BY THE DOOR"} and len(corpora["train-01"]) == 18
     assert len(first) == 18 and all(u.id.split("-")[-2] == "01" for u in first)
     assert {(u.speaker, u.emotion) for u in first} == {(u.speaker, u.emotion) for u in corpora["train"]}
     test = corpora["test"]

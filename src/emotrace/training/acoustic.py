@@ -137,11 +137,17 @@ def train_gst(run: TrainingRun) -> None:
     run.save("gst", encoder.state_dict(), GST, purpose, {"gst": record}, notes=notes)
 
 
-def train_acoustic(run: TrainingRun, spec: IRSpec, seed: int | None = None) -> None:
-    """The acoustic model of one IR, all by the same recipe and steps; ``seed`` makes another one, "...-seed<n>"."""
+def train_acoustic(run: TrainingRun, spec: IRSpec, seed: int | None = None, *, emotional: bool = False) -> None:
+    """The acoustic model of one IR, all by the same recipe and steps.
+
+    ``seed`` makes another one, "...-seed<n>"; ``emotional`` one that learns from emotional speech as well,
+    "...-emotional".
+    """
     name = f"acoustic-{spec.name}"
     if seed is not None:
         run, name = replace(run, seed=seed), f"{name}-seed{seed}"
+    if emotional:
+        run, name = replace(run, emotional=True), f"{name}-emotional"
     recipe = _recipe(run, spec, run.steps.acoustic)
     record = run.fit(name, recipe, run.steps.acoustic, needs=models_of(spec))
     model = recipe.modules["acoustic"]

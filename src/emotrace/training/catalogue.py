@@ -34,6 +34,13 @@ READERS = ("pool-251",)
 """On request only: it is made of other speech, so `--data` names it."""
 WHISPER = ("soft-whisper", "units-whisper", *(f"acoustic-{name}" for name in IRS if IRS[name].linguistic == "whisper"))
 """On request only, until rows of the study take them."""
+THRICE = ("none-T1", "none-T6", "ECAPA-T12-soft", "none-W1", "none-W3", "ECAPA-W6-soft")
+EMOTIONAL = ("none-T1", "ECAPA-T12-soft", "none-W1", "ECAPA-W6-soft")
+VARIANTS = {
+    **{f"acoustic-{name}-seed{n}": partial(train_acoustic, spec=IRS[name], seed=n) for name in THRICE for n in (1, 2)},
+    **{f"acoustic-{name}-emotional": partial(train_acoustic, spec=IRS[name], emotional=True) for name in EMOTIONAL},
+}
+"""Acoustic models by three seeds, and by speech with emotions; on request only, but for `STUDIED_TWICE`."""
 TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
     "hubert": train_hubert,
     "soft": train_soft,
@@ -48,7 +55,7 @@ TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
     "styles": fit_styles,
     "targets": make_targets,
     **{f"acoustic-{name}": partial(train_acoustic, spec=spec) for name, spec in IRS.items()},
-    **{f"acoustic-{name}-seed1": partial(train_acoustic, spec=IRS[name], seed=1) for name in STUDIED_TWICE},
+    **VARIANTS,
     **{f"unified-{name}": partial(train_unified, spec=IRS[name]) for name in UNIFIED},
 }
 
@@ -56,15 +63,18 @@ TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
 def train(name: str, run: TrainingRun) -> None:
     """Train one model, or with "all" every one that is not finished; an interrupted training goes on where it was.
 
-    "all" leaves out `LARGE`, the unified vocoders that the study on a CPU does not look at, `READERS` and `WHISPER`.
+    "all" leaves out what is there on request only: `LARGE`, the unified vocoders that the study on a CPU does not look
+    at, `READERS`, `WHISPER` and most of `VARIANTS`.
 
     Raises:
         KeyError: unknown name; the message lists the known ones.
         ModelError: a model that this one builds on is missing.
     """
     if name == "all":
+        twice = {f"acoustic-{name}-seed1" for name in STUDIED_TWICE}
+        on_request = {*LARGE, *READERS, *WHISPER, *VARIANTS} - twice
         for model in TRAINERS:
-            if model not in (*LARGE, *READERS, *WHISPER) and not (run.out / model / CARD).is_file():
+            if model not in on_request and not (run.out / model / CARD).is_file():
                 TRAINERS[model](run)
         return
     if name not in TRAINERS:

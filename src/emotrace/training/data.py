@@ -46,12 +46,14 @@ class TrainingSet:
         return TrainingSet(self.utterances, tuple(repeat_to(waveform, samples) for waveform in self.waveforms))
 
 
-def load_training_set(folders: Sequence[Path]) -> TrainingSet:
-    """Load every utterance without emotion or with a neutral one from data directories.
+def load_training_set(folders: Sequence[Path], *, emotional: bool = False) -> TrainingSet:
+    """Load every utterance without emotion or with a neutral one from data directories, or all of them.
 
-    Emotional utterances are left out on purpose: the models learn from read and neutral speech only, as in the paper.
+    Emotional utterances are left out on purpose: the paper's models learn from read speech only. Models that learn from
+    them, too, show what that does.
     """
-    utterances = tuple(u for folder in folders for u in DataDir.read(folder) if u.emotion in (None, Emotion.NEUTRAL))
+    wanted = (None, *Emotion) if emotional else (None, Emotion.NEUTRAL)
+    utterances = tuple(u for folder in folders for u in DataDir.read(folder) if u.emotion in wanted)
     return TrainingSet(utterances, tuple(peak_normalise(load_audio(utterance.path)) for utterance in utterances))
 
 

@@ -18,7 +18,7 @@ from emotrace.training.unified import SMALL, UnifiedConfig
 from emotrace.weights import CONFIG, WEIGHTS, ModelFolder, write_weights
 
 CARD = "card.json"
-LICENCE = "CC BY-NC-SA 4.0 (trained on RAVDESS, CC BY-NC-SA 4.0, and LibriSpeech, CC BY 4.0)"
+SHARE_ALIKE = {"ravdess": "RAVDESS", "nemo": "nEMO"}  # corpora under CC BY-NC-SA 4.0, by the folder of their import
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,12 @@ class Steps:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a card says of the data: names of the directories, utterances, hours."""
+    """What a card says of the data: names of the directories, utterances, hours, whether emotional speech is in it."""
 
     corpora: tuple[str, ...]
     utterances: int
     hours: float
+    emotional: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,12 @@ class TrainingRun:
     seed: int = 0  # of every random choice
     precision: str = "no"  # float32; or "bf16" for the forward passes
     copies: tuple[float, ...] = COPY_SPEEDS  # speeds at which the speech is learned from once more
+    emotional: bool = False  # whether emotional speech is learned from, too
 
     @cached_property
     def training_set(self) -> TrainingSet:
-        """Read and neutral speech of the data directories, in memory."""
-        return load_training_set(self.data)
+        """Read and neutral speech of the data directories, or all of it, in memory."""
+        return load_training_set(self.data, emotional=self.emotional)
 
     @cached_property
     def augmented_set(self) -> TrainingSet:
@@ -138,14 +140,29 @@ class TrainingRun:
                 "hours": round(sum(record.seconds for record in records.values()) / 3600, 3),
                 "seed": self.seed,
                 "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
-                "licence": LICENCE,
+                "licence": self.licence,
                 "notes": notes,
             }
             for file, content in ((CONFIG, config), (CARD, card)):
                 write_text_atomic(folder / file, json.dumps(content, indent=2) + "\n")
         state().wait_for_everyone()
 
+    @property
+    def licence(self) -> str:
+        """The licence of what is trained: that of the strictest corpus. LibriSpeech and LibriTTS are CC BY 4.0."""
+        strict = [
+            SHARE_ALIKE[name]
+            for name in sorted({part for folder in self.data for part in folder.parts[-2:]} & {*SHARE_ALIKE})
+        ]
+        return (
+            f"CC BY-NC-SA 4.0 (trained on {' and '.join(strict)})"
+            if strict
+            else "CC BY 4.0 (as the speech it learned from)"
+        )
+
     def describe(self) -> TrainingData:
         """What a model card says of the data."""
         names = tuple("/".join(folder.parts[-2:]) for folder in self.data)
-        return TrainingData(names, len(self.training_set.utterances), round(self.training_set.seconds / 3600, 3))
+        return TrainingData(
+            names, len(self.training_set.utterances), round(self.training_set.seconds / 3600, 3), self.emotional
+        )

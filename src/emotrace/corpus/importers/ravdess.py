@@ -39,12 +39,12 @@ class Recording(NamedTuple):
 
 
 def import_ravdess(source: str | Path, target: str | Path, *, trim: bool = True) -> Imported:
-    """Import a folder (48 kHz WAV or 16 kHz FLAC) or the original zip as `target`/train, train-first and test.
+    """Import a folder (48 kHz WAV or 16 kHz FLAC) or the original zip as data directories in `target`.
 
-    Actors 01-12 are train, their first repetitions train-first, actors 13-24 test. The test has folds and trials
-    (enrolment: neutral and calm renderings of statement 01; trials: those of statement 02; same gender). Calm counts as
-    neutral; fearful, disgust and surprised are left out and counted in `target`/import.json. `trim` cuts silence 40 dB
-    below the peak, keeping 0.1 s.
+    They are train (actors 01-12), train-first (their first repetitions), train-01 (their statement 01 alone) and test
+    (actors 13-24), which has folds and trials (enrolment: neutral and calm renderings of statement 01; trials: those of
+    statement 02; same gender). Calm counts as neutral; fearful, disgust and surprised are left out and counted in
+    `target`/import.json. `trim` cuts silence 40 dB below the peak, keeping 0.1 s.
     A zip is read member by member and never unpacked. Raises as every `Importer` does.
     """
     source, target = Path(source), Path(target)
@@ -69,7 +69,9 @@ def import_ravdess(source: str | Path, target: str | Path, *, trim: bool = True)
         return np.clip(trimmed(samples) if trim else samples, -1, 1)
 
     first = tuple(utterance for utterance in train if NAME.fullmatch(utterance.path.name)[6] == "01")
-    planned = [DataDir(target / "train", train), DataDir(target / "train-first", first)]
+    one = tuple(utterance for utterance in train if utterance.text == STATEMENTS[1])
+    parts = {"train": train, "train-first": first, "train-01": one}
+    planned = [DataDir(target / name, part) for name, part in parts.items()]
     planned += [DataDir(target / "test", test, *_verification(test))]
     return write_import(target, planned, summary, waveform)
 
