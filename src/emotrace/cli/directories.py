@@ -39,6 +39,9 @@ def import_corpus(
         Path | None, typer.Option(help="librispeech-readers: SPEAKERS.TXT; by default that in the folder.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="librispeech-readers: utterances of each reader.")] = None,
+    without: Annotated[
+        str | None, typer.Option(help="librispeech-readers: readers to leave out, e.g. 19,26,27.")
+    ] = None,
 ) -> None:
     """Import a corpus as data directories: train/ and test/, the subsets of LibriTTS, or a single one.
 
@@ -57,7 +60,7 @@ def import_corpus(
     speaker; enrolment and trials of speakers with two utterances or more are made, too. Audio stays where it is.
     """
     options = {"labels": labels, "trim": trim, "excited": excited, "check_majority": check_majority}
-    options |= {"speakers": speakers, "limit": limit}
+    options |= {"speakers": speakers, "limit": limit, "without": without and without.split(",")}
     given = {name: value for name, value in options.items() if value is not None}
     imported = import_by_name(corpus, source, target, **given)
     for data in imported.data:

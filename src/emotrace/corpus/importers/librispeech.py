@@ -41,7 +41,12 @@ def import_librispeech(
 
 
 def import_readers(
-    source: str | Path, target: str | Path, *, speakers: str | Path | None = None, limit: int | None = None
+    source: str | Path,
+    target: str | Path,
+    *,
+    speakers: str | Path | None = None,
+    limit: int | None = None,
+    without: Sequence[str] = (),
 ) -> Imported:
     """Import every reader of a folder as the data directory `target`/test, with enrolment and same-gender trials.
 
@@ -50,9 +55,9 @@ def import_readers(
     or alone of a gender, is neither.
     The folder is a LibriSpeech tree with transcripts, or one without: then audio files named
     READER-CHAPTER-NUMBER.flac lie anywhere below it, and no utterance has a text. `speakers` is the file SPEAKERS.TXT
-    where it is not in the folder; of each reader `limit` utterances are taken, evenly spread. Raises as every
-    `Importer` does; CorpusError, with the file, for a reader without gender and for other names, and where only some
-    chapters have a transcript.
+    where it is not in the folder; of each reader `limit` utterances are taken, evenly spread, and none of the readers
+    `without`. Raises as every `Importer` does; CorpusError, with the file, for a reader without gender and for other
+    names, and where only some chapters have a transcript.
     """
     source, target = Path(source), Path(target)
     genders = _genders(source / "SPEAKERS.TXT" if speakers is None else Path(speakers))
@@ -64,7 +69,7 @@ def import_readers(
         raise CorpusError(f"{min(missing)}: its chapter has no transcript: restore it")
     if not utterances:
         raise CorpusError(f"{source}: holds no audio named READER-CHAPTER-NUMBER.flac")
-    utterances.sort(key=lambda utterance: utterance.id)
+    utterances = sorted((u for u in utterances if u.speaker not in without), key=lambda utterance: utterance.id)
     if limit is not None:
         utterances = [one for own in _spoken(utterances).values() for one in own[:: max(1, len(own) // limit)][:limit]]
     enrolment, trials = _verification(utterances)
