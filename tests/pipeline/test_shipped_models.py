@@ -95,3 +95,14 @@ def test_pool_has_candidates_of_both_genders():
     pool = load_pool(SHIPPED)
     assert pool.embeddings.shape == (len(pool.speakers), 192)
     assert min(pool.genders.count(gender) for gender in "fm") >= 30
+
+
+def test_no_model_of_the_next_study_has_learned_from_a_corpus_that_is_tested():
+    """By the cards of all that is not a link to the models of scale."""
+    learned = {"librispeech_248/test", "phantom/train"}  # readers and voices that no profile tests
+    folders = [path.parent for path in (MODELS.parent / "next").glob("*/card.json") if not path.parent.is_symlink()]
+    cards = {folder.name: json.loads((folder / "card.json").read_text()) for folder in folders}
+    assert cards and all(set(card["data"]["corpora"]) <= learned for card in cards.values())
+    for folder in folders:
+        digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+        assert cards[folder.name]["sha256"] == digest
