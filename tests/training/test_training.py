@@ -161,7 +161,7 @@ def test_speakers_are_told_apart(tmp_path):
     low, high = (
         np.convolve(rng.normal(size=80_000), kernel, "same").astype(np.float32) for kernel in ([1, 1], [1, -1])
     )
-    speakers = SpeakerSet(("a", "b"), ("f", "m"), (low, high))
+    speakers = SpeakerSet(("a", "b"), ("f", "m"), (low, high[:4000]))  # shorter than a crop
     torch.manual_seed(0)
     recipe = SpeakerClassification(Ecapa((16,) * 4 + (48,), attention=8), speakers, steps=30, batch_size=8, seconds=0.5)
     record = fit(recipe, LoopConfig(steps=30), tmp_path)

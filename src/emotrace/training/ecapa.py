@@ -19,7 +19,7 @@ from emotrace.anonymizer.selec_anon import Pool, SelecAnon251, SelecAnonError
 from emotrace.corpus.audio import load_audio, peak_normalise
 from emotrace.corpus.datadir import DataDir
 from emotrace.representation.ecapa import Ecapa, load_ecapa
-from emotrace.training.data import TrainingSet, change_speed
+from emotrace.training.data import TrainingSet, change_speed, repeat_to
 from emotrace.training.loop import Recipe, warm_up_then_decay
 from emotrace.training.run import TrainingRun
 
@@ -52,7 +52,7 @@ def perturbed_speakers(data: TrainingSet, speeds: Sequence[float] = SPEEDS) -> S
 
 
 class SpeakerClassification(Recipe):
-    """Crops of random speakers, of ``seconds`` each, each speaker as likely as the next."""
+    """Crops of random speakers, of ``seconds`` each, each speaker as likely as the next; shorter speech is repeated."""
 
     def __init__(
         self, ecapa: Ecapa, speakers: SpeakerSet, *, steps: int, batch_size: int = 24, seconds: float = 2, seed: int = 0
@@ -60,16 +60,17 @@ class SpeakerClassification(Recipe):
         torch.manual_seed(seed)
         self.codes = nn.Parameter(torch.randn(len(speakers.names), ECAPA["dims"]))
         super().__init__(ecapa=ecapa.model, classifier=nn.ParameterDict({"codes": self.codes}))
-        self.ecapa, self.speakers, self.batch_size, self.samples = ecapa, speakers, batch_size, int(seconds * 16_000)
+        self.ecapa, self.batch_size, self.samples = ecapa, batch_size, int(seconds * 16_000)
+        self.waveforms = [repeat_to(waveform, self.samples) for waveform in speakers.waveforms]
         self.loss = LogSoftmaxWrapper(AdditiveAngularMargin(margin=0.2, scale=30))
         self.use_adamw("adamw", self.modules, warm_up_then_decay(50, steps), 2e-3)
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Crops "waveform" (B, T) and the numbers of their speakers, "speaker" (B,)."""
-        chosen, crops = rng.integers(0, len(self.speakers.names), self.batch_size), []
+        chosen, crops = rng.integers(0, len(self.waveforms), self.batch_size), []
         for i in chosen:
-            start = int(rng.integers(0, len(self.speakers.waveforms[i]) - self.samples + 1))
-            crops.append(self.speakers.waveforms[i][start : start + self.samples])
+            start = int(rng.integers(0, len(self.waveforms[i]) - self.samples + 1))
+            crops.append(self.waveforms[i][start : start + self.samples])
         return {"waveform": torch.from_numpy(np.stack(crops)), "speaker": torch.from_numpy(chosen)}
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:

@@ -25,8 +25,8 @@ SHARE_ALIKE = {"ravdess": "RAVDESS", "nemo": "nEMO"}  # corpora under CC BY-NC-S
 class Steps:
     """Optimiser steps of every model, and how the unified vocoder is trained.
 
-    The three of HuBERT are its iterations: on clusters of MFCC, on clusters of its own T6, on aligned phones. An acoustic
-    model takes about seven minutes on one thread. The recorded rows of scale are of 1,000 steps, as their cards say.
+    The three of HuBERT are its iterations: on clusters of MFCC, on clusters of its own T6, on aligned phones. An
+    acoustic model takes about seven minutes on one thread. Those of scale had 1,000 steps, as their cards say.
     """
 
     hubert: int = 2_500
