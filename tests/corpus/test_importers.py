@@ -102,7 +102,7 @@ def test_folder_flac_and_zip_agree(tmp_path):
         for kind, source in (("wav", wav), ("flac", flac), ("zip", archive))
     }
     assert hashes["wav"] == hashes["zip"] == hashes["flac"]
-    assert set(hashes["wav"]) == {"train", "train-first", "train-01", "test"}
+    assert set(hashes["wav"]) == {"train", "train-first", "train-01", "test", "test-02"}
 
 
 def test_resampling_and_trimming(tmp_path):
@@ -445,6 +445,7 @@ def test_the_real_ravdess_files_of_two_actors(tmp_path):
     assert len(first) == 18 and all(u.id.split("-")[-2] == "01" for u in first)
     assert {(u.speaker, u.emotion) for u in first} == {(u.speaker, u.emotion) for u in corpora["train"]}
     test = corpora["test"]
+    assert {u.id for u in corpora["test-02"]} == {u.id for u in test if u.text == "DOGS ARE SITTING BY THE DOOR"}
     assert [sum(u.emotion is emotion for u in test) for emotion in Emotion] == [8, 12, 8, 8]
     assert (len(test.enrolment), len(test.trials)) == (6, 6)
     assert validate(test.path) == []

@@ -25,6 +25,7 @@ from emotrace.study.profiles import (
     scale,
 )
 from emotrace.study.run import RowWork
+from emotrace.study.scale_next import LABELS, scale_next
 
 SECONDS = 16 * 0.6
 
@@ -132,6 +133,30 @@ def test_rows_about_emotion_alone_are_not_run_on_read_speech():
     assert on_read["attribution"] == ["original", "none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"]
     assert on_read["effects"] == ["original", "none-T1", "ECAPA-anon-T12-soft"]
     assert len(on_read["seeds"]) == 6 and all(map(read.includes, ALL_ROWS))
+
+
+def test_further_rows_and_redrawn_ones_are_spared_what_their_experiment_does_not_ask():
+    profile = scale_next()
+    emotional, read = profile.corpora[:2]
+    table, seed = profile.select(["ECAPA-anon-W6-soft"])[0], profile.select(["none-W1@seed2"])[0]
+    assert emotional.measures_of(table) == ALL_MEASURES and emotional.measures_of(seed) == LABELS
+    assert read.includes(table) and not read.includes(seed)
+    drawn = RowWork(replace(profile, seed=3), table)
+    assert [corpus.name for corpus in drawn.corpora] == ["emotional"] and drawn.folder.name.endswith("-seed3")
+    assert drawn.corpora[0].measures_of(table) == LABELS
+    assert seed.name in profile.unmatched and table.name not in profile.unmatched
+    heard = profile.select(["none-W1@emotional"])[0]
+    assert [corpus.path.name for corpus in RowWork(profile, heard).corpora] == ["test-02"]
+
+
+def test_rows_without_training_speech_render_none(profile):
+    row = select_rows(["official-control"])[0]
+    learned = replace(profile, ser_training=profile.corpora[0].path)
+    assert RowWork(learned, row).rendered_training is not None
+    assert RowWork(replace(learned, unmatched=(row.name,)), row).rendered_training is None
+    anonymised = select_rows(["ECAPA-anon-T6"])[0]
+    assert RowWork(learned, anonymised).rendered_training is not None
+    assert RowWork(replace(learned, seed=1), anonymised).rendered_training is None
 
 
 def test_every_path_and_row_of_every_profile_exists():

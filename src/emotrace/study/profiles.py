@@ -35,9 +35,11 @@ class Corpus:
         transcribed_per_cell: how many utterances per speaker and emotion are transcribed, evenly spread over the ids;
             None for all of them. Speech recognition is the slowest measure.
         further_per_cell: the same for rows that are not ``in_full``; None for as many as in those.
+        further: what is measured of rows that are not ``in_full``; None for the same.
         in_full: names of the rows whose words matter most; those of table II by default.
         neutral_is_read: the neutral utterances stand in for read speech, so all of them are transcribed.
         by_fold: its recognisers and attackers learn from its other folds, whatever else the profile has to learn from.
+        redrawn: rows whose pseudo-speakers are drawn anew are run on it, too.
     """
 
     name: str
@@ -47,8 +49,10 @@ class Corpus:
     skipped: tuple[str, ...] = ()
     transcribed_per_cell: int | None = None
     further_per_cell: int | None = None
+    further: frozenset[Measure] | None = None
     neutral_is_read: bool = False
     by_fold: bool = False
+    redrawn: bool = True
     in_full: tuple[str, ...] = tuple(row.name for row in ALL_ROWS)
 
     def includes(self, row: Row) -> bool:
@@ -63,7 +67,8 @@ class Corpus:
 
     def measures_of(self, row: Row) -> frozenset[Measure]:
         """What is measured on ``row``: all but the words where it tries an effect on the recognisers of emotion."""
-        return self.measures - {Measure.WORDS} if row.effect else self.measures
+        measures = self.measures if self.further is None or row.name in self.in_full else self.further
+        return measures - {Measure.WORDS} if row.effect else measures
 
     def transcribed(self, data: DataDir, row: Row) -> frozenset[str]:
         """Ids of the utterances of ``row`` whose words are recognised."""
@@ -91,6 +96,8 @@ class Profile(Setting):
         missing: how to get the data, for messages.
         rows: what the profile runs unless told otherwise.
         groups: further rows by the name of an experiment, run when asked for.
+        unmatched: names of rows by which no training speech is rendered: no matched recogniser, no attacker trained on
+            it. The same holds for rows whose pseudo-speakers are drawn anew.
     """
 
     name: str
@@ -100,6 +107,7 @@ class Profile(Setting):
     missing: str = ""
     rows: tuple[Row, ...] = ALL_ROWS
     groups: Mapping[str, tuple[Row, ...]] = field(default_factory=lambda: GROUPS)
+    unmatched: tuple[str, ...] = ()
 
     def select(self, names: Iterable[str] | None = None, *, layer: int = STUDIED_LAYER) -> tuple[Row, ...]:
         """Rows by name or by group, as ``select_rows`` does it, among the profile's own."""

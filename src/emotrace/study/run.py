@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,13 @@ class RowWork:
     @property
     def folder(self) -> Path:
         """Results of the row; a row whose pseudo-speakers depend on the seed has one folder per seed."""
-        suffix = f"-seed{self.profile.seed}" if self.row.anonymizer and self.profile.seed else ""
+        suffix = f"-seed{self.profile.seed}" if self.redrawn else ""
         return self.profile.results / f"{self.row.name}{suffix}"
+
+    @property
+    def redrawn(self) -> bool:
+        """Whether its pseudo-speakers are drawn anew."""
+        return bool(self.row.anonymizer and self.profile.seed)
 
     @property
     def record(self) -> Record:
@@ -53,8 +59,9 @@ class RowWork:
 
     @property
     def corpora(self) -> list[Corpus]:
-        """The corpora of the profile that the row is run on."""
-        return [corpus for corpus in self.profile.corpora if corpus.includes(self.row)]
+        """The corpora of the profile that the row is run on; a redrawn one as a row that is not in full."""
+        found = [corpus for corpus in self.profile.corpora if corpus.includes(self.row)]
+        return [replace(corpus, in_full=()) for corpus in found if corpus.redrawn] if self.redrawn else found
 
     def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
         if recorded is None:
@@ -115,7 +122,8 @@ class RowWork:
     def rendered_training(self) -> Rendering | None:
         """The same as the row renders them, for matched recognisers and the semi-informed attacker."""
         wanted = self.profile.recognisers.matched or self.profile.recognisers.attacker
-        return self._training(self.row) if wanted else None
+        spared = self.redrawn or self.row.name in self.profile.unmatched
+        return self._training(self.row) if wanted and not spared else None
 
     def _training(self, row: Row) -> Rendering | None:
         path, wanted = self.profile.ser_training, (Measure.SPEAKER, Measure.EMOTION)

@@ -19,6 +19,7 @@ from emotrace.study.profiles import ALL_MEASURES, Corpus, Profile
 ROWS = (*ALL_ROWS, *WHISPER_ROWS, MCADAMS)
 READ = frozenset({Measure.WORDS, Measure.SPEAKER, Measure.NATURALNESS})
 UNTRANSCRIBED = frozenset({Measure.SPEAKER, Measure.ACOUSTICS})
+LABELS = frozenset({Measure.EMOTION, Measure.SPEAKER, Measure.ACOUSTICS})
 SEEDS = ("seed1", "seed2")
 
 
@@ -48,11 +49,12 @@ FURTHER = {
     "seeds": (*SEEDED, *(with_variant(row, seed) for row in SEEDED for seed in SEEDS)),
     "unified": UNIFIED,
     "training": (*SEEDED, *EMOTIONAL),
+    "draws": named("ECAPA-anon-T12-soft", "ECAPA-anon-W6-soft"),
 }
-ABOUT_EMOTION = tuple(
-    row.name for name in ("attribution", "effects", "seeds", "training") for row in FURTHER[name] if row not in ROWS
-)
-"""Rows that are run on RAVDESS alone, without words."""
+ABOUT_EMOTION = tuple(row.name for rows in FURTHER.values() for row in rows if row not in (*ROWS, *UNIFIED))
+"""Rows that are run on RAVDESS alone, without words and predicted opinion."""
+VARIANTS = tuple(row.name for name in ("seeds", "training") for row in FURTHER[name] if row.variant)
+"""Rows by other models of the same recipe: by the usual recognisers alone."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,33 @@ def scale_next(root: Path = ROOT) -> Profile:
     return Profile(
         name="scale-next",
         corpora=(
-            Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES, further_per_cell=0, in_full=full),
-            Corpus("read", data / "dev-clean" / "test", READ, skipped=ABOUT_EMOTION),
-            Corpus("read-other", data / "test-other" / "test", UNTRANSCRIBED, skipped=ABOUT_EMOTION),
-            Corpus("acted", data / "nemo", ALL_MEASURES - {Measure.WORDS}, rows=SECOND_ACTED, by_fold=True),
+            Corpus(
+                "emotional",
+                data / "ravdess" / "test",
+                ALL_MEASURES,
+                further_per_cell=0,
+                further=LABELS,
+                in_full=full,
+                skipped=tuple(row.name for row in EMOTIONAL),
+            ),
+            Corpus("read", data / "dev-clean" / "test", READ, skipped=ABOUT_EMOTION, redrawn=False),
+            Corpus("read-other", data / "test-other" / "test", UNTRANSCRIBED, skipped=ABOUT_EMOTION, redrawn=False),
+            Corpus(
+                "acted",
+                data / "nemo",
+                ALL_MEASURES - {Measure.WORDS},
+                rows=SECOND_ACTED,
+                by_fold=True,
+                redrawn=False,
+            ),
+            # the sentence that no model has learned from, whatever its speech
+            Corpus(
+                "unseen-sentence",
+                data / "ravdess" / "test-02",
+                LABELS,
+                rows=tuple(row.name for row in EMOTIONAL),
+                redrawn=False,
+            ),
         ),
         work=root / "work" / "scale-next",
         results=root / "data" / "results" / "scale-next",
@@ -93,6 +118,7 @@ def scale_next(root: Path = ROOT) -> Profile:
         selection=Selection(n_farthest=44, n_random=22),
         rows=ROWS,
         groups=FURTHER,
+        unmatched=VARIANTS,
         missing="get what is missing, then: emotrace run --profile scale-next",
     )
 

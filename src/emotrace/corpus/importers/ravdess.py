@@ -41,10 +41,11 @@ class Recording(NamedTuple):
 def import_ravdess(source: str | Path, target: str | Path, *, trim: bool = True) -> Imported:
     """Import a folder (48 kHz WAV or 16 kHz FLAC) or the original zip as data directories in `target`.
 
-    They are train (actors 01-12), train-first (their first repetitions), train-01 (their statement 01 alone) and test
-    (actors 13-24), which has folds and trials (enrolment: neutral and calm renderings of statement 01; trials: those of
-    statement 02; same gender). Calm counts as neutral; fearful, disgust and surprised are left out and counted in
-    `target`/import.json. `trim` cuts silence 40 dB below the peak, keeping 0.1 s.
+    They are train (actors 01-12), train-first (their first repetitions), train-01 (their statement 01 alone), test
+    (actors 13-24) and test-02 (their statement 02 alone). Test has folds and trials (enrolment: neutral and calm
+    renderings of statement 01; trials: those of statement 02; same gender). Calm counts as neutral; fearful, disgust
+    and surprised are left out and counted in `target`/import.json. `trim` cuts silence 40 dB below the peak, keeping
+    0.1 s.
     A zip is read member by member and never unpacked. Raises as every `Importer` does.
     """
     source, target = Path(source), Path(target)
@@ -70,7 +71,8 @@ def import_ravdess(source: str | Path, target: str | Path, *, trim: bool = True)
 
     first = tuple(utterance for utterance in train if NAME.fullmatch(utterance.path.name)[6] == "01")
     one = tuple(utterance for utterance in train if utterance.text == STATEMENTS[1])
-    parts = {"train": train, "train-first": first, "train-01": one}
+    other = tuple(utterance for utterance in test if utterance.text == STATEMENTS[2])
+    parts = {"train": train, "train-first": first, "train-01": one, "test-02": other}
     planned = [DataDir(target / name, part) for name, part in parts.items()]
     planned += [DataDir(target / "test", test, *_verification(test))]
     return write_import(target, planned, summary, waveform)
