@@ -10,7 +10,12 @@ from emotrace.vocoder.universal import load_acoustic, load_universal, universal_
 from emotrace.weights import ModelError, ModelFolder
 
 SAMPLES = 4_900  # no multiple of any frame
-DECODERS = {"universal": ("universal-mel", 80), "two-stage": ("none-T6", WIDTH + 1), "unified": ("log-mel", 80)}
+DECODERS = {
+    "universal": ("universal-mel", 80),
+    "two-stage": ("none-T6", WIDTH + 1),
+    "unified": ("log-mel", 80),
+    "joint": ("none-T6", WIDTH + 1),
+}
 """Of each vocoder an IR that the tiny models have one for, and its channels."""
 
 
@@ -63,6 +68,12 @@ def test_two_stages_are_the_acoustic_model_and_the_universal_vocoder(models):
         mel = load_acoustic(models, "acoustic-none-T6")(ir[None], mel_frames(SAMPLES))[0]
     expected = vocode(mel, load_universal(), SAMPLES)
     assert torch.equal(VOCODERS.find("two-stage").load(models, "none-T6")(ir, SAMPLES), expected)
+
+
+def test_a_joint_model_that_has_learned_nothing_is_the_two_stages(models):
+    ir = made_up_ir("joint")
+    expected = VOCODERS.find("two-stage").load(models, "none-T6")(ir, SAMPLES)
+    assert torch.allclose(VOCODERS.find("joint").load(models, "none-T6")(ir, SAMPLES), expected, atol=1e-5)
 
 
 def test_the_universal_vocoder_is_loaded_once_and_cannot_be_trained():

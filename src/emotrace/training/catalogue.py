@@ -9,6 +9,7 @@ from emotrace.training.acoustic import train_acoustic, train_gst
 from emotrace.training.baselines import fit_styles, make_targets, train_codebook
 from emotrace.training.ecapa import make_pool, make_pool_of_readers, train_ecapa
 from emotrace.training.hubert import train_hubert, train_soft
+from emotrace.training.joint import train_joint
 from emotrace.training.run import CARD, TrainingRun
 from emotrace.training.soft_head import train_soft_head
 from emotrace.training.vocoder import train_unified
@@ -32,6 +33,8 @@ LARGE = tuple(f"unified-{name}" for name in UNIFIED if name not in ("log-mel", *
 """On request only: they are the paper's."""
 READERS = ("pool-251",)
 """On request only: it is made of other speech, so `--data` names it."""
+JOINT = tuple(f"joint-{name}" for name in UNIFIED)
+"""On request only, until rows of the study take them."""
 WHISPER = ("soft-whisper", "units-whisper", *(f"acoustic-{name}" for name in IRS if IRS[name].linguistic == "whisper"))
 """On request only, until rows of the study take them."""
 THRICE = ("none-T1", "none-T6", "ECAPA-T12-soft", "none-W1", "none-W3", "ECAPA-W6-soft")
@@ -57,6 +60,7 @@ TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
     **{f"acoustic-{name}": partial(train_acoustic, spec=spec) for name, spec in IRS.items()},
     **VARIANTS,
     **{f"unified-{name}": partial(train_unified, spec=IRS[name]) for name in UNIFIED},
+    **{f"joint-{name}": partial(train_joint, spec=IRS[name]) for name in UNIFIED},
 }
 
 
@@ -72,7 +76,7 @@ def train(name: str, run: TrainingRun) -> None:
     """
     if name == "all":
         twice = {f"acoustic-{name}-seed1" for name in STUDIED_TWICE}
-        on_request = {*LARGE, *READERS, *WHISPER, *VARIANTS} - twice
+        on_request = {*LARGE, *JOINT, *READERS, *WHISPER, *VARIANTS} - twice
         for model in TRAINERS:
             if model not in on_request and not (run.out / model / CARD).is_file():
                 TRAINERS[model](run)

@@ -14,7 +14,7 @@ from torch import Tensor
 from emotrace.corpus.files import atomic_file, write_text_atomic
 from emotrace.training.data import COPY_SPEEDS, TrainingFeatures, TrainingSet, load_training_set, with_copies
 from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit, state
-from emotrace.training.unified import SMALL, UnifiedConfig
+from emotrace.training.unified import SMALL, JointConfig, UnifiedConfig
 from emotrace.weights import CONFIG, WEIGHTS, ModelFolder, write_weights
 
 CARD = "card.json"
@@ -38,6 +38,7 @@ class Steps:
     gst: int = 1_000
     acoustic: int = 3_000
     unified: UnifiedConfig = SMALL
+    joint: JointConfig = JointConfig()
 
 
 @dataclass(frozen=True)

@@ -80,3 +80,16 @@ SMALL = UnifiedConfig(
 PAPER = UnifiedConfig("hifigan", channels=512, discriminators=HIFIGAN, batch_size=32, mel_only=0, gan=100_000)
 ORIGINAL = replace(PAPER, features="crop")
 """SSL-SAS to the letter: `PAPER` with the features of every crop."""
+
+
+@dataclass(frozen=True)
+class JointConfig:
+    """How a joint model is trained: as a unified vocoder, but with the discriminators from the first step.
+
+    ``snapshots``: steps after which the model is kept as well, as "joint-<IR>-step<n>".
+    """
+
+    steps: int = 600
+    batch_size: int = 4
+    discriminators: DiscriminatorConfig = SLIM
+    snapshots: tuple[int, ...] = (150, 300)

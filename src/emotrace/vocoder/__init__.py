@@ -18,6 +18,7 @@ VOCODERS = Registry(
         "universal": "emotrace.vocoder.universal:Universal",
         "two-stage": "emotrace.vocoder.universal:TwoStage",
         "unified": "emotrace.vocoder.unified:Unified",
+        "joint": "emotrace.vocoder.joint:Joint",
     },
 )
 """Every `Vocoder` by name. Another one is a class, a line here and a row that names it."""
