@@ -1,7 +1,7 @@
 """The claims: the rule of the verdicts, the paper's own values, and results made to obey or contradict."""
 
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 
 import frames
 import numpy as np
@@ -132,6 +132,30 @@ def test_routes_are_told_by_the_rows():
     assert minus("unified-none-T1", "none-T1", "uar", "a test").route == "both"
     controls = minus("official-control", "original", "uar", "a test")
     assert controls.unified() == controls
+
+
+def test_a_test_is_written_once_and_asked_of_every_encoder_and_route():
+    test = minus("ECAPA-anon-T6", "ECAPA-anon-T12-soft", "uar", "T6 instead of T12-soft")
+    versions = {(each.encoder, each.route): each for each in test.versions}
+    assert set(versions) == set(product(("HuBERT-mini", "Whisper base"), ("two-stage", "unified")))
+    whisper = versions["Whisper base", "unified"]
+    assert whisper.contrast.rows == {"unified-ECAPA-anon-W3", "unified-ECAPA-anon-W6-soft"}
+    assert whisper.text == "W3 instead of W6-soft" and versions["HuBERT-mini", "two-stage"] == test
+    controls = minus("official-control", "original", "uar", "a test")
+    assert controls.versions == [controls] and controls.encoder == ""
+
+
+def test_another_acted_corpus_has_lines_of_its_own(results):
+    """On the other corpus sad speech of none-T1 is recognised as well as that of the recordings."""
+    other = results.utterances.assign(corpus="acted", emotion_functionals=results.utterances["emotion_ge2e"])
+    both = replace(results, utterances=pd.concat([results.utterances, other]))
+    claim = Claim("X", "sad suffers", "a_page", (minus("none-T1", "original", "sad", "sad", -1),))
+    titles = {"emotional": "RAVDESS", "acted": "nEMO"}
+    lines = claim_tests(both, [claim], corpora=titles).query("recogniser == 'functionals'").set_index("corpus")
+    assert lines["estimate"].to_dict() == pytest.approx({"RAVDESS": -80, "nEMO": 0})
+    assert set(lines["contrast"]) == {"sad(none-T1) - sad(original)"} and set(lines["speakers"]) == {8}
+    cells = cell_verdicts(lines.reset_index(), [claim]).set_index("corpus")["verdict"]
+    assert cells.to_dict() == {"RAVDESS": REPRODUCED, "nEMO": UNDECIDED}
 
 
 def test_without_the_manipulation_nothing_is_said(results):

@@ -66,3 +66,32 @@ def test_the_recognisers_sample_counts_where_it_has_seeds(twice):
     assert found == {"recogniser": Variance(pytest.approx(2 / 3 * 20**2 / 2), 2)}
     assert Seeds().variances(difference("official-control", "original", "uar"), results, "ge2e") == {}
     assert Seeds().variances(difference("official-control", "original"), results) == {}
+
+
+def test_three_seeds_have_the_variance_of_a_sample():
+    """Wrong words in a hundred by three seeds: their sample variance, with two degrees of freedom."""
+    lines = []
+    for name, errors in (("none-T1", 3), ("none-T1@seed1", 5), ("none-T1@seed2", 6)):
+        lines += utterance_lines(name, {}, errors)
+    results = frames.results(lines)
+    rates = [100 * own["word_errors"].sum() / own["words"].sum() for _, own in results.utterances.groupby("row")]
+    expected = Variance(pytest.approx(np.var(rates, ddof=1)), 2)
+    assert Seeds(results).variances(difference("none-T1", "original"), results) == {"models": expected}
+
+
+def test_pseudo_speakers_add_to_rows_that_draw_them_alone():
+    lines = utterance_lines("ECAPA-anon-T6", {}, 3) + utterance_lines("ECAPA-anon-T6@draw1", {}, 5)
+    drawn = frames.results(lines)
+    seeds = Seeds(draws=drawn)
+    expected = {"pseudo-speakers": Variance(pytest.approx(20**2 / 2), 1)}
+    assert seeds.variances(difference("ECAPA-anon-T12-soft", "ECAPA-orig-T12-soft"), drawn) == expected
+    assert seeds.variances(difference("ECAPA-anon-W6-soft", "original"), drawn) == expected
+    assert seeds.variances(difference("none-T1", "original"), drawn) == {}
+
+
+def test_a_matched_recogniser_has_the_variance_of_the_usual_one():
+    lines = [utterance_lines(name, {called: "ang"}, 1) for name, called in (("none-T1", "sad"), ("none-T1@seed1", ""))]
+    results = frames.results(pd.DataFrame(sum(lines, [])).assign(emotion_functionals_matched="neu"))
+    contrast, seeds = difference("none-T1", "original", "sad"), Seeds(results)
+    usual, matched = (seeds.variances(contrast, results, f"functionals{of}") for of in ("", "_matched"))
+    assert usual == matched and usual["models"].value > 0

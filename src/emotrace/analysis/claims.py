@@ -2,11 +2,14 @@
 
 A test is a weighted sum of metrics of rows and what the paper says of it: above zero, below, within a margin of zero,
 or other than zero. Its interval holds speakers and, as far as they are recorded, seeds. Tests of a claim are corrected
-for their number (Holm, Scandinavian Journal of Statistics 1979), by route and by recogniser:
+for their number (Holm, Scandinavian Journal of Statistics 1979), in each cell:
 
+- an encoder: HuBERT, in whose rows the claims are written, or another one, whose first, middle and last layer take the
+  place of T1, T6 and T12;
 - two-stage: the rows of table II, an acoustic model and the universal HiFi-GAN; unified: the same rows by one network
   from the representation to the waveform, as the paper has it; both: rows of the two compared;
-- a recogniser of emotion each; "" where a test has nothing to do with them.
+- an acted corpus;
+- a recogniser of emotion; "" where a test has nothing to do with them.
 
 The rule treats both directions alike. A test is decided where its corrected p is at most `ALPHA`: reproduced on the
 paper's side, opposite or different on the other. "Cannot be decided at this size": the interval is wider than twice
@@ -14,9 +17,11 @@ the margin, so no estimate would put it within. `overall` puts the tests of a cl
 recognisers.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -24,8 +29,10 @@ import pandas as pd
 from emotrace.analysis.bootstrap import UNDEFINED, Interval, measured, p_value, t_interval
 from emotrace.analysis.contrasts import COLUMNS, EMOTIONS, Contrast, TableError
 from emotrace.analysis.metrics import MetricError
-from emotrace.analysis.seeds import Seeds, has_models
+from emotrace.analysis.seeds import Seeds, has_models, row_named
 from emotrace.paths import REPORTED
+from emotrace.representation.spec import ENCODERS
+from emotrace.study.groups import counterparts
 from emotrace.study.results import Results
 
 REPRODUCED, OPPOSITE, DIFFERENT = "reproduced", "opposite sign here", "different here"
@@ -38,7 +45,7 @@ SAME_UAR = 3.0  # percentage points; the paper calls -0.15 similar
 SAME_KURTOSIS = 0.5  # of medians of two emotions
 ONE_READER = "the read corpus has one reader: no interval over readers"
 UNIFIED = "unified-"
-CELL = ["claim", "route", "recogniser"]
+CELL = ["claim", "encoder", "route", "corpus", "recogniser"]
 
 
 @dataclass(frozen=True)
@@ -70,10 +77,30 @@ class Test:
         routes = {row.startswith(UNIFIED) for row in self.contrast.rows if has_models(row)}
         return "both" if len(routes) > 1 else "unified" if True in routes else "two-stage"
 
+    @property
+    def encoder(self) -> str:
+        """The label of the encoder of its rows; "" where they have none."""
+        found = (row_named(row.removeprefix(UNIFIED)) for row in self.contrast.rows)
+        return next((row.ir.encoder.label for row in found if row and row.ir and row.ir.encoder.label), "")
+
     def unified(self) -> "Test":
-        """The same test of rows by unified vocoders."""
+        """The same test of rows by unified vocoders; itself where some of its rows are."""
+        if any(row.startswith(UNIFIED) for row in self.contrast.rows):
+            return self
         names = {row: f"{UNIFIED}{row}" for row in self.contrast.rows if has_models(row)}
         return replace(self, contrast=self.contrast.of_rows(names))
+
+    def by(self, encoder: str) -> "Test":
+        """The same test of rows by another encoder, e.g. "whisper"; its text names their layers."""
+        names = counterparts(encoder)
+        both = names | {f"{UNIFIED}{row}": f"{UNIFIED}{other}" for row, other in names.items()}
+        return replace(self, text=at_layers_of(encoder, self.text), contrast=self.contrast.of_rows(both))
+
+    @property
+    def versions(self) -> "list[Test]":
+        """The same test by every encoder and route, each once."""
+        by_encoder = [self.by(encoder) for encoder in ENCODERS]
+        return list(dict.fromkeys([*by_encoder, *(test.unified() for test in by_encoder)]))
 
     def distance(self, estimate: float) -> float:
         """From an estimate to the bound that decides: zero, or the margin."""
@@ -120,36 +147,57 @@ class Claim:
         return replace(self, tests=tests)
 
 
+def at_layers_of(encoder: str, text: str) -> str:
+    """A text with the first, middle and last layer of an encoder for T1, T6 and T12."""
+    its, hubert = ENCODERS[encoder], ENCODERS["hubert"]
+    layers = {1: 1, hubert.last // 2: its.last // 2, hubert.last: its.last}
+    return re.sub(r"\bT(\d+)\b", lambda found: f"{its.letter}{layers[int(found[1])]}", text)
+
+
 def minus(first: str, second: str, name: str, text: str, sign: int | None = 1, margin: float = 0.0) -> Test:
     """The test of metric ``name`` of one row minus that of another."""
     return Test(text, Contrast.of(name, {first: 1, second: -1}), sign, margin)
 
 
-def claim_tests(results: Results, claims: Iterable[Claim], seeds: Seeds | None = None) -> pd.DataFrame:
-    """One line per test, route and recogniser.
+def claim_tests(
+    results: Results,
+    claims: Iterable[Claim],
+    seeds: Seeds | None = None,
+    corpora: Mapping[str, str] = MappingProxyType({"emotional": ""}),
+) -> pd.DataFrame:
+    """One line per test, encoder, route, acted corpus and recogniser.
 
-    Columns claim, route, recogniser, test, check (of the manipulation), estimate, low, high (95 %, uncorrected), over
-    (what the interval holds), p (corrected by Holm), verdict, why (not measured), paper (its statement in words),
-    reported. Tests whose rows the study does not have are left out. Where the results lack a measurement, the numbers
-    are NaN.
+    Columns claim, encoder, route, corpus, recogniser, test, check (of the manipulation), contrast (in symbols),
+    estimate, low, high (95 %, uncorrected), over (what the interval holds), speakers (in the smallest part), p
+    (corrected by Holm), verdict, why (not measured), paper (its statement in words), reported. ``corpora``: titles of
+    the acted corpora, by name. Tests whose rows the study does not have are left out. Where the results lack a
+    measurement, the numbers are NaN.
     """
     lines = []
-    for claim in claims:
-        for test, check in [*((test, False) for test in claim.tests), *((test, True) for test in claim.checks)]:
-            there = [each for each in dict.fromkeys((test, test.unified())) if each.contrast.rows <= set(results.rows)]
-            for each in there:
-                for recogniser in results.recognisers if test.contrast.of_emotion else ("",):
-                    line = {"claim": claim.name, "route": each.route, "recogniser": recogniser, "check": check}
-                    line |= _measured(results, each, recogniser or None, seeds or Seeds())
-                    lines.append(line | {"paper": test.statement, "reported": reported(test)})
-    kept = ["test", "check", *Interval._fields, "over", "p", "verdict", "why", "paper", "reported"]
-    table = pd.DataFrame(lines, columns=[*CELL, *kept, "of"])
+    for name, title in corpora.items():
+        own = results.on(name)
+        for claim, test, check, each in _tests_of(claims, set(own.rows)):
+            for recogniser in own.all_recognisers if test.contrast.of_emotion else ("",):
+                line = {"claim": claim.name, "encoder": each.encoder, "route": each.route, "corpus": title}
+                line |= {"recogniser": recogniser, "check": check, **_measured(own, each, recogniser, seeds or Seeds())}
+                lines.append(line | {"paper": test.statement, "reported": reported(test)})
+    kept = ["test", "check", "contrast", *Interval._fields, "over", "speakers", "p", "verdict", "why"]
+    table = pd.DataFrame(lines, columns=[*CELL, *kept, "paper", "reported", "of"])
     table["p"] = table.groupby([*CELL, "check"])["p"].transform(holm)
     table["verdict"] = [
         line.verdict if np.isnan(line.p) else line.of.verdict(line.estimate, line.p, line.high - line.low)
         for line in table.itertuples()
     ]
     return table.drop(columns="of")
+
+
+def _tests_of(claims: Iterable[Claim], rows: set[str]) -> Iterator[tuple[Claim, Test, bool, Test]]:
+    """Claim, test, whether it checks the manipulation, and every version of it that has its rows."""
+    for claim in claims:
+        for test in (*claim.tests, *claim.checks):
+            for each in test.versions:
+                if each.contrast.rows <= rows:
+                    yield claim, test, test in claim.checks, each
 
 
 def holm(p: pd.Series) -> pd.Series:
@@ -171,18 +219,20 @@ def verdicts(results: Results, claims: Iterable[Claim], seeds: Seeds | None = No
 
 
 def cell_verdicts(lines: pd.DataFrame, claims: Iterable[Claim]) -> pd.DataFrame:
-    """Verdicts by route and recogniser, from the lines of `claim_tests`: columns claim, route, recogniser, verdict,
+    """Verdicts by cell, from the lines of `claim_tests`: columns claim, encoder, route, corpus, recogniser, verdict,
     tests, reproduced, opposite (how many of the tests are)."""
-    known, found = {claim.name: claim for claim in claims}, []
-    for (name, route, recogniser), own in lines[~lines["check"].astype(bool)].groupby(CELL, sort=False):
-        checks = lines[(lines["claim"] == name) & (lines["route"] == route) & lines["check"].astype(bool)]
-        said = list(own["verdict"])
-        verdict = overall(said, every=known[name].every)
-        if known[name].checks and set(checks["verdict"]) != {REPRODUCED}:
+    known, found, checked = {claim.name: claim for claim in claims}, [], lines["check"].astype(bool)
+    for cell, own in lines[~checked].groupby(CELL, sort=False):
+        of_cell = dict(zip(CELL, cell, strict=True))
+        claim, said = known[of_cell["claim"]], list(own["verdict"])
+        same = [*CELL[:-1]]  # a check of speakers asks no recogniser of emotion
+        checks = lines[checked & (lines[same] == pd.Series(of_cell)[same]).all(axis=1)]
+        verdict = overall(said, every=claim.every)
+        if claim.checks and set(checks["verdict"]) != {REPRODUCED}:
             verdict = NO_MANIPULATION
         counts = {"tests": len(said), "reproduced": said.count(REPRODUCED)}
         counts["opposite"] = said.count(OPPOSITE) + said.count(DIFFERENT)
-        found.append({"claim": name, "route": route, "recogniser": recogniser, "verdict": verdict} | counts)
+        found.append(of_cell | {"verdict": verdict} | counts)
     return pd.DataFrame(found, columns=[*CELL, "verdict", "tests", "reproduced", "opposite"])
 
 
@@ -212,16 +262,18 @@ def overall(verdicts: Iterable[str], *, every: bool = True) -> str:
     return said[0] if len(set(said)) == 1 else UNDECIDED
 
 
-def _measured(results: Results, test: Test, recogniser: str | None, seeds: Seeds) -> dict[str, object]:
+def _measured(results: Results, test: Test, recogniser: str, seeds: Seeds) -> dict[str, object]:
     """The numbers of one test; its p is not corrected, and NaN where the test is not measured."""
-    unknown = {"test": test.text, "of": test, **UNDEFINED._asdict(), "over": "", "p": np.nan}
+    unknown = {"test": test.text, "of": test, "contrast": str(test.contrast), **UNDEFINED._asdict(), "over": ""}
+    unknown |= {"speakers": 0, "p": np.nan}
     try:
-        parts = test.contrast.parts(results, recogniser)
+        parts = test.contrast.parts(results, recogniser or None)
         estimate, variances = measured(parts, n=results.n_bootstrap, seed=results.seed)
-        further = seeds.variances(test.contrast, results, recogniser)
+        further = seeds.variances(test.contrast, results, recogniser or None)
     except (TableError, MetricError) as error:
         return unknown | {"verdict": NOT_MEASURED, "why": str(error)}
     found = t_interval(estimate, [*variances, *further.values()])._asdict()
+    found["speakers"] = min(part.frame["speaker"].nunique() for part in parts)
     if "utterance" in {part.by for part in parts}:
         return unknown | found | {"over": "utterances of one reader", "verdict": NOT_MEASURED, "why": ONE_READER}
     over = ", ".join(["speakers", *(f"seeds of {source}" for source in further)])

@@ -125,6 +125,10 @@ class Term:
     factor: float = 1.0
 
 
+def _factor(term: Term) -> str:
+    return "" if abs(term.factor) == 1 else f"{abs(term.factor):g} "
+
+
 @dataclass(frozen=True)
 class Contrast:
     """A weighted sum of metrics of rows."""
@@ -143,6 +147,11 @@ class Contrast:
 
     def __add__(self, other: Contrast) -> Contrast:
         return Contrast(self.terms + other.terms)
+
+    def __str__(self) -> str:
+        """In symbols: "uar(none-T1) - uar(original)"."""
+        parts = [f"{'-' if term.factor < 0 else '+'} {_factor(term)}{term.metric}({term.row})" for term in self.terms]
+        return " ".join(parts).removeprefix("+ ")
 
     def parts(self, results: Results, recogniser: str | None = None, seed: int = 0) -> list[Part]:
         """Factors, lines and statistics of the terms. Raises TableError where a row has no lines for its metric."""

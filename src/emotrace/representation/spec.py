@@ -14,12 +14,14 @@ class Encoder:
     """A network whose layers are linguistic features.
 
     Attributes:
+        label: what tables and figures call it.
         letter: of its layers in names, as in "none-T1".
         last: the number of its last layer, of which its soft units are made.
         soft: the stream of its soft units.
         codebooks: name of the model folder with its codes, by the post-processing of an IR.
     """
 
+    label: str
     letter: str
     last: int
     soft: str
@@ -28,12 +30,12 @@ class Encoder:
 
 ENCODERS = MappingProxyType(
     {
-        "hubert": Encoder("T", 12, "soft", MappingProxyType({"kmeans": "units", "vq": "vq"})),
-        "whisper": Encoder("W", 6, "soft-whisper", MappingProxyType({"kmeans": "units-whisper"})),
+        "hubert": Encoder("HuBERT-mini", "T", 12, "soft", MappingProxyType({"kmeans": "units", "vq": "vq"})),
+        "whisper": Encoder("Whisper base", "W", 6, "soft-whisper", MappingProxyType({"kmeans": "units-whisper"})),
     }
 )
 """Every encoder by the stream of its layers. Another stream has layers T and no post-processing."""
-PLAIN = Encoder("T", 0, "", MappingProxyType({}))
+PLAIN = Encoder("", "T", 0, "", MappingProxyType({}))
 DISCRETE = ("kmeans", "vq")
 POST = ("none", "soft", *DISCRETE)
 NO_STREAM = ("none", "one-hot")

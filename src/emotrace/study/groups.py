@@ -13,6 +13,7 @@ from emotrace.pipeline.rows import (
     Row,
     encoder_row,
     select_rows,
+    table2_rows,
 )
 from emotrace.representation.spec import ENCODERS
 from emotrace.training.unified import SMALL
@@ -43,6 +44,12 @@ def lattice(encoder: str = "hubert") -> tuple[Row, ...]:
     for anonymise in (False, True):
         rows += [encoder_row("ecapa", *content, encoder=encoder, anonymise=anonymise) for content in contents]
     return (*select_rows(["original"]), *rows)
+
+
+def counterparts(encoder: str) -> dict[str, str]:
+    """Names of the rows of table II and of the lattice by HuBERT -> those of the same rows by another encoder."""
+    own, others = ((*table2_rows(each), *lattice(each)[1:]) for each in ("hubert", encoder))
+    return {row.name: other.name for row, other in zip(own, others, strict=True)}
 
 
 def with_effects(row: Row, effects: Iterable[str] = tuple(EFFECTS)) -> tuple[Row, ...]:
@@ -93,4 +100,7 @@ ABOUT_EMOTION = tuple(row.name for group in ("attribution", "effects") for row i
 
 def all_rows() -> tuple[Row, ...]:
     """Every row of the study and of its experiments, each once."""
-    return tuple(dict.fromkeys((*ALL_ROWS, *(row for rows in GROUPS.values() for row in rows))))
+    of_encoders = (row for encoder in ENCODERS for row in (*table2_rows(encoder), *lattice(encoder)))
+    two_stage = dict.fromkeys((*ALL_ROWS, *(row for rows in GROUPS.values() for row in rows), *of_encoders))
+    further = (unified(row) for row in two_stage if row.vocoder == "two-stage" and not row.variant and not row.effect)
+    return tuple(dict.fromkeys((*two_stage, *further)))

@@ -40,6 +40,7 @@ class Corpus:
         neutral_is_read: the neutral utterances stand in for read speech, so all of them are transcribed.
         by_fold: its recognisers and attackers learn from its other folds, whatever else the profile has to learn from.
         redrawn: rows whose pseudo-speakers are drawn anew are run on it, too.
+        title: what pages call an acted corpus that claims are tested on; "" for every other corpus.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Corpus:
     neutral_is_read: bool = False
     by_fold: bool = False
     redrawn: bool = True
+    title: str = ""
     in_full: tuple[str, ...] = tuple(row.name for row in ALL_ROWS)
 
     def includes(self, row: Row) -> bool:
@@ -124,6 +126,11 @@ class Profile(Setting):
         corpora = tuple(replace(corpus, measures=corpus.measures & measures) for corpus in emotional)
         return replace(self, corpora=corpora, rows=rows, groups={})
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """Titles of the corpora that claims are tested on, by name."""
+        return {corpus.name: corpus.title for corpus in self.corpora if corpus.title}
+
     def has_data(self) -> bool:
         """Whether every data directory is there."""
         return all((folder / "wav.scp").is_file() for folder in self.folders())
@@ -148,7 +155,8 @@ def phantom(root: Path = ROOT) -> Profile:
     """The embedded corpus: everything on the full set, cue measurements on the isolation sets."""
     data = root / "data" / "phantom"
     isolation = (Corpus(name, data / name, CUE_MEASURES, CUE_ROWS) for name in ("f0", "tempo", "voice"))
-    emotional = Corpus("emotional", data / "test", ALL_MEASURES, transcribed_per_cell=1, neutral_is_read=True)
+    options = {"transcribed_per_cell": 1, "neutral_is_read": True, "title": "phantom"}
+    emotional = Corpus("emotional", data / "test", ALL_MEASURES, **options)
     return Profile(
         name="phantom",
         corpora=(emotional, *isolation),
@@ -165,7 +173,13 @@ def scale(root: Path = ROOT) -> Profile:
     return Profile(
         name="scale",
         corpora=(
-            Corpus("emotional", data / "ravdess" / "test", ALL_MEASURES - {Measure.NATURALNESS}, further_per_cell=3),
+            Corpus(
+                "emotional",
+                data / "ravdess" / "test",
+                ALL_MEASURES - {Measure.NATURALNESS},
+                further_per_cell=3,
+                title="RAVDESS",
+            ),
             Corpus("read", data / "librispeech" / "test", READ_MEASURES, skipped=ABOUT_EMOTION),
         ),
         work=root / "work" / "scale",
@@ -188,7 +202,7 @@ def paper(root: Path = ROOT) -> Profile:
     return Profile(
         name="paper",
         corpora=(
-            Corpus("emotional", data / "iemocap", ALL_MEASURES - {Measure.SPEAKER}),
+            Corpus("emotional", data / "iemocap", ALL_MEASURES - {Measure.SPEAKER}, title="IEMOCAP"),
             Corpus("read", data / "libri_test", ALL_MEASURES - {Measure.EMOTION}),
         ),
         work=root / "work" / "paper",

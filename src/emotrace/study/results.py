@@ -62,6 +62,17 @@ class Results:
         """Names of the emotion recognisers, then of the `MATCHED` ones."""
         return (*self.recognisers, *(name + MATCHED for name in self.matched))
 
+    def on(self, corpus: str) -> Results:
+        """The same of ``corpus`` alone, in the place of the emotional one: the rows that were run on it."""
+        if corpus == "emotional":
+            return self
+        there = self.utterances.loc[self.utterances["corpus"] == corpus, "row"].unique()
+        tables = {
+            name: table[(table["corpus"] == corpus) & table["row"].isin(there)].assign(corpus="emotional")
+            for name, table in (("utterances", self.utterances), ("trials", self.trials))
+        }
+        return replace(self, rows=tuple(row for row in self.rows if row in there), **tables)
+
     def same_words(self, rows: Iterable[str]) -> Results:
         """The same without the transcripts of utterances that not all of the rows transcribe."""
         rows = list(rows)

@@ -91,6 +91,7 @@ def scale_next(root: Path = ROOT) -> Profile:
                 further=LABELS,
                 in_full=full,
                 skipped=tuple(row.name for row in EMOTIONAL),
+                title="RAVDESS",
             ),
             Corpus("read", data / "dev-clean" / "test", READ, skipped=ABOUT_EMOTION, redrawn=False),
             Corpus("read-other", data / "test-other" / "test", UNTRANSCRIBED, skipped=ABOUT_EMOTION, redrawn=False),
@@ -101,6 +102,7 @@ def scale_next(root: Path = ROOT) -> Profile:
                 rows=SECOND_ACTED,
                 by_fold=True,
                 redrawn=False,
+                title="nEMO",
             ),
             # the sentence that no model has learned from, whatever its speech
             Corpus(
