@@ -17,7 +17,6 @@ the margin, so no estimate would put it within. `overall` puts the tests of a cl
 recognisers.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -29,10 +28,10 @@ import pandas as pd
 from emotrace.analysis.bootstrap import UNDEFINED, Interval, measured, p_value, t_interval
 from emotrace.analysis.contrasts import COLUMNS, EMOTIONS, Contrast, TableError
 from emotrace.analysis.metrics import MetricError
-from emotrace.analysis.seeds import Seeds, has_models, row_named
+from emotrace.analysis.seeds import Seeds, has_models, row_named, seeds_of
 from emotrace.paths import REPORTED
 from emotrace.representation.spec import ENCODERS
-from emotrace.study.groups import counterparts
+from emotrace.study.groups import at_layers_of, counterparts
 from emotrace.study.results import Results
 
 REPRODUCED, OPPOSITE, DIFFERENT = "reproduced", "opposite sign here", "different here"
@@ -145,13 +144,6 @@ class Claim:
     def tested_by(self, *tests: Test) -> "Claim":
         """The same claim with its tests."""
         return replace(self, tests=tests)
-
-
-def at_layers_of(encoder: str, text: str) -> str:
-    """A text with the first, middle and last layer of an encoder for T1, T6 and T12."""
-    its, hubert = ENCODERS[encoder], ENCODERS["hubert"]
-    layers = {1: 1, hubert.last // 2: its.last // 2, hubert.last: its.last}
-    return re.sub(r"\bT(\d+)\b", lambda found: f"{its.letter}{layers[int(found[1])]}", text)
 
 
 def minus(first: str, second: str, name: str, text: str, sign: int | None = 1, margin: float = 0.0) -> Test:
@@ -276,7 +268,7 @@ def _measured(results: Results, test: Test, recogniser: str, seeds: Seeds) -> di
     found["speakers"] = min(part.frame["speaker"].nunique() for part in parts)
     if "utterance" in {part.by for part in parts}:
         return unknown | found | {"over": "utterances of one reader", "verdict": NOT_MEASURED, "why": ONE_READER}
-    over = ", ".join(["speakers", *(f"seeds of {source}" for source in further)])
+    over = ", ".join(["speakers", *map(seeds_of, further)])
     p = p_value(test.distance(estimate), [*variances, *further.values()])
     return unknown | found | {"over": over, "p": p, "why": ""}
 

@@ -126,7 +126,7 @@ class Term:
 
 
 def _factor(term: Term) -> str:
-    return "" if abs(term.factor) == 1 else f"{abs(term.factor):g} "
+    return "" if abs(term.factor) == 1 else f"{abs(term.factor):.12g} "
 
 
 @dataclass(frozen=True)

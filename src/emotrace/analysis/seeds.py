@@ -108,6 +108,11 @@ def _estimated(made: Results, terms: Terms, recogniser: str) -> Variance | None:
     return Variance(_net(values), sum(further.values())) if values else None
 
 
+def seeds_of(source: str) -> str:
+    """What a line says of an interval that holds the seeds of a source."""
+    return f"seeds of {source}"
+
+
 def recorded_seeds(profile: Profile) -> Seeds:
     """The rows of a profile that are recorded with several seeds; none of a kind where one of its rows is missing."""
     rows, drawn = (profile.groups.get(name, ()) for name in ("seeds", "draws"))

@@ -23,6 +23,6 @@ app = typer.Typer(
 app.command("import")(one_message()(directories.import_corpus))
 for command in (
     *(models.fetch, directories.validate, study.plan, models.train, directories.anonymize, directories.evaluate),
-    *(study.run, study.reproduce, study.probe, study.learning_curve, study.status),
+    *(study.run, study.reproduce, study.probe, study.learning_curve, study.numbers, study.status),
 ):
     app.command()(one_message()(command))

@@ -1,4 +1,4 @@
-"""Commands for the study: plan, run, reproduce, probe, learning-curve, status."""
+"""Commands for the study: plan, run, reproduce, probe, learning-curve, numbers, status."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +190,24 @@ def learning_curve(
         f"{own.results}: {'recorded' if done else 'recorded already'}; uar [%], and kept of the recordings' UAR:"
     )
     typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
+
+
+def numbers(profile: ProfileOption = ProfileName.PHANTOM) -> None:
+    """Write every number of the recorded rows as CSV: cells of table II, tests of the claims, attributions.
+
+    Example: `emotrace numbers --profile scale`
+    """
+    from emotrace.analysis.claims import CLAIMS, cell_verdicts
+    from emotrace.experiments.numbers import numbers_record, read_tests, run_numbers
+    from emotrace.study.profiles import get_profile
+
+    own = get_profile(profile)
+    done = run_numbers(own)
+    for path in numbers_record(own).tables:
+        typer.echo(f"{path}: {'written' if done else 'is of the results at hand'}")
+    verdicts = cell_verdicts(read_tests(own), CLAIMS)
+    counts = verdicts.groupby(["encoder", "route", "corpus", "recogniser"])["verdict"].value_counts()
+    typer.echo(counts.rename("claims").reset_index().to_string(index=False))
 
 
 def status(

@@ -1,5 +1,6 @@
 """Further rows of the study, by experiment; they run when asked for: ``emotrace run --rows attribution``."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -50,6 +51,13 @@ def counterparts(encoder: str) -> dict[str, str]:
     """Names of the rows of table II and of the lattice by HuBERT -> those of the same rows by another encoder."""
     own, others = ((*table2_rows(each), *lattice(each)[1:]) for each in ("hubert", encoder))
     return {row.name: other.name for row, other in zip(own, others, strict=True)}
+
+
+def at_layers_of(encoder: str, text: str) -> str:
+    """A text with the first, middle and last layer of an encoder for T1, T6 and T12."""
+    its, hubert = ENCODERS[encoder], ENCODERS["hubert"]
+    layers = {1: 1, hubert.last // 2: its.last // 2, hubert.last: its.last}
+    return re.sub(r"\bT(\d+)\b", lambda found: f"{its.letter}{layers[int(found[1])]}", text)
 
 
 def with_effects(row: Row, effects: Iterable[str] = tuple(EFFECTS)) -> tuple[Row, ...]:

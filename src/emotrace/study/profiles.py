@@ -127,8 +127,8 @@ class Profile(Setting):
         return replace(self, corpora=corpora, rows=rows, groups={})
 
     @property
-    def titles(self) -> dict[str, str]:
-        """Titles of the corpora that claims are tested on, by name."""
+    def acted(self) -> dict[str, str]:
+        """Titles of the acted corpora, by name."""
         return {corpus.name: corpus.title for corpus in self.corpora if corpus.title}
 
     def has_data(self) -> bool:

@@ -1,0 +1,174 @@
+"""Every number of a study as tables for other programs: the cells of table II, the tests of the claims, attributions.
+
+cells.csv, tests.csv and attribution.csv lie beside the rows that they are computed from, with numbers.json, their
+provenance. Rates are in percent, differences of rates in percentage points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emotrace.analysis.attribution import SPLIT, attribution, coefficients
+from emotrace.analysis.bootstrap import UNDEFINED, Interval
+from emotrace.analysis.claims import CLAIMS, claim_tests
+from emotrace.analysis.contrasts import EMOTIONS, Contrast, TableError, interval_of, metric_interval
+from emotrace.analysis.metrics import MetricError
+from emotrace.analysis.seeds import Seeds, recorded_seeds
+from emotrace.analysis.statistics import EqualErrorRate
+from emotrace.corpus.files import file_sha256, write_text_atomic
+from emotrace.engine.keys import Keys
+from emotrace.engine.runner import Record, RunError, Stages, run
+from emotrace.pipeline.rows import Row
+from emotrace.representation.spec import ENCODERS
+from emotrace.study import Study
+from emotrace.study.profiles import Profile
+from emotrace.study.results import Results
+from emotrace.study.run import read_provenance
+
+N_BOOTSTRAP, OF_TRIALS = 10_000, 2_000  # draws
+WORDS = ("wer_read", "wer_emotional")
+MEASURED = (*Interval._fields, "speakers", "n")
+CELLS = ("row", "corpus", "metric", "recogniser", "attacker", "gender", *MEASURED)
+SHARES = ("encoder", "corpus", "recogniser", "decision", "contrast", *Interval._fields, "least", "most", "over")
+
+
+def recorded_rows(profile: Profile) -> tuple[Row, ...]:
+    """The rows of a profile, its unified ones included, that are recorded."""
+    rows = dict.fromkeys((*profile.rows, *profile.groups.get("attribution", ()), *profile.groups.get("unified", ())))
+    return tuple(row for row in rows if read_provenance(profile, row) is not None)
+
+
+def cells(results: Results, acted: Mapping[str, str]) -> pd.DataFrame:
+    """One line per row, corpus and metric, of emotion per recogniser, of the EER per attacker and gender.
+
+    Columns as CELLS: estimate, low, high, then how many speakers and how many utterances or trials. ``acted``: titles
+    of the acted corpora, by name; other corpora go by their own names. What was not measured is left out.
+    """
+    lines = []
+    for name, title in acted.items():
+        own = results.on(name)
+        for row in own.rows:
+            for metric in (*EMOTIONS, "uar"):
+                for recogniser in own.all_recognisers:
+                    lines.append(_cell(own, row, metric, recogniser) | {"corpus": title, "recogniser": recogniser})
+    for row in results.rows:
+        lines += [_cell(results, row, metric) | {"corpus": _spoken(results, metric, acted)} for metric in WORDS]
+    table = pd.DataFrame([line for line in lines if "n" in line])
+    trials = results.trials.assign(corpus=results.trials["corpus"].replace(dict(acted)))
+    return pd.concat([table, pd.DataFrame(_error_rates(results, trials))], ignore_index=True).reindex(columns=CELLS)
+
+
+def _cell(results: Results, row: str, metric: str, recogniser: str = "") -> dict[str, Any]:
+    """A metric of a row; without numbers where it was not measured."""
+    line = {"row": row, "metric": metric}
+    try:
+        (part,) = Contrast.of(metric, {row: 1}).parts(results, recogniser or None)
+        interval = metric_interval(results, row, metric, recogniser or None)
+    except (TableError, MetricError):
+        return line
+    return line | interval._asdict() | {"speakers": part.frame["speaker"].nunique(), "n": len(part.frame)}
+
+
+def _spoken(results: Results, metric: str, acted: Mapping[str, str]) -> str:
+    """The corpus whose words a metric counts."""
+    kind = metric.removeprefix("wer_")
+    read = (results.utterances["corpus"] == kind).any()
+    return "read" if kind == "read" and read else acted.get("emotional", "emotional")
+
+
+def _error_rates(results: Results, trials: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """EER of every row, corpus and attacker, of women and of men, by fewer draws: there are many of both."""
+    fewer = replace(results, n_bootstrap=min(results.n_bootstrap, OF_TRIALS))
+    for (row, corpus, attacker, gender), own in trials.groupby(["row", "corpus", "attacker", "gender"], sort=False):
+        line = {"row": row, "corpus": corpus, "metric": "eer", "attacker": attacker, "gender": gender}
+        try:
+            interval = interval_of(fewer, own, EqualErrorRate())
+        except MetricError:
+            interval = UNDEFINED
+        yield line | interval._asdict() | {"speakers": own["speaker"].nunique(), "n": len(own)}
+
+
+def shares(results: Results, acted: Mapping[str, str], seeds: Seeds) -> pd.DataFrame:
+    """What every decision costs of UAR, by encoder, acted corpus and recogniser; columns as SHARES."""
+    lines = []
+    for name, title in acted.items():
+        own = results.on(name)
+        for encoder, about in ENCODERS.items():
+            rows = {row for weights in coefficients(SPLIT, encoder).values() for row in weights}
+            for recogniser in own.all_recognisers if rows <= set(own.rows) else ():
+                options = {"seeds": seeds, "recogniser": recogniser, "decisions": SPLIT, "encoder": encoder}
+                try:
+                    found = attribution(own, **options)
+                except TableError:  # a row without a matched recogniser
+                    continue
+                cell = {"encoder": about.label, "corpus": title, "recogniser": recogniser}
+                lines.append(found.rename(columns={"loss": "estimate"}).assign(**cell))
+    return pd.concat([pd.DataFrame(columns=SHARES), *lines]).reindex(columns=SHARES)
+
+
+class NumbersWork:
+    """The tables of a profile's recorded rows, as the engine records them. Raises RunError where no row is recorded."""
+
+    name = "numbers"
+
+    def __init__(self, profile: Profile):
+        self.profile, self.rows, self.keys = profile, recorded_rows(profile), Keys(profile)
+        if not self.rows:
+            raise RunError(f"no row of profile {profile.name} is recorded; run: emotrace run --profile {profile.name}")
+        self.record = numbers_record(profile)
+
+    def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        found = sorted(path for path in self.profile.results.glob("*/*.parquet"))
+        results = {f"{path.parent.name}/{path.stem}": file_sha256(path) for path in found}
+        code = self.keys.code(*(f"{__name__}:{name}" for name in ("cells", "shares", "NumbersWork")))
+        return {"results": results, "n_bootstrap": N_BOOTSTRAP, "code": code}
+
+    def require(self) -> None:
+        """Recorded rows are all that it takes."""
+
+    def stages(self) -> Stages:
+        return []
+
+    def tables(self) -> Mapping[Path, Callable[[Path], None]]:
+        results = Study(self.profile, [row.name for row in self.rows], n_bootstrap=N_BOOTSTRAP)
+        seeds, acted = recorded_seeds(self.profile), self.profile.acted
+        tables = (cells(results, acted), claim_tests(results, CLAIMS, seeds, acted), shares(results, acted, seeds))
+        return {path: partial(_write, table=table) for path, table in zip(self.record.tables, tables, strict=True)}
+
+    def about(self) -> dict[str, Any]:
+        return {"profile": self.profile.name}
+
+    def require_unchanged_code(self) -> None:
+        self.keys.require_unchanged_code()
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    numbers = table.select_dtypes("number").columns
+    write_text_atomic(path, table.assign(**{name: np.round(table[name], 6) for name in numbers}).to_csv(index=False))
+
+
+def numbers_record(profile: Profile) -> Record:
+    """Where the tables are: cells.csv, tests.csv, attribution.csv, and their provenance beside them."""
+    names = ("cells", "tests", "attribution")
+    return Record(profile.results / "numbers.json", tuple(profile.results / f"{name}.csv" for name in names))
+
+
+def run_numbers(profile: Profile) -> bool:
+    """Compute the tables where they are missing or not of the results at hand; whether anything was done."""
+    return bool(run([NumbersWork(profile)], profile.work))
+
+
+def read_tests(profile: Profile) -> pd.DataFrame:
+    """The recorded tests of the claims, as `claims.claim_tests` gives them. Raises RunError where there are none."""
+    record = numbers_record(profile)
+    if record.read() is None:
+        raise RunError(f"no numbers of profile {profile.name}; run: emotrace numbers --profile {profile.name}")
+    texts = {name: "" for name in ("recogniser", "over", "why", "encoder", "corpus")}
+    return pd.read_csv(record.tables[1]).fillna(texts)
