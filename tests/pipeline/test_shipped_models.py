@@ -2,21 +2,26 @@
 
 import hashlib
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
+from speech import SHARED, needs_real_speech
 
 from emotrace.anonymizer.draws import Selection
 from emotrace.anonymizer.selec_anon import SelecAnon251, load_pool
 from emotrace.anonymizer.targets import load_targets
 from emotrace.corpus.audio import peak_normalise
+from emotrace.corpus.importers.ravdess import import_ravdess
 from emotrace.engine.keys import Keys, Setting
 from emotrace.paths import MODELS, ROOT
 from emotrace.pipeline.rows import ALL_ROWS, Row, with_layer
 from emotrace.representation import STREAMS
 from emotrace.representation.discrete import load_codebook
 from emotrace.representation.ir import build_ir
+from emotrace.study.run import RowWork
+from emotrace.study.scale_next import scale_next
 from emotrace.vocoder.unified import load_generator
 from emotrace.vocoder.universal import load_acoustic
 from emotrace.weights import ModelFolder
@@ -97,12 +102,51 @@ def test_pool_has_candidates_of_both_genders():
     assert min(pool.genders.count(gender) for gender in "fm") >= 30
 
 
-def test_no_model_of_the_next_study_has_learned_from_a_corpus_that_is_tested():
-    """By the cards of all that is not a link to the models of scale."""
-    learned = {"librispeech_248/test", "phantom/train"}  # readers and voices that no profile tests
-    folders = [path.parent for path in (MODELS.parent / "next").glob("*/card.json") if not path.parent.is_symlink()]
+LEARNED = {"librispeech_248/test", "phantom/train"}
+"""Readers and voices that no profile tests."""
+LEARNED_BY = {
+    "pool": {"librispeech_251/test"},
+    **dict.fromkeys(("hubert", "soft", "units", "vq"), {"librispeech/train", "ravdess/train"}),
+}
+EMOTIONAL_SPEECH = {"ravdess/train-01", "corpora/nemo"}
+
+
+def test_no_model_of_the_next_study_has_learned_from_speech_that_is_tested():
+    """By the cards: no test speaker; emotional speech for the models of that name alone, of the other sentence."""
+    folders = [path.parent for path in (MODELS.parent / "next").glob("*/card.json")]
     cards = {folder.name: json.loads((folder / "card.json").read_text()) for folder in folders}
-    assert cards and all(set(card["data"]["corpora"]) <= learned for card in cards.values())
+    assert len(cards) > 15
+    for name, card in cards.items():
+        allowed = LEARNED_BY.get(name, LEARNED) | (EMOTIONAL_SPEECH if name.endswith("-emotional") else set())
+        assert set(card["data"]["corpora"]) <= allowed, name
+        assert card["data"].get("emotional", False) == name.endswith("-emotional")
     for folder in folders:
         digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
         assert cards[folder.name]["sha256"] == digest
+
+
+def test_models_that_learned_emotional_speech_are_tested_on_the_sentence_that_they_did_not_learn():
+    profile = scale_next()
+    rows = [row for row in profile.groups["training"] if row.variant == "emotional"]
+    assert rows
+    for row in rows:
+        corpora = RowWork(profile, row).corpora
+        assert [corpus.path.parts[-2:] for corpus in corpora] == [("ravdess", "test-02")]
+
+
+@needs_real_speech
+def test_no_speaker_is_learned_from_and_tested(tmp_path):
+    """Speakers by the importers: what models learn from, and what is tested, have none in common."""
+    ravdess = import_ravdess(SHARED / "ravdess_16k", tmp_path / "ravdess")
+    actors = {name: set(data.speakers) for name, data in ravdess.items()}
+    assert not (actors["train"] | actors["train-01"] | actors["train-first"]) & (actors["test"] | actors["test-02"])
+    assert actors["test"] == actors["test-02"]
+    sentences = {name: {utterance.text for utterance in data} for name, data in ravdess.items()}
+    assert not sentences["train-01"] & sentences["test-02"]
+    readers = {}
+    for name in ("librispeech_251", "librispeech_3spk", "librispeech_devclean20", "librispeech_test_other"):
+        found = (re.fullmatch(r"(\d+)-\d+-\d+", path.stem) for path in (SHARED / name).rglob("*.*"))
+        readers[name] = {match[1] for match in found if match}
+        assert readers[name], name
+    learned = readers["librispeech_251"] | readers["librispeech_3spk"]
+    assert not learned & (readers["librispeech_devclean20"] | readers["librispeech_test_other"])
