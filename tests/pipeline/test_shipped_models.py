@@ -138,10 +138,11 @@ def test_models_that_learned_emotional_speech_are_tested_on_the_sentence_that_th
 def test_no_speaker_is_learned_from_and_tested(tmp_path):
     """Speakers by the importers: what models learn from, and what is tested, have none in common."""
     ravdess = import_ravdess(SHARED / "ravdess_16k", tmp_path / "ravdess")
-    actors = {name: set(data.speakers) for name, data in ravdess.items()}
+    parts = ("train", "train-01", "train-first", "test", "test-02")
+    actors = {name: set(ravdess[name].speakers) for name in parts}
     assert not (actors["train"] | actors["train-01"] | actors["train-first"]) & (actors["test"] | actors["test-02"])
     assert actors["test"] == actors["test-02"]
-    sentences = {name: {utterance.text for utterance in data} for name, data in ravdess.items()}
+    sentences = {name: {utterance.text for utterance in ravdess[name]} for name in parts}
     assert not sentences["train-01"] & sentences["test-02"]
     readers = {}
     for name in ("librispeech_251", "librispeech_3spk", "librispeech_devclean20", "librispeech_test_other"):
