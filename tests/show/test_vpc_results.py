@@ -240,5 +240,16 @@ def test_published_recalls_average_to_the_published_uar_also_for_b4():
     published = pd.read_csv(PAPER / "vpc2024_baselines.csv")
     recalls = published.filter(like="recall_")
     assert (recalls.mean(axis=1) - published["uar"]).abs().max() < 5e-4
+    published = pd.read_csv(PAPER / "vpc2026_baselines.csv").dropna(subset=["uar"])
+    assert (published.filter(like="recall_").mean(axis=1) - published["uar"]).abs().max() < 1e-3
     paper = pd.read_csv(PAPER / "table2.csv", index_col="row").loc["B4"]
     assert paper["hap"] == 54.64 and paper[EMOTIONS].mean() - paper["uar"] == pytest.approx(0.75, abs=5e-3)
+
+
+def test_ssl_sas_of_2026_turns_neither_angry_nor_is_it_private():
+    """Track 2's BM1 as published: recall of angry falls most, and trained attackers hardly err."""
+    table = pd.read_csv(PAPER / "vpc2026_baselines.csv").query("system == 'BM1' and split == 'test'")
+    emotion = table.query("dataset == 'emodata'").set_index("version").filter(like="recall_")
+    assert (emotion.loc["anon"] - emotion.loc["original"]).idxmin() == "recall_angry"
+    english = table.query("dataset == 'en' and version == 'anon'").iloc[0]
+    assert (english["eer_lazy_informed"], english["eer_semi_informed"]) == (5.259, 3.734)
