@@ -94,7 +94,7 @@ def test_what_is_done_is_not_made_again(results, profile):
 def test_the_verb_anonymises_with_it(results, profile, tmp_path):
     source = profile.corpora[0].path
     settings = {"models": profile.models, "selection": profile.selection, "work": tmp_path / "work"}
-    copy = anonymise(source, MCADAMS, target=tmp_path / "copy", **settings)
+    copy = anonymise(source, "McAdams", target=tmp_path / "copy", **settings)
     for name, path in rendering(profile).audio.items():
         np.testing.assert_array_equal(load_audio(copy[name].path), load_audio(path))
 

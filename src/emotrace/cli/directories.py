@@ -91,7 +91,7 @@ def validate(directory: Annotated[Path, typer.Argument(help="Data directory.")])
 def anonymize(
     source: Annotated[Path, typer.Argument(help="Data directory; FLAC or WAV at any rate.")],
     target: Annotated[Path, typer.Argument(help="New data directory; its name must not end in something with 'asr'.")],
-    row: Annotated[str, typer.Option(help="Row of table II, e.g. ECAPA-anon-T6.")],
+    row: Annotated[str, typer.Option(help="Row of table II, e.g. ECAPA-anon-T6, or McAdams, which takes no model.")],
     layer: LayerOption = 6,
     level: Annotated[str, typer.Option(help="Pseudo-speakers per utterance, or per speaker.")] = "utterance",
     seed: SeedOption = 0,

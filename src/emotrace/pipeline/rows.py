@@ -133,6 +133,8 @@ WHISPER_ROWS = table2_rows("whisper")
 """The same by another encoder, which is supervised; no rows of table II."""
 MCADAMS = Row("McAdams", anonymizer="mcadams")
 """VoicePrivacy's baseline B2; no row of table II."""
+EVERY_ENCODER = (*ALL_ROWS, *WHISPER_ROWS, MCADAMS)
+"""Table II by every encoder, its controls, and McAdams."""
 
 
 def with_layer(rows: Iterable[Row], layer: int) -> tuple[Row, ...]:

@@ -3,7 +3,7 @@
 It takes the place of scale when every row of it is recorded; until then the book shows scale.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emotrace.anonymizer.draws import Selection
@@ -11,12 +11,13 @@ from emotrace.corpus.importers import import_corpus
 from emotrace.engine.runner import RunError
 from emotrace.paths import ROOT, source_of
 from emotrace.pipeline.measures import Measure
-from emotrace.pipeline.rows import ALL_ROWS, MCADAMS, WHISPER_ROWS, Row, select_rows
+from emotrace.pipeline.rows import EVERY_ENCODER, WHISPER_ROWS, Row, select_rows
 from emotrace.representation.spec import ENCODERS
 from emotrace.study.groups import GROUPS, lattice, unified, with_variant
 from emotrace.study.profiles import ALL_MEASURES, Corpus, Profile
+from emotrace.training.unified import JointConfig
 
-ROWS = (*ALL_ROWS, *WHISPER_ROWS, MCADAMS)
+ROWS = tuple(replace(row, vocoder="joint") if row.vocoder == "unified" else row for row in EVERY_ENCODER)
 READ = frozenset({Measure.WORDS, Measure.SPEAKER, Measure.NATURALNESS})
 UNTRANSCRIBED = frozenset({Measure.SPEAKER, Measure.ACOUSTICS})
 LABELS = frozenset({Measure.EMOTION, Measure.SPEAKER, Measure.ACOUSTICS})
@@ -31,8 +32,16 @@ def named(*names: str) -> tuple[Row, ...]:
 SEEDED = named("none-T1", "none-T6", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft")
 SEEDED += named("none-W1", "none-W3", "ECAPA-orig-W6-soft", "ECAPA-anon-W6-soft")
 """Rows whose models are trained with three seeds."""
-UNIFIED = tuple(map(unified, (*named("none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"), *WHISPER_ROWS)))
-"""Rows by the paper's design, beside those of `ALL_ROWS`."""
+UNIFIED = tuple(
+    replace(unified(row), vocoder="joint")
+    for row in (*named("none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"), *WHISPER_ROWS)
+)
+"""Rows by one network that learns from waveforms, as the paper has it, beside those of `ROWS`."""
+SNAPSHOTS = tuple(
+    with_variant(row, f"step{step}")
+    for row in (*named("unified-log-mel"), *UNIFIED[:2])
+    for step in JointConfig().snapshots
+)
 EMOTIONAL = tuple(
     with_variant(row, "emotional") for row in SEEDED if row.ir.layer != ENCODERS[row.ir.linguistic].last // 2
 )
@@ -48,12 +57,13 @@ FURTHER = {
     "effects": GROUPS["effects"],
     "seeds": (*SEEDED, *(with_variant(row, seed) for row in SEEDED for seed in SEEDS)),
     "unified": UNIFIED,
+    "snapshots": (*named("unified-log-mel"), *UNIFIED[:2], *SNAPSHOTS),
     "training": (*SEEDED, *EMOTIONAL),
     "draws": named("ECAPA-anon-T12-soft", "ECAPA-anon-W6-soft"),
 }
 ABOUT_EMOTION = tuple(row.name for rows in FURTHER.values() for row in rows if row not in (*ROWS, *UNIFIED))
 """Rows that are run on RAVDESS alone, without words and predicted opinion."""
-VARIANTS = tuple(row.name for name in ("seeds", "training") for row in FURTHER[name] if row.variant)
+VARIANTS = tuple(row.name for name in ("seeds", "training", "snapshots") for row in FURTHER[name] if row.variant)
 """Rows by other models of the same recipe: by the usual recognisers alone."""
 
 

@@ -16,7 +16,7 @@ from emotrace.engine.workers import DEFAULT_JOBS
 from emotrace.paths import MODELS, WORK
 from emotrace.pipeline.measures import Measure, Recognisers, Rendering
 from emotrace.pipeline.results import Training, joined, trial_lines, utterance_lines
-from emotrace.pipeline.rows import ORIGINAL, Row, select_rows
+from emotrace.pipeline.rows import EVERY_ENCODER, ORIGINAL, Row, select_rows
 from emotrace.study.results import Results
 from emotrace.weights import ModelError
 
@@ -42,7 +42,7 @@ def anonymise(
 
     Args:
         data: the data directory.
-        row: a row, or the name of one of table II.
+        row: a row, or the name of one of table II (by either encoder) or of McAdams.
         models: folder of the models.
         target: the new data directory.
         selection: how pseudo-speakers are drawn; the study's by default.
@@ -57,7 +57,7 @@ def anonymise(
     """
     from emotrace.study.tasks import anonymising
 
-    row = select_rows([row])[0] if isinstance(row, str) else row
+    row = select_rows([row], rows=EVERY_ENCODER)[0] if isinstance(row, str) else row
     if row.recorded:
         raise ValueError("row original makes no audio; choose another row")
     source, target = _absolute(data), Path(target)
