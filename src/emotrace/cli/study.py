@@ -193,7 +193,9 @@ def learning_curve(
 
 
 def numbers(profile: ProfileOption = ProfileName.PHANTOM) -> None:
-    """Write every number of the recorded rows as CSV: cells of table II, tests of the claims, attributions.
+    """Write every number of the recorded rows as CSV: cells of table II, tests of the claims, attributions, and more.
+
+    Further: shifts of each emotion's recall beside those that others reported, and what matched recognisers gain.
 
     Example: `emotrace numbers --profile scale`
     """

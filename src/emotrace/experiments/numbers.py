@@ -1,7 +1,8 @@
-"""Every number of a study as tables for other programs: the cells of table II, the tests of the claims, attributions.
+"""Every number of a study as tables for other programs.
 
-cells.csv, tests.csv and attribution.csv lie beside the rows that they are computed from, with numbers.json, their
-provenance. Rates are in percent, differences of rates in percentage points.
+cells.csv (of table II), tests.csv (of the claims), attribution.csv, shifts.csv (of recalls, the reported ones beside
+them) and unfamiliar.csv (what a matched recogniser gains) lie beside the rows that they are computed from, with
+numbers.json, their provenance. Rates are in percent, differences of rates in percentage points.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from emotrace.analysis.attribution import SPLIT, attribution, coefficients
+from emotrace.analysis.bias import recall_shifts, reported_shifts, unfamiliar_sound
 from emotrace.analysis.bootstrap import UNDEFINED, Interval
 from emotrace.analysis.claims import CLAIMS, claim_tests
 from emotrace.analysis.contrasts import EMOTIONS, Contrast, TableError, interval_of, metric_interval
@@ -33,6 +35,7 @@ from emotrace.study.results import Results
 from emotrace.study.run import read_provenance
 
 N_BOOTSTRAP, OF_TRIALS = 10_000, 2_000  # draws
+TABLES = ("cells", "shares", "shifts", "unfamiliar")  # what makes them, beside `claims.claim_tests`
 WORDS = ("wer_read", "wer_emotional")
 MEASURED = (*Interval._fields, "speakers", "n")
 CELLS = ("row", "corpus", "metric", "recogniser", "attacker", "gender", *MEASURED)
@@ -113,6 +116,24 @@ def shares(results: Results, acted: Mapping[str, str], seeds: Seeds) -> pd.DataF
     return pd.concat([pd.DataFrame(columns=SHARES), *lines]).reindex(columns=SHARES)
 
 
+def shifts(results: Results, acted: Mapping[str, str]) -> pd.DataFrame:
+    """What every row and every reported system does to the recall of each emotion; columns as `bias.SHIFTS`."""
+    own = [(title, results.on(name)) for name, title in acted.items()]
+    found = [recall_shifts(there, _anonymised(there), title) for title, there in own if "original" in there.rows]
+    return pd.concat([*found, reported_shifts()], ignore_index=True)
+
+
+def unfamiliar(results: Results, acted: Mapping[str, str]) -> pd.DataFrame:
+    """What a matched recogniser gains, of every row and acted corpus; columns corpus, then those of `bias`."""
+    own = [(title, results.on(name)) for name, title in acted.items()]
+    found = [unfamiliar_sound(there, _anonymised(there)).assign(corpus=title) for title, there in own]
+    return pd.concat(found, ignore_index=True)
+
+
+def _anonymised(results: Results) -> list[str]:
+    return [row for row in results.rows if row != "original"]
+
+
 class NumbersWork:
     """The tables of a profile's recorded rows, as the engine records them. Raises RunError where no row is recorded."""
 
@@ -127,7 +148,7 @@ class NumbersWork:
     def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
         found = sorted(path for path in self.profile.results.glob("*/*.parquet"))
         results = {f"{path.parent.name}/{path.stem}": file_sha256(path) for path in found}
-        code = self.keys.code(*(f"{__name__}:{name}" for name in ("cells", "shares", "NumbersWork")))
+        code = self.keys.code(*(f"{__name__}:{name}" for name in (*TABLES, "NumbersWork")))
         return {"results": results, "n_bootstrap": N_BOOTSTRAP, "code": code}
 
     def require(self) -> None:
@@ -140,6 +161,7 @@ class NumbersWork:
         results = Study(self.profile, [row.name for row in self.rows], n_bootstrap=N_BOOTSTRAP)
         seeds, acted = recorded_seeds(self.profile), self.profile.acted
         tables = (cells(results, acted), claim_tests(results, CLAIMS, seeds, acted), shares(results, acted, seeds))
+        tables = (*tables, shifts(results, acted), unfamiliar(results, acted))
         return {path: partial(_write, table=table) for path, table in zip(self.record.tables, tables, strict=True)}
 
     def about(self) -> dict[str, Any]:
@@ -155,8 +177,8 @@ def _write(path: Path, table: pd.DataFrame) -> None:
 
 
 def numbers_record(profile: Profile) -> Record:
-    """Where the tables are: cells.csv, tests.csv, attribution.csv, and their provenance beside them."""
-    names = ("cells", "tests", "attribution")
+    """Where the tables are, and their provenance beside them."""
+    names = ("cells", "tests", "attribution", "shifts", "unfamiliar")
     return Record(profile.results / "numbers.json", tuple(profile.results / f"{name}.csv" for name in names))
 
 
