@@ -49,6 +49,7 @@ class Lines:
         if (row, table) not in self.known:
             folder = self.folders.get(row) or self.folders[re.sub(r"@draw(\d)$", r"-seed\1", row)]
             found = pd.read_parquet(folder / f"{table}.parquet")
+            found["corpus"] = found.get("corpus", "emotional")  # once the only one with trials
             self.known[row, table] = dict(list(found.groupby("corpus")))
         return self.known[row, table].get(corpus, pd.DataFrame())
 
@@ -97,7 +98,8 @@ def drawn(speakers: int, stream: int = 0) -> np.ndarray:
 
 def summed(lines: pd.DataFrame, columns: np.ndarray, then) -> tuple[tuple[str, ...], np.ndarray, int]:
     """``then`` of the sums of columns over the utterances of every draw."""
-    speakers, codes = np.unique(lines["speaker"].to_numpy(str), return_inverse=True)
+    drawn_of = "speaker" if lines["speaker"].nunique() > 1 else "utterance"  # a single reader
+    speakers, codes = np.unique(lines[drawn_of].to_numpy(str), return_inverse=True)
     sums = np.stack([columns[codes == code].sum(axis=0) for code in range(len(speakers))])
     with np.errstate(invalid="ignore", divide="ignore"):
         return tuple(speakers), then(drawn(len(speakers)) @ sums), 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,6 @@ from emotrace.study.run import read_provenance
 
 N_BOOTSTRAP, OF_TRIALS = 10_000, 2_000  # draws
 TABLES = ("cells", "shares", "shifts", "unfamiliar")  # what makes them, beside `claims.claim_tests`
-WORDS = ("wer_read", "wer_emotional")
 MEASURED = (*Interval._fields, "speakers", "n")
 CELLS = ("row", "corpus", "metric", "recogniser", "attacker", "gender", *MEASURED)
 SHARES = ("encoder", "corpus", "recogniser", "decision", "contrast", *Interval._fields, "least", "most", "over")
@@ -54,15 +54,17 @@ def cells(results: Results, acted: Mapping[str, str]) -> pd.DataFrame:
     Columns as CELLS: estimate, low, high, then how many speakers and how many utterances or trials. ``acted``: titles
     of the acted corpora, by name; other corpora go by their own names. What was not measured is left out.
     """
-    lines = []
+    lines, reads = [], (results.utterances["corpus"] == "read").any()
     for name, title in acted.items():
         own = results.on(name)
         for row in own.rows:
             for metric in (*EMOTIONS, "uar"):
                 for recogniser in own.all_recognisers:
                     lines.append(_cell(own, row, metric, recogniser) | {"corpus": title, "recogniser": recogniser})
-    for row in results.rows:
-        lines += [_cell(results, row, metric) | {"corpus": _spoken(results, metric, acted)} for metric in WORDS]
+    kinds = {"wer_read": "read" if reads else "emotional", "wer_emotional": "emotional"}
+    for row, (metric, kind) in product(results.rows, kinds.items()):
+        if not results.lines(row, kind).empty:  # a row without read speech has no word error rate of it
+            lines.append(_cell(results, row, metric) | {"corpus": acted.get(kind, kind)})
     table = pd.DataFrame([line for line in lines if "n" in line])
     trials = results.trials.assign(corpus=results.trials["corpus"].replace(dict(acted)))
     return pd.concat([table, pd.DataFrame(_error_rates(results, trials))], ignore_index=True).reindex(columns=CELLS)
@@ -77,13 +79,6 @@ def _cell(results: Results, row: str, metric: str, recogniser: str = "") -> dict
     except (TableError, MetricError):
         return line
     return line | interval._asdict() | {"speakers": part.frame["speaker"].nunique(), "n": len(part.frame)}
-
-
-def _spoken(results: Results, metric: str, acted: Mapping[str, str]) -> str:
-    """The corpus whose words a metric counts."""
-    kind = metric.removeprefix("wer_")
-    read = (results.utterances["corpus"] == kind).any()
-    return "read" if kind == "read" and read else acted.get("emotional", "emotional")
 
 
 def _error_rates(results: Results, trials: pd.DataFrame) -> Iterator[dict[str, Any]]:
