@@ -21,6 +21,7 @@ CORE_SECONDS = {
     "mcadams": 0.06,
     "universal": 0.63,
     "two-stage": 0.65,
+    "joint": 0.65,
     "unified": 0.05,
     str(Measure.WORDS): 0.15,
     str(Measure.SPEAKER): 0.02,

@@ -11,7 +11,7 @@ from emotrace.corpus.importers import import_corpus
 from emotrace.engine.runner import RunError
 from emotrace.paths import ROOT, source_of
 from emotrace.pipeline.measures import Measure
-from emotrace.pipeline.rows import EVERY_ENCODER, WHISPER_ROWS, Row, select_rows
+from emotrace.pipeline.rows import EVERY_ENCODER, WHISPER_ROWS, Row, encoder_row, select_rows
 from emotrace.representation.spec import ENCODERS
 from emotrace.study.groups import GROUPS, lattice, unified, with_variant
 from emotrace.study.profiles import ALL_MEASURES, Corpus, Profile
@@ -56,6 +56,7 @@ FURTHER = {
     "attribution": tuple(dict.fromkeys(row for encoder in ENCODERS for row in lattice(encoder))),
     "effects": GROUPS["effects"],
     "seeds": (*SEEDED, *(with_variant(row, seed) for row in SEEDED for seed in SEEDS)),
+    "discrete": (*named("ECAPA-orig-W6-soft"), encoder_row("ecapa", 6, "kmeans", encoder="whisper")),
     "unified": UNIFIED,
     "snapshots": (*named("unified-log-mel"), *UNIFIED[:2], *SNAPSHOTS),
     "training": (*SEEDED, *EMOTIONAL),
@@ -104,7 +105,13 @@ def scale_next(root: Path = ROOT) -> Profile:
                 title="RAVDESS",
             ),
             Corpus("read", data / "dev-clean" / "test", READ, skipped=ABOUT_EMOTION, redrawn=False),
-            Corpus("read-other", data / "test-other" / "test", UNTRANSCRIBED, skipped=ABOUT_EMOTION, redrawn=False),
+            Corpus(
+                "read-other",
+                data / "test-other" / "test",
+                UNTRANSCRIBED,
+                skipped=(*ABOUT_EMOTION, *(row.name for row in UNIFIED)),
+                redrawn=False,
+            ),
             Corpus(
                 "acted",
                 data / "nemo",
