@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from tiny_study import ROWS, make_tiny, tiny_profile
 
+from emotrace.corpus.datadir import DataDir, write_datadir
 from emotrace.engine.provenance import cpu
 from emotrace.engine.runner import RunError
 from emotrace.experiments.reproduction import (
     Comparison,
     compare,
+    few_speakers,
     isolated,
     keep_comparisons,
     read_reproductions,
@@ -22,7 +24,7 @@ from emotrace.experiments.reproduction import (
     together,
 )
 from emotrace.study import Study
-from emotrace.study.profiles import Profile
+from emotrace.study.profiles import ALL_MEASURES, Corpus, Profile
 from emotrace.study.run import RowWork, read_provenance, run_rows
 
 ANONYMISED = ROWS[1]
@@ -159,3 +161,29 @@ def test_what_earlier_reproductions_computed_is_forgotten_on_request(recorded, c
     left.touch()
     assert reproduce(recorded, [ANONYMISED]) == comparisons and left.exists()
     assert reproduce(recorded, [ANONYMISED], fresh=True) == comparisons and not left.exists()
+
+
+def test_a_part_is_reproduced_as_in_the_whole(tmp_path, inline_workers):
+    """Two of four speakers: the same labels as among all of them, and a changed one is found."""
+    folder = make_tiny(tmp_path)
+    data = DataDir.read(folder / "corpus")
+    write_datadir(folder / "training", [replace(u, id=f"x{u.id}", speaker=f"x{u.speaker}") for u in data])
+    corpus = Corpus("emotional", folder / "corpus", ALL_MEASURES, transcribed_per_cell=0)
+    profile = replace(tiny_profile(folder, folder), corpora=(corpus,), ser_training=folder / "training")
+    run_rows(profile, ROWS)
+    [line] = reproduce(profile, [ANONYMISED], speakers=2)
+    assert line.predictions == 6 * 8 and line.holds()  # two recognisers, three seeds each, eight utterances
+    recorded = pd.read_parquet(RowWork(profile, ANONYMISED).record.tables[0])
+    part = few_speakers(isolated(profile), 2)
+    lines = pd.read_parquet(RowWork(part, ANONYMISED).record.tables[0])
+    assert set(lines["gender"]) == {"f", "m"} and lines["speaker"].nunique() == 2 and recorded["speaker"].nunique() == 4
+    kept = keep_comparisons(profile, [ANONYMISED], [line], speakers=2)
+    assert pd.read_csv(kept)["note"].item().startswith("2 speakers of each corpus")
+    lines.loc[0, "emotion_ge2e"] = "sad" if lines.loc[0, "emotion_ge2e"] != "sad" else "ang"
+    lines.to_parquet(RowWork(part, ANONYMISED).record.tables[0])
+    assert compare(profile, part, ANONYMISED).different == 1
+
+
+def test_there_is_no_part_where_the_corpus_is_what_recognisers_learn_from(recorded):
+    with pytest.raises(RunError, match="leave out --speakers"):
+        reproduce(recorded, [ANONYMISED], speakers=2)

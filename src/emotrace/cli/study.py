@@ -110,6 +110,10 @@ def reproduce(
         bool, typer.Option("--all", help="Every row that has results, at whatever layer and seed.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier reproductions computed.")] = False,
+    speakers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many speakers of each corpus: a part of it in a part of the time."),
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Write it to reproductions.csv beside the results.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write it to this CSV file.")] = None,
 ) -> None:
@@ -129,10 +133,10 @@ def reproduce(
     prepare(plain, ravdess=ravdess, librispeech=librispeech)
     comparisons = []
     for own, chosen in groups:
-        options = {"jobs": jobs, "scheduler": scheduler, "fresh": fresh and not comparisons}
+        options = {"jobs": jobs, "scheduler": scheduler, "fresh": fresh and not comparisons, "speakers": speakers}
         lines = reproduce_rows(own, chosen, **options)
         for path in [path for path in (own.results / KEPT if keep else None, out) if path]:
-            keep_comparisons(own, chosen, lines, path)
+            keep_comparisons(own, chosen, lines, path, speakers=speakers)
         comparisons += lines
     for line in comparisons:
         typer.echo(f"{line.row:22} {line.state:6} {line.text()}")

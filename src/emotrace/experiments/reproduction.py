@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 from emotrace.analysis.bootstrap import Interval
 from emotrace.analysis.contrasts import COLUMNS, TableError, metric_interval
 from emotrace.analysis.metrics import MetricError
+from emotrace.corpus.datadir import DataDir, write_datadir
 from emotrace.corpus.files import write_text_atomic
 from emotrace.engine.runner import RunError, state_of
 from emotrace.engine.workers import DEFAULT_JOBS
@@ -85,13 +87,15 @@ def reproduce(
     jobs: int = DEFAULT_JOBS,
     scheduler: str | None = None,
     fresh: bool = False,
+    speakers: int | None = None,
 ) -> list[Comparison]:
     """Reproduce recorded rows, isolated from everything computed before, and compare; killed, it resumes.
 
-    ``fresh``: forget what earlier reproductions computed, those of other rows included.
+    ``fresh``: forget what earlier reproductions computed, those of other rows included. ``speakers``: reproduce only
+    the utterances of `few_speakers`.
 
     Raises:
-        RunError: a row is not recorded, or the data is not there.
+        RunError: a row is not recorded, the data is not there, or there is no part of it to reproduce.
         ModelError: a row needs a model that is not there.
     """
     if missing := [row.name for row in rows if read_provenance(profile, row) is None]:
@@ -99,8 +103,34 @@ def reproduce(
     again = isolated(profile)
     if fresh:
         shutil.rmtree(again.work.parent, ignore_errors=True)
+    if speakers is not None:
+        again = few_speakers(again, speakers)
     run_rows(again, rows, jobs=jobs, scheduler=scheduler)
     return [compare(profile, again, row) for row in rows]
+
+
+def few_speakers(profile: Profile, count: int) -> Profile:
+    """The profile on ``count`` speakers of every corpus, women and men in turn: a part that costs a part of the time.
+
+    Everything of these speakers is there, so pseudo-speakers are those of the whole. No matched recogniser, no
+    attacker, and no corpus whose recognisers learn from its other folds: they need all speakers. Raises RunError where
+    nothing is left.
+    """
+    if profile.ser_training is None:
+        raise RunError(
+            f"profile {profile.name}: its recognisers of emotion learn from the corpus itself, so a part of it cannot "
+            "be reproduced; leave out --speakers"
+        )
+    corpora = []
+    for corpus in (corpus for corpus in profile.corpora if not corpus.by_fold):
+        data, folder = DataDir.read(corpus.path), profile.work.parent / f"speakers{count}" / corpus.name
+        genders = [sorted({u.speaker for u in data if u.gender == gender}) for gender in ("f", "m")]
+        chosen = [name for pair in zip_longest(*genders) for name in pair if name][:count]
+        write_datadir(folder, [utterance for utterance in data if utterance.speaker in chosen])
+        corpora.append(replace(corpus, path=folder))
+    everyone = tuple(row.name for row in (*profile.rows, *(row for rows in profile.groups.values() for row in rows)))
+    work = profile.work.parent / f"speakers{count}"
+    return replace(profile, corpora=tuple(corpora), unmatched=everyone, results=work / "results")
 
 
 def recorded_everywhere(profile: Profile) -> list[tuple[Profile, list[Row]]]:
@@ -114,15 +144,22 @@ def recorded_everywhere(profile: Profile) -> list[tuple[Profile, list[Row]]]:
 
 
 def keep_comparisons(
-    profile: Profile, rows: Sequence[Row], comparisons: Sequence[Comparison], path: Path | None = None
+    profile: Profile,
+    rows: Sequence[Row],
+    comparisons: Sequence[Comparison],
+    path: Path | None = None,
+    *,
+    speakers: int | None = None,
 ) -> Path:
     """Put what `reproduce` found of some rows into ``reproductions.csv`` beside the results, or ``path``.
 
-    A row has one line for each processor: what was found last. Beside the fields of `Comparison` it says which results
-    were compared (``recorded``, a time), and of the reproduction time, git commit, machine, processor and minutes of
-    its last call.
+    A row has one line for each processor: what was found last; its note says where that is of few ``speakers``. Beside
+    the fields of `Comparison` it says which results were compared (``recorded``, a time), and of the reproduction time,
+    git commit, machine, processor and minutes of its last call.
     """
     again, path = isolated(profile), path or profile.results / KEPT
+    note = "" if speakers is None else f"{speakers} speakers of each corpus; no matched recogniser, no EER"
+    again = again if speakers is None else few_speakers(again, speakers)
     lines = {(line["row"], line["cpu"]): line for line in _kept(path)}
     for row, comparison in zip(rows, comparisons, strict=True):
         first, second = (read_provenance(each, row) for each in (profile, again))
@@ -130,7 +167,7 @@ def keep_comparisons(
         line |= {"recorded": first["recorded"], "reproduced": second["recorded"]}
         environment = second["environment"]
         line |= {"commit": environment["git_commit"], "machine": environment["machine"], "cpu": environment["cpu"]}
-        line |= {"kernels": again.kernels, "minutes": round(second["wall_seconds_of_last_call"] / 60, 1)}
+        line |= {"note": note, "kernels": again.kernels, "minutes": round(second["wall_seconds_of_last_call"] / 60, 1)}
         lines[line["row"], line["cpu"]] = line
     write_text_atomic(path, pd.DataFrame(list(lines.values())).to_csv(index=False))
     return path
@@ -157,22 +194,28 @@ def _kept(path: Path) -> list[dict[str, Any]]:
 
 
 def compare(recorded: Profile, again: Profile, row: Row) -> Comparison:
-    """How far a row's results in two places agree. Raises RunError where they are not of the same utterances."""
+    """How far a row's results in two places agree, on the utterances of the second.
+
+    Numbers of table II count where the utterances are the same. Raises RunError where the second has others.
+    """
     lines = (pd.read_parquet(RowWork(profile, row).record.tables[0]) for profile in (recorded, again))
     columns = utterance_schema(recorded.recognisers).names
     first, second = (each.reindex(columns=columns).set_index(["corpus", "utterance"]).sort_index() for each in lines)
-    if not first.index.equals(second.index):
+    if not second.index.isin(first.index).all():
         raise RunError(f"{row.name}: the recorded utterances are not those of the data at hand")
+    whole = set(first["speaker"]) == set(second["speaker"]) and len(first) == len(second)
+    first = first.loc[second.index]
     predictions = ("hypothesis", *emotion_columns(recorded.recognisers))
-    different = {name: int((first[name].fillna("") != second[name].fillna("")).sum()) for name in predictions}
+    there = [name for name in predictions if whole or second[name].notna().any()]
+    different = {name: int((first[name].fillna("") != second[name].fillna("")).sum()) for name in there}
     return Comparison(
         row.name,
         state_of(RowWork(recorded, row)).state,
-        sum(int(first[name].notna().sum()) for name in predictions),
+        sum(int(first[name].notna().sum()) for name in there),
         sum(different.values()),
-        different["hypothesis"],
+        different.get("hypothesis", 0),
         max(_relative(first[name], second[name]) for name in MEASURED),
-        _metrics(recorded, again, row),
+        _metrics(recorded, again, row) if whole else 0.0,
     )
 
 
