@@ -19,6 +19,7 @@ from emotrace.experiments.linear_probes import (
     between_speakers,
     classify,
     leave_one_fold_out,
+    leave_readers_out,
     leave_texts_out,
     predict,
     regress,
@@ -152,6 +153,16 @@ def test_no_speaker_is_on_both_sides_of_a_split_between_speakers():
         between_speakers(utterances, utterances[:1])
     with pytest.raises(ProbeError, match="has no fold"):
         leave_one_fold_out([replace(u, fold=None) for u in utterances])
+
+
+def test_every_reader_is_left_out_once():
+    utterances = named_utterances(TEXTS)
+    folds = leave_readers_out(utterances, 3)
+    owner = {u.id: u.speaker for u in utterances}
+    assert len(folds) == 3 and sorted(name for _, test in folds for name in test) == sorted(owner)
+    assert all(not {owner[u] for u in train} & {owner[u] for u in test} for train, test in folds)
+    with pytest.raises(ProbeError):
+        leave_readers_out([u for u in utterances if u.speaker == utterances[0].speaker], 3)
 
 
 @pytest.mark.parametrize(("texts", "groups"), [(2, 2), (6, 6), (9, 6)])

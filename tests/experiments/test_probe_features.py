@@ -98,7 +98,8 @@ def test_stored_frames_are_every_fifth_and_stored_phones_those_of_the_sentence(m
     assert set(lines.owners["utterance"]) == {utterance.id}
     energy = next(target for target in TARGETS if (target.name, target.probe) == ("energy", Probe.FRAME))
     shapes = {name: read_lines(material, name, energy).x.shape[1] for name in FRAME_STREAMS}
-    assert shapes == {"log-mel": 80, **{f"T{n}": 16 for n in range(13)}, "soft units": 8}
+    hubert = {"log-mel": 80, **{f"T{n}": 16 for n in range(13)}, "soft units": 8}
+    assert shapes == hubert | {f"W{n}": 512 for n in range(7)} | {"W6 soft units": 8}
 
 
 def test_phones_do_not_depend_on_what_was_aligned_before():

@@ -149,6 +149,16 @@ def leave_one_fold_out(utterances: Sequence[Utterance]) -> Folds:
     return tuple(fold for pair in pairs for fold in between_speakers(*pair))
 
 
+def leave_readers_out(utterances: Sequence[Utterance], groups: int) -> Folds:
+    """Test on each of so many groups of speakers after learning from the others. Raises ProbeError for one speaker."""
+    speakers = {name: place % groups for place, name in enumerate(sorted({u.speaker for u in utterances}))}
+    pairs = [
+        ([u for u in utterances if speakers[u.speaker] != own], [u for u in utterances if speakers[u.speaker] == own])
+        for own in sorted(set(speakers.values()))
+    ]
+    return tuple(fold for pair in pairs for fold in between_speakers(*pair))
+
+
 def leave_texts_out(utterances: Sequence[Utterance]) -> Folds:
     """Test on the utterances of each text after learning from those of other texts, by the same speakers.
 

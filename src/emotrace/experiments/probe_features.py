@@ -29,9 +29,16 @@ SPEECH_DB = 40.0  # frames within this distance of the loudest are speech; RAVDE
 FLOOR_DB = -120.0  # level of digital silence
 BAND_EDGES = 125.0 * 2 ** (np.arange(13) / 2)  # Hz, half-octave bands up to 8 kHz
 ROUNDING = 1e-6  # relative: the last edge is the last bin
-LAYERS = tuple(range(13))
+LAYERS, WHISPER_LAYERS = tuple(range(13)), tuple(range(7))
 STRIDE, FIRST = 5, 2  # one frame in five, from the third: neighbours say nearly the same
-FRAME_STREAMS = ("log-mel", *(f"T{n}" for n in LAYERS), "soft units")
+READ = {"soft": "soft units", "soft-whisper": "W6 soft units"}  # streams of 50 frames/s, by what tables call them
+FRAME_STREAMS = (
+    "log-mel",
+    *(f"T{n}" for n in LAYERS),
+    "soft units",
+    *(f"W{n}" for n in WHISPER_LAYERS),
+    "W6 soft units",
+)
 EMBEDDINGS = ("ECAPA", "GST")
 REPRESENTATIONS = (*FRAME_STREAMS, *EMBEDDINGS)
 # ARPAbet as the CMU dictionary has it; silence and noise are no phones
@@ -55,8 +62,10 @@ def write_probe_features(output: Path, utterance: Utterance, models: Path, devic
     """
     waveform = load_audio(utterance.path)
     levelled = torch.from_numpy(peak_normalise(waveform))
-    read = {name: _stream(name, models, device)(levelled).numpy() for name in ("soft", "f0", "ecapa", "gst", "log-mel")}
-    streams = _streams(load_hubert(ModelFolder(models), "hubert", device).layers(levelled.to(device)), read)
+    names = (*READ, "f0", "ecapa", "gst", "log-mel")
+    read = {name: _stream(name, models, device)(levelled).numpy() for name in names}
+    layers = load_hubert(ModelFolder(models), "hubert", device).layers(levelled.to(device))
+    streams = _streams(layers, _stream("whisper", models, device, WHISPER_LAYERS[-1]).layers(levelled), read)
     tensors = {f"pooled/{name}": np.concatenate([x.mean(0), x.std(0)]) for name, x in streams.items()}
     tensors |= {"pooled/ECAPA": read["ecapa"], "pooled/GST": read["gst"]}
     targets, means = _targets(levelled.numpy(), read["f0"], len(streams["T0"]))
@@ -68,11 +77,19 @@ def write_probe_features(output: Path, utterance: Utterance, models: Path, devic
         save_file({name: np.ascontiguousarray(x, dtype=np.float32) for name, x in tensors.items()}, temporary)
 
 
-def _streams(layers: list[torch.Tensor], read: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Every stream at 50 frames/s, (L, C): of the log-mel at 100 frames/s the frame nearest to HuBERT's, as of F0."""
+def _streams(
+    layers: list[torch.Tensor], whisper: list[torch.Tensor], read: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Every stream at 50 frames/s, (L, C): of the log-mel at 100 frames/s the frame nearest to HuBERT's, as of F0.
+
+    A frame of Whisper is that of the same number, as in its IRs.
+    """
     frames = len(layers[0])
     numbered = {f"T{n}": layers[n].cpu().numpy() for n in LAYERS}
-    return {"log-mel": read["log-mel"][1 : 2 * frames : 2], **numbered, "soft units": read["soft"][:frames]}
+    numbered |= {f"W{n}": whisper[n][:frames].numpy() for n in WHISPER_LAYERS}
+    return {"log-mel": read["log-mel"][1 : 2 * frames : 2], **numbered} | {
+        title: read[name][:frames] for name, title in READ.items()
+    }
 
 
 def _targets(levelled: np.ndarray, f0: np.ndarray, frames: int) -> tuple[dict[str, np.ndarray], Mapping[str, float]]:
@@ -99,8 +116,8 @@ def _phones(waveform: np.ndarray, text: str | None, frames: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _stream(name: str, models: Path, device: str):
-    return STREAMS.find(name).load(ModelFolder(models), device=device)
+def _stream(name: str, models: Path, device: str, layer: int | None = None):
+    return STREAMS.find(name).load(ModelFolder(models), layer, device)
 
 
 @lru_cache(maxsize=1)

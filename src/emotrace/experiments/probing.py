@@ -21,7 +21,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 
 from emotrace.corpus.datadir import DataDir, Utterance
-from emotrace.corpus.files import write_text_atomic
+from emotrace.corpus.files import file_sha256, write_text_atomic
 from emotrace.engine.code import digest
 from emotrace.engine.keys import Keys
 from emotrace.engine.runner import Record, RunError, Stages, run
@@ -31,8 +31,8 @@ from emotrace.experiments.linear_probes import (
     Score,
     baseline,
     between_speakers,
-    folds_of,
     leave_one_fold_out,
+    leave_readers_out,
     leave_texts_out,
     predict,
     score_interval,
@@ -48,9 +48,9 @@ from emotrace.representation import STREAMS
 from emotrace.study.profiles import Profile
 from emotrace.weights import ModelError
 
-MODELS = ("hubert", "soft", "ecapa", "gst")
-READ = ("soft", "f0", "ecapa", "gst", "log-mel")  # streams besides HuBERT's layers
-PAIRS = {"speakers": ("training", "emotional"), "reading": ("read-train", "read-test")}  # training and test, by split
+MODELS = ("hubert", "soft", "soft-whisper", "ecapa", "gst")
+READ = ("soft", "soft-whisper", "whisper", "f0", "ecapa", "gst", "log-mel")  # streams besides HuBERT's layers
+READERS = 5  # groups of readers, each left out once
 DIGITS = 6
 PREDICTIONS = dict.fromkeys(("representation", "of", "probe", "speaker", "utterance", "fold"), "category")
 PREDICTIONS |= {"label": "category", "predicted_label": "category", "value": "float32", "predicted_value": "float32"}
@@ -64,8 +64,8 @@ class Split(StrEnum):
       without the former, leave one fold of speakers out of the emotional corpus.
     - texts: the emotional corpus, one text left out at a time. Speakers must be known to be recognised, so they are on
       both sides; a split by repetition instead would let the probe know a speaker by how one sentence sounds.
-    - reading: the training and the test part of the read corpus (scale: LibriSpeech; the test reader also reads in the
-      training part, another chapter). Without them, as texts: no phone is known by its place in a sentence.
+    - reading: the read corpus, a fifth of its readers left out at a time. Without one, as texts: no phone is known by
+      its place in a sentence.
     """
 
     SPEAKERS = "speakers"
@@ -224,7 +224,7 @@ class ProbingWork:
 
     def identity(self, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return {
-            "models": self._model_hashes,
+            "models": self._model_hashes | {"whisper": file_sha256(STREAMS.find("whisper").files()[0])},
             "data": self._data_hashes if self.has_data() else dict((recorded or {}).get("data", {})),
             "components": {"features": self._feature_code, "probes": self.keys.code(write_line)},
             "device": self.profile.device,
@@ -277,13 +277,16 @@ class ProbingWork:
 
     def _material(self, split: Split) -> Material:
         """What the probes of a split learn from and are tested on."""
-        parts = PAIRS.get(split, ())
-        if parts and set(parts) <= set(self.parts):
-            train, test = (self._data(part).utterances for part in parts)
-            folds = between_speakers(train, test) if split is Split.SPEAKERS else folds_of([(train, test)])
+        parts = ("read",) if split is Split.READING and "read" in self.parts else ("emotional",)
+        if split is Split.SPEAKERS and "training" in self.parts:
+            parts = ("training", "emotional")
+            folds = between_speakers(*(self._data(part).utterances for part in parts))
+        elif split is Split.SPEAKERS:
+            folds = leave_one_fold_out(self._data("emotional").utterances)
+        elif parts == ("read",):
+            folds = leave_readers_out(self._data("read").utterances, READERS)
         else:
-            parts, by = ("emotional",), leave_one_fold_out if split is Split.SPEAKERS else leave_texts_out
-            folds = by(self._data("emotional").utterances)
+            folds = leave_texts_out(self._data("emotional").utterances)
         utterances = tuple(u for part in parts for u in self._data(part))
         files = tuple(self._file(part, u) for part in parts for u in self._data(part))
         return Material(utterances, files, folds)
@@ -291,7 +294,7 @@ class ProbingWork:
     @property
     def _aligned(self) -> tuple[str, ...]:
         """The data directories whose phones are probed."""
-        return PAIRS["reading"] if "read-test" in self.parts else ("emotional",)
+        return ("read",) if "read" in self.parts else ("emotional",)
 
     def _data(self, part: str) -> DataDir:
         return self.keys.data(self.parts[part])
@@ -366,13 +369,13 @@ def probing_beside(profiles: Sequence[Profile]) -> pd.DataFrame:
 
 
 def _parts(profile: Profile) -> dict[str, Path]:
-    """The data directories that the probes read, by what they are for; reading: where its training part lies beside."""
+    """The data directories that the probes read, by what they are for."""
     corpora = {corpus.name: corpus.path for corpus in profile.corpora}
     if "emotional" not in corpora:
         raise RunError(f"profile {profile.name} has no emotional corpus to probe")
     parts = {"emotional": corpora["emotional"]}
     if profile.ser_training is not None:
         parts["training"] = profile.ser_training
-    if "read" in corpora and corpora["read"].name == "test":
-        parts |= {"read-train": corpora["read"].with_name("train"), "read-test": corpora["read"]}
+    if "read" in corpora:
+        parts["read"] = corpora["read"]
     return parts

@@ -186,10 +186,14 @@ class WhisperLayer:
 
     def __call__(self, waveform: Tensor) -> Tensor:
         """(T,) -> (L, C), L = T // 320. Raises ValueError for less than 20 ms and for more than 30 s."""
+        return self.layers(waveform)[self._layer].clone()
+
+    def layers(self, waveform: Tensor) -> list[Tensor]:
+        """(T,) -> W0 to W_n, each (L, C). Raises ValueError as `__call__`."""
         frames = len(waveform) // (2 * HOP)
         if not 0 < frames <= self._encoder.encoder.config.max_source_positions:
             raise ValueError(f"Whisper takes 20 ms to 30 s, got {len(waveform) / SAMPLE_RATE:.2f} s")
-        return self._encoder(waveform, last=self._layer)[self._layer][:frames].clone()
+        return [states[:frames] for states in self._encoder(waveform, last=self._layer)]
 
 
 class WhisperSoft:

@@ -203,8 +203,8 @@ def confusion_figure(confusions: Mapping[str, pd.DataFrame]) -> Drawing:
 def layer_figure(frame: pd.DataFrame) -> Drawing:
     """Scores of linear probes over representations, one line of marks for each target, one panel for each `panel`.
 
-    Layers T0, T1, ... are joined by a line, what is no layer stands beside them unjoined; a dotted line is the target's
-    baseline, the best score of a constant.
+    Layers of one encoder are joined by a line, what is no layer stands beside them unjoined; a dotted line is the
+    target's baseline, the best score of a constant.
 
     Args:
         frame: columns panel, representation (a categorical, whose order is the axis'), target, score (its name),
@@ -234,8 +234,9 @@ def _draw_probes(axes: Axes, part: pd.DataFrame, names: Sequence[str]) -> None:
         colour, marker = PROBE_COLOURS.get(target, OTHER_COLOUR), PROBE_MARKERS.get(target, "x")
         axes.vlines(x, scores["low"], scores["high"], colors=colour, linewidth=1.4)
         axes.scatter(x, scores["estimate"], c=colour, marker=marker, s=18, zorder=3, label=target)
-        layers = scores["representation"].astype(str).str.fullmatch(r"T\d+").to_numpy(bool)
-        axes.plot(x[layers], scores["estimate"].to_numpy(float)[layers], color=colour, linewidth=0.8, alpha=0.7)
+        for letter in "TW":
+            layers = scores["representation"].astype(str).str.fullmatch(rf"{letter}\d+").to_numpy(bool)
+            axes.plot(x[layers], scores["estimate"].to_numpy(float)[layers], color=colour, linewidth=0.8, alpha=0.7)
         axes.axhline(scores["baseline"].mean(), color=colour, linestyle=":", linewidth=0.9)
     axes.grid(False, axis="x")
 
