@@ -28,6 +28,7 @@ from emotrace.analysis.statistics import EqualErrorRate
 from emotrace.corpus.files import file_sha256, write_text_atomic
 from emotrace.engine.keys import Keys
 from emotrace.engine.runner import Record, RunError, Stages, run
+from emotrace.pipeline.results import joined
 from emotrace.pipeline.rows import Row
 from emotrace.representation.spec import ENCODERS
 from emotrace.study import Study
@@ -108,21 +109,21 @@ def shares(results: Results, acted: Mapping[str, str], seeds: Seeds) -> pd.DataF
                     continue
                 cell = {"encoder": about.label, "corpus": title, "recogniser": recogniser}
                 lines.append(found.rename(columns={"loss": "estimate"}).assign(**cell))
-    return pd.concat([pd.DataFrame(columns=SHARES), *lines]).reindex(columns=SHARES)
+    return joined([*lines, pd.DataFrame(columns=SHARES)]).reindex(columns=SHARES)
 
 
 def shifts(results: Results, acted: Mapping[str, str]) -> pd.DataFrame:
     """What every row and every reported system does to the recall of each emotion; columns as `bias.SHIFTS`."""
     own = [(title, results.on(name)) for name, title in acted.items()]
     found = [recall_shifts(there, _anonymised(there), title) for title, there in own if "original" in there.rows]
-    return pd.concat([*found, reported_shifts()], ignore_index=True)
+    return joined([*found, reported_shifts()])
 
 
 def unfamiliar(results: Results, acted: Mapping[str, str]) -> pd.DataFrame:
     """What a matched recogniser gains, of every row and acted corpus; columns corpus, then those of `bias`."""
     own = [(title, results.on(name)) for name, title in acted.items()]
     found = [unfamiliar_sound(there, _anonymised(there)).assign(corpus=title) for title, there in own]
-    return pd.concat(found, ignore_index=True)
+    return joined(found)
 
 
 def _anonymised(results: Results) -> list[str]:
