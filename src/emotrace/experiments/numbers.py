@@ -44,8 +44,9 @@ SHARES = ("encoder", "corpus", "recogniser", "decision", "contrast", *Interval._
 
 
 def recorded_rows(profile: Profile) -> tuple[Row, ...]:
-    """The rows of a profile, its unified ones included, that are recorded."""
-    rows = dict.fromkeys((*profile.rows, *profile.groups.get("attribution", ()), *profile.groups.get("unified", ())))
+    """The rows of a profile that are recorded, those of its attributions and of unified vocoders included."""
+    further = (row for name in ("attribution", "unified", "snapshots") for row in profile.groups.get(name, ()))
+    rows = dict.fromkeys((*profile.rows, *(row for row in further if not row.variant)))
     return tuple(row for row in rows if read_provenance(profile, row) is not None)
 
 
