@@ -9,13 +9,13 @@ turns entries into words, for the pages, which write ``{{ scale.none_T1.uar }}``
 row there are the columns of table II and, measured, what FURTHER names; ``minus_original`` holds differences. Hyphens
 in the names of rows become underscores. Reported numbers are as printed: ``{{ paper.none_T1.uar }}``. Further:
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
-recogniser's seed) and, where they are recorded, ``attribution.soft_units``, ``model_seeds.none_T1.uar``,
-``course.unified_none_T1.step300.uar``, ``course.unified_none_T1.discriminators.uar`` (what they change),
-``claims.C1``, ``cells.C1.two_stage.ge2e``, ``tests.C1.two_stage.ge2e.own_speaker``,
-``follows.none_T1.sd_ratio_kurtosis``,
-``learning_curve.official_control.kept.speakers12``, ``reproduction.different``, ``reproduction.reported.different``,
-``probes.emotion.soft_units``, ``effects.original.kurtosis_up.other_called_ang`` and
-``level.as_recorded.original.peak.uar``.
+recogniser's seed) and, where they are recorded, ``attribution.HuBERT_mini.RAVDESS.functionals.soft_units``,
+``model_seeds.none_T1.uar_seed1``, ``course.unified_none_T1.step300.uar``,
+``course.unified_none_T1.discriminators.uar`` (what they change), ``claims.C1``,
+``cells.C1.HuBERT_mini.two_stage.RAVDESS.ge2e``, ``tests.C1.HuBERT_mini.two_stage.RAVDESS.ge2e.own_speaker``,
+``follows.none_T1.sd_ratio_kurtosis``, ``learning_curve.official_control.kept.speakers12``,
+``reproduction.different``, ``reproduction.reported.different``, ``probes.emotion.soft_units``,
+``effects.original.kurtosis_up.other_called_ang`` and ``level.as_recorded.original.peak.uar``.
 """
 
 import argparse
@@ -29,9 +29,8 @@ from typing import Any
 
 import pandas as pd
 
-from emotrace.analysis.attribution import attribution
 from emotrace.analysis.bootstrap import Interval
-from emotrace.analysis.claims import CLAIMS, UNIFIED, cell_verdicts, claim_tests, overall
+from emotrace.analysis.claims import CELL, CLAIMS, UNIFIED, cell_verdicts, overall
 from emotrace.analysis.claims import N_BOOTSTRAP as VERDICT_DRAWS
 from emotrace.analysis.contrasts import COLUMNS, Contrast, TableError, metric_interval
 from emotrace.analysis.gates import gate_table
@@ -42,6 +41,7 @@ from emotrace.experiments.effects import effect_changes, manipulation_table
 from emotrace.experiments.learning_curve import curve_record, gap_changes, learning_curve
 from emotrace.experiments.level import RECOGNISERS as LEVELS
 from emotrace.experiments.level import level_profile
+from emotrace.experiments.numbers import numbers_record, read_tests
 from emotrace.experiments.probing import probing_record, read_probing
 from emotrace.experiments.reproduction import read_reproductions
 from emotrace.experiments.variants import METRICS, OF_EMOTION, adversarial_change, model_spread, training_course
@@ -60,8 +60,7 @@ UNITS |= {"centroid_hz": " Hz", "centroid_median": " Hz", "centroid_p99": " Hz",
 FURTHER = (*SHARES[len(COLUMNS) :], "centroid_hz", "kurtosis", "loudness_lufs", "centroid_median", "centroid_p99")
 FURTHER += ("kurtosis_median", "kurtosis_p99", "loudness_median")
 N_BOOTSTRAP, SEED, DIGITS = 1000, 0, 6
-ALL_SOURCES = "speakers, seeds of models, seeds of recogniser"
-SUFFIXES = {"functionals": "", "ge2e": "_second"}  # of an entry, by recogniser
+SUFFIXES = {"functionals": "", "ge2e": "_second", "whisper": "_third"}  # of an entry, by recogniser
 COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang", "neu_called_ang")
 FOLLOWED = ("centroid_hz", "kurtosis", "f0_mean_hz", "f0_range_st")
 SHOWN_EFFECTS = ("ang", "uar", "other_called_ang")
@@ -103,24 +102,35 @@ def is_final(row: Row) -> bool:
     return row.name.startswith(UNIFIED) and not row.variant
 
 
-def judged(results: Results, by_seeds: Seeds) -> Entries:
-    """Of each claim the verdict, those by route and recogniser, and its tests.
+def judged(profile: Profile) -> Entries:
+    """Of each claim the verdict, those by cell, and its tests, from the recorded tests.
 
-    ``claims.C1``, ``cells.C1.two_stage.ge2e``, ``tests.C1.two_stage.ge2e.own_speaker``; "all" where no recogniser has a
-    part.
+    ``claims.C1``, ``cells.C1.HuBERT_mini.two_stage.RAVDESS.ge2e``, ``tests.C1.HuBERT_mini.two_stage.RAVDESS.ge2e.
+    own_speaker``; "all" where no recogniser has a part.
     """
-    lines = claim_tests(results, CLAIMS, by_seeds)
+    lines = read_tests(profile)
     cells = cell_verdicts(lines, CLAIMS)
     entries: Entries = {"claims": {}, "cells": {}, "tests": {}}
     for claim in CLAIMS:
         entries["claims"][claim.name] = overall(cells.loc[cells["claim"] == claim.name, "verdict"])
     for line in cells.itertuples():
-        of_route = entries["cells"].setdefault(line.claim, {}).setdefault(slug(line.route), {})
-        of_route[line.recogniser or "all"] = line.verdict
+        branch(entries["cells"], *cell_of(line)[:-1])[cell_of(line)[-1]] = line.verdict
     for line in lines.dropna(subset="estimate").itertuples():
-        tests = entries["tests"].setdefault(line.claim, {}).setdefault(slug(line.route), {})
-        test = entry((line.estimate, line.low, line.high), "", "+.1f", n=VERDICT_DRAWS, over=line.over)
-        tests.setdefault(line.recogniser or "all", {})[re.sub(r"\W+", "_", line.test)] = test
+        values = (line.estimate, line.low, line.high)
+        found = entry(values, "", "+.1f", n=VERDICT_DRAWS, over=line.over)
+        branch(entries["tests"], *cell_of(line))[re.sub(r"\W+", "_", line.test)] = found
+    return entries
+
+
+def cell_of(line: Any) -> list[str]:
+    """The names of a cell of the claims, as a path through the tree."""
+    return [slug(getattr(line, name) or "all") for name in CELL]
+
+
+def branch(entries: Entries, *path: str) -> Entries:
+    """The branch of a tree at a path, made where it is not there."""
+    for name in path:
+        entries = entries.setdefault(name, {})
     return entries
 
 
@@ -133,19 +143,15 @@ def follows(results: Results, row: str) -> Entries:
 def experiments() -> Entries:
     """What the recorded experiments beside the table found; {} for one that lacks a row."""
     profile = get_profile(RECORDED)
-    groups = {"attribution": shares, "model_seeds": second_seeds, "effects": effects, "course": course}
-    named = {"model_seeds": "seeds", "course": "snapshots"}
-    entries: Entries = {
-        name: of_rows(profile, profile.groups[named.get(name, name)], make) for name, make in groups.items()
-    }
+    groups = {"model_seeds": ("seeds", further_seeds), "effects": ("effects", effects), "course": ("snapshots", course)}
+    entries = {name: of_rows(profile, profile.groups[group], make) for name, (group, make) in groups.items()}
+    entries["attribution"] = shares(profile)
     levels = {level: level_profile(profile, level) for level in LEVELS}
     entries["level"] = {slug(level): made for level, own in levels.items() if (made := of_rows(own, own.rows, effects))}
     entries["learning_curve"] = learned(profile) if curve_record(profile).read() else {}
     entries["reproduction"] = reproduced(profile)
     both = both_routes(profile)
-    entries |= judged(both, recorded_seeds(profile)) | {
-        "follows": {slug(row): follows(both, row) for row in both.rows[1:]}
-    }
+    entries |= judged(profile) | {"follows": {slug(row): follows(both, row) for row in both.rows[1:]}}
     entries["probes"] = probed(read_probing(profile)) if probing_record(profile).read() else {}
     return entries
 
@@ -169,7 +175,8 @@ def entry(
 def measured(results: Results, row: str, by_seeds: Seeds) -> Entries:
     """One row; metrics that its results do not hold are left out."""
     entries = dict(_metrics(results, row, (*COLUMNS, *FURTHER), "functionals"))
-    entries |= dict(_metrics(results, row, OF_EMOTION, "ge2e"))
+    for further in results.recognisers[1:]:
+        entries |= dict(_metrics(results, row, OF_EMOTION, further))
     return entries | {"minus_original": dict(_differences(results, row, by_seeds)) if row != "original" else {}}
 
 
@@ -185,7 +192,7 @@ def _metrics(results: Results, row: str, names: Iterable[str], recogniser: str) 
 
 
 def _differences(results: Results, row: str, by_seeds: Seeds) -> Iterator[tuple[str, Entries]]:
-    """The row minus the originals, with seeds; of the second recogniser as METRIC_second."""
+    """The row minus the originals, with seeds; of further recognisers as METRIC_second, METRIC_third."""
     for name, recogniser in product(COMPARED if "original" in results.rows else (), results.recognisers):
         change = Contrast.of(name, {row: 1, "original": -1})
         if not change.of_emotion and recogniser != results.recognisers[0]:
@@ -207,7 +214,7 @@ def reported() -> Entries:
 
 
 def gates(results: Results) -> Entries:
-    """What each gate measured, by row and metric; of the second recogniser as METRIC_second."""
+    """What each gate measured, by row and metric; of the second and third recogniser as METRIC_second, METRIC_third."""
     entries: Entries = {}
     for line in gate_table(results).itertuples():
         name = line.metric + SUFFIXES.get(line.recogniser, "")
@@ -224,34 +231,34 @@ def seeds(results: Results) -> Entries:
     return entries
 
 
-def shares(lattice: Results) -> Entries:
-    """What each decision costs of UAR, by its name; of the second recogniser as NAME_second."""
-    return {
-        slug(line.decision) + suffix: entry((line.loss, line.low, line.high), "points", over=ALL_SOURCES)
-        for recogniser, suffix in SUFFIXES.items()
-        for line in attribution(
-            lattice, seeds=recorded_seeds(get_profile(RECORDED)), recogniser=recogniser
-        ).itertuples()
-    }
-
-
-def second_seeds(twice: Results) -> Entries:
-    """Rows by two seeds of their acoustic model: METRIC of both, METRIC_difference with its interval."""
+def shares(profile: Profile) -> Entries:
+    """What each decision costs of UAR: ``HuBERT_mini.RAVDESS.functionals.soft_units``, from the recorded table."""
     entries: Entries = {}
-    for line in model_spread(twice).itertuples():
-        row = entries.setdefault(slug(line.row), {})
-        row[line.metric] = {"values": [round(line.seed0, DIGITS), round(line.seed1, DIGITS)], "unit": "%"}
-        row[f"{line.metric}_difference"] = entry((line.estimate, line.low, line.high), "points", "+.1f")
+    for line in pd.read_csv(numbers_record(profile).tables[2]).itertuples():
+        own = branch(entries, slug(line.encoder), slug(line.corpus), line.recogniser)
+        values = (line.estimate, line.low, line.high)
+        own[slug(line.decision)] = entry(values, "points", n=VERDICT_DRAWS, over=line.over)
+    return entries
+
+
+def further_seeds(made: Results) -> Entries:
+    """Rows by further seeds of their acoustic model: METRIC_SEED beside METRIC, METRIC_SEED_difference."""
+    entries: Entries = {}
+    for line in model_spread(made).itertuples():
+        row, name = entries.setdefault(slug(line.row), {}), f"{line.metric}_{line.seed}"
+        row[name] = {"values": [round(line.seed0, DIGITS), round(line.other, DIGITS)], "unit": "%"}
+        row[f"{name}_difference"] = entry((line.estimate, line.low, line.high), "points", "+.1f")
     return entries
 
 
 def course(snapshots: Results) -> Entries:
     """Unified vocoders: METRIC at each step, and under "discriminators" the change by the steps with them.
 
-    Of the second recogniser as METRIC_second.
+    Of further recognisers as METRIC_second, METRIC_third.
     """
     entries: Entries = {}
-    for (recogniser, suffix), metrics in zip(SUFFIXES.items(), (METRICS, OF_EMOTION), strict=True):
+    for recogniser in snapshots.recognisers:
+        suffix, metrics = SUFFIXES[recogniser], OF_EMOTION if SUFFIXES[recogniser] else METRICS
         at_steps = training_course(snapshots, metrics, recogniser)
         changes = adversarial_change(snapshots, metrics, recogniser)
         at_steps["at"], changes["at"] = "step" + at_steps["step"].astype(str), "discriminators"
@@ -267,21 +274,23 @@ def course(snapshots: Results) -> Entries:
 def effects(results: Results) -> Entries:
     """Points by which each effect changes the recall of angry, the UAR and the share of others called angry.
 
-    Of the second recogniser as OUTCOME_second.
+    Of further recognisers as OUTCOME_second, OUTCOME_third.
     """
     entries: Entries = {}
-    for recogniser, suffix in zip(results.recognisers, SUFFIXES.values(), strict=True):
+    for recogniser in results.recognisers:
         for line in effect_changes(results, recogniser).itertuples():
             if line.outcome in SHOWN_EFFECTS:
                 effect = entries.setdefault(slug(line.row), {}).setdefault(slug(line.effect), {})
-                effect[line.outcome + suffix] = entry((line.estimate, line.low, line.high), "points", "+.1f")
+                effect[line.outcome + SUFFIXES[recogniser]] = entry(
+                    (line.estimate, line.low, line.high), "points", "+.1f"
+                )
     for line in manipulation_table(results).itertuples():
         entries[slug(line.row)][slug(line.effect)][f"changed_{slug(line.quantity)}"] = f"{line.median:.2f}"
     return entries
 
 
 def learned(profile: Profile) -> Entries:
-    """The learning curve, as official_control.kept.speakers12, and gap_change; of the second recogniser NAME_second."""
+    """The learning curve, as official_control.kept.speakers12, and gap_change; by recogniser as in SUFFIXES."""
     entries: Entries = {}
     for line in learning_curve(profile, n_bootstrap=N_BOOTSTRAP).itertuples():
         row = entries.setdefault(slug(line.row), {}).setdefault(line.metric + SUFFIXES[line.recogniser], {})

@@ -11,8 +11,6 @@ import jinja2
 import pandas as pd
 import pytest
 
-from emotrace.analysis.claims import CLAIMS, cell_verdicts, overall
-from emotrace.experiments.numbers import read_tests
 from emotrace.study import Study
 from emotrace.study.profiles import get_profile
 
@@ -219,10 +217,3 @@ def test_the_extension_hands_the_numbers_to_sphinx(tmp_path):
     _script("result_numbers", "book/_ext").add_numbers(SimpleNamespace(confdir=tmp_path), config)
     shown = {"uar": "+5.5 points", "uar_interval": "+5.5 points [+2.7, +8.3]"}
     assert config.myst_substitutions == {"own": "kept", "scale": {"none_T1": shown}}
-
-
-def test_verdicts_of_the_prose_are_those_of_the_recorded_tests(numbers):
-    """By a second route: `emotrace numbers`, which the page of the claims shows."""
-    cells = cell_verdicts(read_tests(get_profile("scale")), CLAIMS)
-    recorded = cells.groupby("claim")["verdict"].agg(overall).to_dict()
-    assert json.loads(numbers.NUMBERS.read_text())["claims"] == recorded

@@ -69,5 +69,16 @@ def test_two_seeds_are_compared_pair_by_pair_on_words_that_both_transcribe():
     lines.loc[further & second, "word_errors"] = None
     table = model_spread(frames.results(lines)).set_index("metric")
     assert set(table["row"]) == {"none-T1"}
-    assert table.loc["uar", ["seed0", "seed1", "estimate"]].tolist() == pytest.approx([100, 95, -5])
-    assert table.loc["wer_emotional", ["seed0", "seed1", "estimate"]].tolist() == pytest.approx([10, 30, 20])
+    assert set(table["seed"]) == {"seed1"}
+    assert table.loc["uar", ["seed0", "other", "estimate"]].tolist() == pytest.approx([100, 95, -5])
+    assert table.loc["wer_emotional", ["seed0", "other", "estimate"]].tolist() == pytest.approx([10, 30, 20])
+
+
+def test_every_further_seed_of_a_row_is_a_line_and_what_was_not_measured_is_none():
+    rows = ("none-T1", "none-T1@seed1", "none-T1@seed2", "ECAPA-anon-T12-soft", "none-T1@emotional")
+    lines = pd.DataFrame(line for row in rows for line in utterance_lines(row, {}, 1))
+    lines[["word_errors", "words"]] = lines[["word_errors", "words"]].astype(float)
+    lines.loc[lines["row"] == "none-T1@seed2", "word_errors"] = None
+    table = model_spread(frames.results(lines))
+    assert sorted(set(zip(table["row"], table["seed"], strict=True))) == [("none-T1", "seed1"), ("none-T1", "seed2")]
+    assert set(table.loc[table["seed"] == "seed2", "metric"]) == {"uar"}

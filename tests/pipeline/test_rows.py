@@ -108,8 +108,8 @@ def test_groups_hold_known_rows_once_and_select_by_name():
 
 def test_the_lattice_changes_one_decision_at_a_time():
     names = [row.name for row in GROUPS["attribution"]]
-    assert names[:4] == ["original", "none-T1", "none-T12", "none-T12-soft"]
-    assert names[-1] == "ECAPA-anon-T12-soft" and len(names) == 10
+    assert names[:5] == ["original", "official-control", "log-mel", "none-T1", "none-T12"]
+    assert names[-1] == "ECAPA-anon-T12-soft" and len(names) == 12
 
 
 def test_a_variant_has_a_vocoder_of_its_own_and_an_effect_has_not():

@@ -10,7 +10,7 @@ from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.engine.runner import RunError
 from emotrace.pipeline.measures import Measure
 from emotrace.pipeline.rows import ALL_ROWS, ORIGINAL, select_rows
-from emotrace.study.groups import GROUPS
+from emotrace.study.groups import CONTROLS, GROUPS
 from emotrace.study.plan import CORE_SECONDS, OTHER_SECONDS, STREAM_SECONDS, corpora_table, make_plan
 from emotrace.study.profiles import (
     ALL_MEASURES,
@@ -130,7 +130,7 @@ def test_transcribed_utterances_are_spread_evenly_over_a_cell():
 def test_rows_about_emotion_alone_are_not_run_on_read_speech():
     read = {corpus.name: corpus for corpus in scale().corpora}["read"]
     on_read = {name: [row.name for row in rows if read.includes(row)] for name, rows in GROUPS.items()}
-    assert on_read["attribution"] == ["original", "none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"]
+    assert on_read["attribution"] == ["original", *CONTROLS, "none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"]
     assert on_read["effects"] == ["original", "none-T1", "ECAPA-anon-T12-soft"]
     assert len(on_read["seeds"]) == 6 and all(map(read.includes, ALL_ROWS))
 

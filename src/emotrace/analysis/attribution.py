@@ -7,7 +7,7 @@ costs over all orders that respect them. The shares sum to the total loss exactl
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -16,7 +16,7 @@ import pandas as pd
 
 from emotrace.analysis.contrasts import Contrast
 from emotrace.analysis.seeds import Seeds, seeds_of
-from emotrace.study.groups import at_layers_of, counterparts
+from emotrace.study.groups import CONTROLS, at_layers_of, counterparts
 from emotrace.study.results import Results
 
 Decisions = frozenset[str]
@@ -41,42 +41,27 @@ class Decision:
     speaker: str = ""
 
 
-def _after(first: str) -> tuple[Decision, ...]:
-    """The decisions between the first layer and the anonymised row."""
-    return (
-        Decision("layer", first, "T12 instead of T1", "T12"),
-        Decision("soft units", "layer", "soft units of T12 instead of T12", "T12-soft"),
-        Decision("embedding", first, "an ECAPA embedding of the speaker beside them", speaker="ECAPA-orig"),
-        Decision(
-            "anonymisation",
-            "embedding",
-            "a pseudo-speaker's embedding instead of the speaker's own",
-            speaker="ECAPA-anon",
-        ),
-    )
-
-
 DECISIONS = (
-    Decision("synthesis", None, "resynthesis at all: F0, T1 and the vocoder, instead of the recording", "T1"),
-    *_after("synthesis"),
-)
-SPLIT = (
     Decision("vocoder", None, "the official vocoder of the recording's log-mel", "official-control"),
     Decision("acoustic model", "vocoder", "a log-mel that an acoustic model predicts", "log-mel"),
     Decision("representation", "acoustic model", "F0 and T1 instead of the log-mel", "T1"),
-    *_after("representation"),
+    Decision("layer", "representation", "T12 instead of T1", "T12"),
+    Decision("soft units", "layer", "soft units of T12 instead of T12", "T12-soft"),
+    Decision("embedding", "representation", "an ECAPA embedding of the speaker beside them", speaker="ECAPA-orig"),
+    Decision(
+        "anonymisation", "embedding", "a pseudo-speaker's embedding instead of the speaker's own", speaker="ECAPA-anon"
+    ),
 )
-"""The same with resynthesis in three."""
-CONTROLS = ("official-control", "log-mel")
+"""The first three are resynthesis at all."""
 
 
-def row_of(taken: Decisions, decisions: Sequence[Decision] = DECISIONS, encoder: str = "hubert") -> str:
+def row_of(taken: Decisions, encoder: str = "hubert") -> str:
     """The row in which these decisions, and no others, are taken.
 
     Raises:
         ValueError: a decision without the one that it requires.
     """
-    chosen = [decision for decision in decisions if decision.name in taken]
+    chosen = [decision for decision in DECISIONS if decision.name in taken]
     for decision in chosen:
         if decision.after is not None and decision.after not in taken:
             raise ValueError(f"the decision {decision.name!r} comes after {decision.after!r}, which is not taken")
@@ -89,27 +74,25 @@ def row_of(taken: Decisions, decisions: Sequence[Decision] = DECISIONS, encoder:
     return counterparts(encoder)[f"{speaker}-{content}"]
 
 
-def orders(taken: Decisions = frozenset(), decisions: Sequence[Decision] = DECISIONS) -> Iterator[tuple[str, ...]]:
+def orders(taken: Decisions = frozenset()) -> Iterator[tuple[str, ...]]:
     """Every order in which the remaining decisions may be taken."""
-    possible = [d.name for d in decisions if d.name not in taken and (d.after is None or d.after in taken)]
+    possible = [d.name for d in DECISIONS if d.name not in taken and (d.after is None or d.after in taken)]
     if not possible:
         yield ()
     for name in possible:
-        for rest in orders(taken | {name}, decisions):
+        for rest in orders(taken | {name}):
             yield name, *rest
 
 
-def coefficients(
-    decisions: Sequence[Decision] = DECISIONS, encoder: str = "hubert"
-) -> dict[str, Mapping[str, Fraction]]:
+def coefficients(encoder: str = "hubert") -> dict[str, Mapping[str, Fraction]]:
     """For each decision the weights of the rows' metrics whose sum is its share of the loss."""
-    every = list(orders(decisions=decisions))
-    weights: dict[str, Counter[str]] = {decision.name: Counter() for decision in decisions}
+    every = list(orders())
+    weights: dict[str, Counter[str]] = {decision.name: Counter() for decision in DECISIONS}
     for order in every:
         states = [frozenset(order[:count]) for count in range(len(order) + 1)]
         for name, (before, after) in zip(order, pairwise(states), strict=True):
-            weights[name][row_of(before, decisions, encoder)] += 1
-            weights[name][row_of(after, decisions, encoder)] -= 1
+            weights[name][row_of(before, encoder)] += 1
+            weights[name][row_of(after, encoder)] -= 1
     return {name: {row: Fraction(n, len(every)) for row, n in found.items() if n} for name, found in weights.items()}
 
 
@@ -118,7 +101,6 @@ def attribution(
     metric: str = "uar",
     seeds: Seeds | None = None,
     recogniser: str | None = None,
-    decisions: Sequence[Decision] = DECISIONS,
     encoder: str = "hubert",
 ) -> pd.DataFrame:
     """Loss of a metric (original minus ECAPA-anon-T12-soft) by decision, in its unit (rates in percentage points).
@@ -141,15 +123,15 @@ def attribution(
         return line | {"contrast": str(contrast(weights)), "over": ", ".join(["speakers", *map(seeds_of, further)])}
 
     def row(taken: Decisions) -> str:
-        return row_of(taken, decisions, encoder)
+        return row_of(taken, encoder)
 
-    lines, every, weights = [], list(orders(decisions=decisions)), coefficients(decisions, encoder)
-    for decision in decisions:
+    lines, every, weights = [], list(orders()), coefficients(encoder)
+    for decision in DECISIONS:
         name = decision.name
         befores = {frozenset(order[: order.index(name)]) for order in every}
         steps = [{row(before): 1, row(before | {name}): -1} for before in befores]
         costs = [contrast(step).interval(results, recogniser).estimate for step in steps]
         line = {"decision": name, "text": at_layers_of(encoder, decision.text), **columns(weights[name])}
         lines.append(line | {"least": min(costs), "most": max(costs)})
-    ends = {"original": 1, row(frozenset(decision.name for decision in decisions)): -1}
+    ends = {"original": 1, row(frozenset(decision.name for decision in DECISIONS)): -1}
     return pd.DataFrame([*lines, {"decision": "total", "text": " to ".join(ends), **columns(ends)}])

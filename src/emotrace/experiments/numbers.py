@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emotrace.analysis.attribution import SPLIT, attribution, coefficients
+from emotrace.analysis.attribution import attribution, coefficients
 from emotrace.analysis.bias import recall_shifts, reported_shifts, unfamiliar_sound
 from emotrace.analysis.bootstrap import UNDEFINED, Interval
 from emotrace.analysis.claims import CLAIMS, claim_tests
@@ -101,9 +101,9 @@ def shares(results: Results, acted: Mapping[str, str], seeds: Seeds) -> pd.DataF
     for name, title in acted.items():
         own = results.on(name)
         for encoder, about in ENCODERS.items():
-            rows = {row for weights in coefficients(SPLIT, encoder).values() for row in weights}
+            rows = {row for weights in coefficients(encoder).values() for row in weights}
             for recogniser in own.all_recognisers if rows <= set(own.rows) else ():
-                options = {"seeds": seeds, "recogniser": recogniser, "decisions": SPLIT, "encoder": encoder}
+                options = {"seeds": seeds, "recogniser": recogniser, "encoder": encoder}
                 try:
                     found = attribution(own, **options)
                 except TableError:  # a row without a matched recogniser

@@ -1,13 +1,14 @@
-"""Rows by other vocoders of the same IR: from a second seed, and from snapshots of a training (hypothesis H1)."""
+"""Rows by other vocoders of the same IR: from other seeds, and from snapshots of a training (hypothesis H1)."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import pandas as pd
 
 from emotrace.analysis.bootstrap import Interval
-from emotrace.analysis.contrasts import EMOTIONS, Contrast, metric_interval
+from emotrace.analysis.contrasts import EMOTIONS, Contrast, TableError, metric_interval
 from emotrace.pipeline.rows import VARIANT_MARK
-from emotrace.study.groups import SECOND_SEED, SNAPSHOTS
+from emotrace.study.groups import SEED, SNAPSHOTS
 from emotrace.study.results import Results
 
 OF_EMOTION = ("uar", *EMOTIONS, "recall_spread", "neu_called_ang")
@@ -17,23 +18,24 @@ SEED_METRICS = ("uar", "wer_read", "wer_emotional")
 
 
 def model_spread(results: Results) -> pd.DataFrame:
-    """What a second seed of an acoustic model changes: differences that are no finding about a representation.
+    """What another seed of an acoustic model changes: differences that are no finding about a representation.
 
-    One line per row trained from two seeds and metric: columns row, metric, seed0, seed1, estimate, low, high, all in
-    percent; the last three are the paired difference, second minus first. Words count in the utterances that both
-    transcribe.
-
-    Raises:
-        TableError: a row without results for a metric.
+    One line per row, further seed of its models and metric: columns row, seed ("seed1"), metric, seed0, other,
+    estimate, low, high, all in percent; the last three are the paired difference, other minus first. Words count in
+    the utterances that both transcribe. What was not measured is left out.
     """
     lines = []
-    for row in results.rows:
-        second = f"{row}{VARIANT_MARK}{SECOND_SEED}"
-        for name in SEED_METRICS if second in results.rows else ():
-            same = results.same_words([row, second])
-            seeds = {f"seed{n}": metric_interval(same, each, name).estimate for n, each in enumerate((row, second))}
-            change = Contrast.of(name, {second: 1, row: -1}).interval(same)
-            lines.append({"row": row, "metric": name, **seeds, **change._asdict()})
+    for row, other in product(results.rows, repeat=2):
+        if not other.startswith(f"{row}{VARIANT_MARK}{SEED}"):
+            continue
+        same, seed = results.same_words([row, other]), other.removeprefix(f"{row}{VARIANT_MARK}")
+        for name in SEED_METRICS:
+            try:
+                first, second = (metric_interval(same, each, name).estimate for each in (row, other))
+                change = Contrast.of(name, {other: 1, row: -1}).interval(same)
+            except TableError:
+                continue
+            lines.append({"row": row, "seed": seed, "metric": name, "seed0": first, "other": second} | change._asdict())
     return pd.DataFrame(lines)
 
 

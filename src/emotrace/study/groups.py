@@ -19,7 +19,8 @@ from emotrace.pipeline.rows import (
 from emotrace.representation.spec import ENCODERS
 from emotrace.training.unified import SMALL
 
-SECOND_SEED = "seed1"
+SEED = "seed"  # and its number: the variant of a row by models of another seed
+CONTROLS = ("official-control", "log-mel")
 
 
 def with_variant(row: Row, variant: str) -> Row:
@@ -38,18 +39,18 @@ def unified(row: Row) -> Row:
 
 
 def lattice(encoder: str = "hubert") -> tuple[Row, ...]:
-    """The rows between the original and ECAPA-anon-T12-soft, which differ by one decision at a time."""
+    """The rows from the original to ECAPA-anon-T12-soft, which differ by one decision at a time."""
     last = ENCODERS[encoder].last
     contents = ((1, "none"), (last, "none"), (last, "soft"))
     rows = [encoder_row("none", *content, encoder=encoder) for content in contents]
     for anonymise in (False, True):
         rows += [encoder_row("ecapa", *content, encoder=encoder, anonymise=anonymise) for content in contents]
-    return (*select_rows(["original"]), *rows)
+    return (*select_rows(["original", *CONTROLS]), *rows)
 
 
 def counterparts(encoder: str) -> dict[str, str]:
     """Names of the rows of table II and of the lattice by HuBERT -> those of the same rows by another encoder."""
-    own, others = ((*table2_rows(each), *lattice(each)[1:]) for each in ("hubert", encoder))
+    own, others = ((*table2_rows(each), *lattice(each)) for each in ("hubert", encoder))
     return {row.name: other.name for row, other in zip(own, others, strict=True)}
 
 
@@ -99,7 +100,7 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "effects": tuple(
         changed for row in select_rows(["original", "none-T1", "ECAPA-anon-T12-soft"]) for changed in with_effects(row)
     ),
-    "seeds": (*TWICE, *(with_variant(row, SECOND_SEED) for row in TWICE)),
+    "seeds": (*TWICE, *(with_variant(row, f"{SEED}1") for row in TWICE)),
     "snapshots": tuple(snapshot.row for snapshot in SNAPSHOTS),
 }
 ABOUT_EMOTION = tuple(row.name for group in ("attribution", "effects") for row in GROUPS[group] if row not in ALL_ROWS)

@@ -17,7 +17,7 @@ from emotrace.engine.workers import PORTABLE
 from emotrace.evaluation import ACOUSTICS
 from emotrace.paths import ROOT, source_of
 from emotrace.pipeline.measures import Measure, Recognisers
-from emotrace.pipeline.rows import ALL_ROWS, PAPER_ROWS, STUDIED_LAYER, Row, select_rows, with_layer
+from emotrace.pipeline.rows import ALL_ROWS, EVERY_ENCODER, PAPER_ROWS, STUDIED_LAYER, Row, select_rows, with_layer
 from emotrace.registry import Registry
 from emotrace.study.groups import ABOUT_EMOTION, GROUPS
 
@@ -148,11 +148,15 @@ AS_RECORDED = Recognisers(
 """Who measured the recorded rows of profile scale."""
 READ_MEASURES = frozenset({Measure.WORDS, Measure.ACOUSTICS})
 CUE_MEASURES = frozenset({Measure.ACOUSTICS, Measure.EMOTION, Measure.SPEAKER})
-CUE_ROWS = ("original", "log-mel", "none-T1", "none-T6", "ECAPA-orig-T12-soft")
+CUE_ROWS = ("original", "log-mel", "none-T1", "none-T6", "ECAPA-orig-T12-soft", "none-W1", "ECAPA-orig-W6-soft")
 
 
 def phantom(root: Path = ROOT) -> Profile:
-    """The embedded corpus: everything on the full set, cue measurements on the isolation sets."""
+    """The embedded corpus: everything on the full set, cue measurements on the isolation sets.
+
+    Its pool has four voices of a gender, all of the synthetic voice; as in the paper a part of them are the farthest,
+    and half of these make a pseudo-speaker.
+    """
     data = root / "data" / "phantom"
     isolation = (Corpus(name, data / name, CUE_MEASURES, CUE_ROWS) for name in ("f0", "tempo", "voice"))
     options = {"transcribed_per_cell": 1, "neutral_is_read": True, "title": "phantom"}
@@ -162,6 +166,9 @@ def phantom(root: Path = ROOT) -> Profile:
         corpora=(emotional, *isolation),
         work=root / "work" / "phantom",
         results=root / "data" / "results" / "phantom",
+        models=root / "data" / "models" / "phantom",
+        selection=Selection(n_farthest=2, n_random=1),
+        rows=EVERY_ENCODER,
         missing="the corpus belongs to the repository: restore data/phantom (git checkout -- data/phantom)",
         kernels=PORTABLE,
     )
