@@ -9,10 +9,10 @@ import pytest
 import torch
 from speech import SHARED, needs_real_speech
 
-from emotrace.anonymizer.draws import Selection
-from emotrace.anonymizer.selec_anon import SelecAnon251, load_pool
+from emotrace.anonymizer.selec_anon import load_pool
 from emotrace.anonymizer.targets import load_targets
 from emotrace.corpus.audio import peak_normalise
+from emotrace.corpus.datadir import DataDir
 from emotrace.corpus.importers.ravdess import import_ravdess
 from emotrace.engine.keys import Keys, Setting
 from emotrace.paths import MODELS, ROOT
@@ -20,6 +20,7 @@ from emotrace.pipeline.rows import ALL_ROWS, Row, with_layer
 from emotrace.representation import STREAMS
 from emotrace.representation.discrete import load_codebook
 from emotrace.representation.ir import build_ir
+from emotrace.study.profiles import phantom
 from emotrace.study.run import RowWork
 from emotrace.study.scale_next import scale_next
 from emotrace.vocoder.unified import load_generator
@@ -88,12 +89,22 @@ def number(row: Row) -> torch.Tensor | None:
 
 
 def test_the_pool_of_readers_has_the_papers_proportions():
-    anonymizer = SelecAnon251.load(SHIPPED, Selection())
-    pool, chosen = anonymizer.pool, anonymizer.selection
+    profile = scale_next()
+    pool, chosen = load_pool(ModelFolder(profile.models)), profile.selection
     assert pool.embeddings.shape == (251, 192) and [pool.genders.count(gender) for gender in "fm"] == [125, 126]
     assert (chosen.n_farthest, chosen.n_random) == (44, 22)
     assert chosen.n_random / chosen.n_farthest == 100 / 200
     assert 200 / 600 < chosen.n_farthest / 126 < chosen.n_farthest / 125 < 200 / 560  # LibriTTS train-other-500
+
+
+def test_the_phantom_has_a_pool_of_its_own_voice_and_the_models_of_the_study():
+    profile = phantom()
+    pool, chosen = load_pool(ModelFolder(profile.models)), profile.selection
+    assert set(pool.speakers).isdisjoint(DataDir.read(profile.corpora[0].path).speakers)
+    assert [pool.genders.count(gender) for gender in "fm"] == [4, 4] and chosen.n_random / chosen.n_farthest == 1 / 2
+    own = [path.name for path in profile.models.iterdir() if path.is_dir() and not path.is_symlink()]
+    assert own == ["pool"]
+    assert json.loads((profile.models / "pool" / "card.json").read_text())["data"]["corpora"] == ["phantom/train"]
 
 
 def test_pool_has_candidates_of_both_genders():

@@ -18,7 +18,6 @@ ANONYMIZERS = Registry(
     "anonymizer",
     {
         "selec-anon": "emotrace.anonymizer.selec_anon:SelecAnon",
-        "selec-anon-251": "emotrace.anonymizer.selec_anon:SelecAnon251",
         "sampled-styles": "emotrace.anonymizer.styles:SampledStyles",
         "target-prompts": "emotrace.anonymizer.targets:TargetPrompts",
         "target-numbers": "emotrace.anonymizer.targets:TargetNumbers",

@@ -6,7 +6,7 @@ Axes: P pool speakers, E embedding.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -66,26 +66,6 @@ class SelecAnon:
             cross_gender=self.cross_gender,
             exclude=utterance.speaker,
         )
-
-
-class SelecAnon251(SelecAnon):
-    """The same from the pool of 251 readers, with the paper's proportions whatever the numbers of a selection.
-
-    The paper averages 100 of the 200 farthest of the 560 women or 600 men of LibriTTS train-other-500: half of about a
-    third. Of 125 women or 126 men that is 22 of 44. No reader is there at a second speed.
-    """
-
-    models: ClassVar[tuple[str, ...]] = ("pool-251",)
-    settings: ClassVar[tuple[str, ...]] = ("level", "seed")
-    n_farthest: ClassVar[int] = 44
-    n_random: ClassVar[int] = 22
-
-    @classmethod
-    def load(cls, models: ModelFolder, selection: Selection) -> SelecAnon251:
-        """Raises ModelError where the pool is not there."""
-        config, embeddings = models.config("pool-251"), models.tensors("pool-251")["embeddings"].float()
-        pool = Pool(tuple(config["speakers"]), tuple(config["genders"]), embeddings)
-        return cls(pool, replace(selection, n_farthest=cls.n_farthest, n_random=cls.n_random))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from emotrace.pipeline.rows import LOG_MEL
 from emotrace.representation.spec import BASELINES, IRSpec
 from emotrace.training.acoustic import train_acoustic, train_gst
 from emotrace.training.baselines import fit_styles, make_targets, train_codebook
-from emotrace.training.ecapa import make_pool, make_pool_of_readers, train_ecapa
+from emotrace.training.ecapa import make_pool, train_ecapa
 from emotrace.training.hubert import train_hubert, train_soft
 from emotrace.training.joint import train_joint
 from emotrace.training.run import CARD, TrainingRun
@@ -31,8 +31,6 @@ UNIFIED = tuple(name for name in IRS if name not in BASELINES)
 STUDIED_TWICE = ("none-T1", "ECAPA-T12-soft")  # by a second seed, and by a unified vocoder
 LARGE = tuple(f"unified-{name}" for name in UNIFIED if name not in ("log-mel", *STUDIED_TWICE))
 """On request only: they are the paper's."""
-READERS = ("pool-251",)
-"""On request only: it is made of other speech, so `--data` names it."""
 JOINT = tuple(f"joint-{name}" for name in UNIFIED)
 """On request only, until rows of the study take them."""
 WHISPER = ("soft-whisper", "units-whisper", *(f"acoustic-{name}" for name in IRS if IRS[name].linguistic == "whisper"))
@@ -49,7 +47,6 @@ TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
     "soft": train_soft,
     "ecapa": train_ecapa,
     "pool": make_pool,
-    "pool-251": make_pool_of_readers,
     "gst": train_gst,
     "units": partial(train_codebook, name="units"),
     "vq": partial(train_codebook, name="vq"),
@@ -68,7 +65,7 @@ def train(name: str, run: TrainingRun) -> None:
     """Train one model, or with "all" every one that is not finished; an interrupted training goes on where it was.
 
     "all" leaves out what is there on request only: `LARGE`, the unified vocoders that the study on a CPU does not look
-    at, `READERS`, `WHISPER` and most of `VARIANTS`.
+    at, `WHISPER` and most of `VARIANTS`.
 
     Raises:
         KeyError: unknown name; the message lists the known ones.
@@ -76,7 +73,7 @@ def train(name: str, run: TrainingRun) -> None:
     """
     if name == "all":
         twice = {f"acoustic-{name}-seed1" for name in STUDIED_TWICE}
-        on_request = {*LARGE, *JOINT, *READERS, *WHISPER, *VARIANTS} - twice
+        on_request = {*LARGE, *JOINT, *WHISPER, *VARIANTS} - twice
         for model in TRAINERS:
             if model not in on_request and not (run.out / model / CARD).is_file():
                 TRAINERS[model](run)

@@ -15,7 +15,7 @@ from speechbrain.nnet.losses import AdditiveAngularMargin, LogSoftmaxWrapper
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from emotrace.anonymizer.selec_anon import Pool, SelecAnon251, SelecAnonError
+from emotrace.anonymizer.selec_anon import Pool, SelecAnonError
 from emotrace.corpus.audio import load_audio, peak_normalise
 from emotrace.corpus.datadir import DataDir
 from emotrace.representation.ecapa import Ecapa, load_ecapa
@@ -107,18 +107,6 @@ def make_pool(run: TrainingRun) -> None:
     config = {"speakers": list(pool.speakers), "genders": list(pool.genders)}
     purpose = "speakers that selec-anon draws from"
     run.save("pool", {"embeddings": pool.embeddings}, config, purpose, notes=notes, augmented=False)
-
-
-def make_pool_of_readers(run: TrainingRun) -> None:
-    """A pool of many readers: mean ECAPA embedding of the utterances of each, none at another speed."""
-    ecapa = load_ecapa(run.models)
-    pool = pool_of((name, gender, ecapa.embed(torch.from_numpy(piece))) for name, gender, piece in _recordings(run))
-    women, men = (pool.genders.count(gender) for gender in "fm")
-    config = {"speakers": list(pool.speakers), "genders": list(pool.genders)}
-    notes = f"{women} women and {men} men; selec-anon-251 averages {SelecAnon251.n_random} of the "
-    notes += f"{SelecAnon251.n_farthest} farthest."
-    purpose = "readers that selec-anon-251 draws from"
-    run.save("pool-251", {"embeddings": pool.embeddings}, config, purpose, notes=notes, augmented=False)
 
 
 def _recordings(run: TrainingRun) -> Iterator[tuple[str, str, np.ndarray]]:
