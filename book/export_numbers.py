@@ -277,11 +277,11 @@ def effects(results: Results) -> Entries:
     Of further recognisers as OUTCOME_second, OUTCOME_third.
     """
     entries: Entries = {}
-    for recogniser in results.recognisers:
+    for recogniser, suffix in zip(results.recognisers, SUFFIXES.values(), strict=False):
         for line in effect_changes(results, recogniser).itertuples():
             if line.outcome in SHOWN_EFFECTS:
                 effect = entries.setdefault(slug(line.row), {}).setdefault(slug(line.effect), {})
-                effect[line.outcome + SUFFIXES[recogniser]] = entry(
+                effect[line.outcome + suffix] = entry(
                     (line.estimate, line.low, line.high), "points", "+.1f"
                 )
     for line in manipulation_table(results).itertuples():
