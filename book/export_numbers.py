@@ -30,8 +30,7 @@ from typing import Any
 import pandas as pd
 
 from emotrace.analysis.bootstrap import Interval
-from emotrace.analysis.claims import CELL, CLAIMS, UNIFIED, cell_verdicts, overall
-from emotrace.analysis.claims import N_BOOTSTRAP as VERDICT_DRAWS
+from emotrace.analysis.claims import CELL, CLAIMS, N_BOOTSTRAP, UNIFIED, cell_verdicts, overall
 from emotrace.analysis.contrasts import COLUMNS, Contrast, TableError, metric_interval
 from emotrace.analysis.gates import gate_table
 from emotrace.analysis.seeds import Seeds, recorded_seeds
@@ -59,7 +58,7 @@ UNITS = dict.fromkeys(SHARES, " %") | {"recall_spread": " points"}
 UNITS |= {"centroid_hz": " Hz", "centroid_median": " Hz", "centroid_p99": " Hz", "loudness_median": " LUFS"}
 FURTHER = (*SHARES[len(COLUMNS) :], "centroid_hz", "kurtosis", "loudness_lufs", "centroid_median", "centroid_p99")
 FURTHER += ("kurtosis_median", "kurtosis_p99", "loudness_median")
-N_BOOTSTRAP, SEED, DIGITS = 1000, 0, 6
+SEED, DIGITS = 0, 6
 SUFFIXES = {"functionals": "", "ge2e": "_second", "whisper": "_third"}  # of an entry, by recogniser
 COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang", "neu_called_ang")
 FOLLOWED = ("centroid_hz", "kurtosis", "f0_mean_hz", "f0_range_st")
@@ -94,7 +93,7 @@ def both_routes(profile: Profile) -> Results:
     """The recorded rows of the claims, by two stages and unified, with the draws that verdicts take."""
     rows = dict.fromkeys([*profile.rows, *(row for row in profile.groups["snapshots"] if is_final(row))])
     names = [row.name for row in rows if read_provenance(profile, row) is not None]
-    return Study(profile, names, n_bootstrap=VERDICT_DRAWS)
+    return Study(profile, names, n_bootstrap=N_BOOTSTRAP)
 
 
 def is_final(row: Row) -> bool:
@@ -117,7 +116,7 @@ def judged(profile: Profile) -> Entries:
         branch(entries["cells"], *cell_of(line)[:-1])[cell_of(line)[-1]] = line.verdict
     for line in lines.dropna(subset="estimate").itertuples():
         values = (line.estimate, line.low, line.high)
-        found = entry(values, "", "+.1f", n=VERDICT_DRAWS, over=line.over)
+        found = entry(values, "", "+.1f", over=line.over)
         branch(entries["tests"], *cell_of(line))[re.sub(r"\W+", "_", line.test)] = found
     return entries
 
@@ -137,7 +136,7 @@ def branch(entries: Entries, *path: str) -> Entries:
 def follows(results: Results, row: str) -> Entries:
     """How a row follows its recordings within speakers: ``sd_ratio_centroid_hz``, ``correlation_f0_range_st``, ..."""
     names = (f"{what}_{feature}" for feature in FOLLOWED for what in ("sd_ratio", "correlation"))
-    return {name: entry(metric_interval(results, row, name), form=".2f", n=VERDICT_DRAWS) for name in names}
+    return {name: entry(metric_interval(results, row, name), form=".2f") for name in names}
 
 
 def experiments() -> Entries:
@@ -237,7 +236,7 @@ def shares(profile: Profile) -> Entries:
     for line in pd.read_csv(numbers_record(profile).tables[2]).itertuples():
         own = branch(entries, slug(line.encoder), slug(line.corpus), line.recogniser)
         values = (line.estimate, line.low, line.high)
-        own[slug(line.decision)] = entry(values, "points", n=VERDICT_DRAWS, over=line.over)
+        own[slug(line.decision)] = entry(values, "points", over=line.over)
     return entries
 
 
@@ -281,9 +280,7 @@ def effects(results: Results) -> Entries:
         for line in effect_changes(results, recogniser).itertuples():
             if line.outcome in SHOWN_EFFECTS:
                 effect = entries.setdefault(slug(line.row), {}).setdefault(slug(line.effect), {})
-                effect[line.outcome + suffix] = entry(
-                    (line.estimate, line.low, line.high), "points", "+.1f"
-                )
+                effect[line.outcome + suffix] = entry((line.estimate, line.low, line.high), "points", "+.1f")
     for line in manipulation_table(results).itertuples():
         entries[slug(line.row)][slug(line.effect)][f"changed_{slug(line.quantity)}"] = f"{line.median:.2f}"
     return entries

@@ -30,7 +30,7 @@ from emotrace.study.profiles import Profile
 from emotrace.study.results import Results
 from emotrace.study.run import read_provenance
 
-N_BOOTSTRAP = 1000  # draws behind v, whatever the interval takes
+N_BOOTSTRAP = 10_000  # draws behind v, whatever the interval takes: d^2 - v is a small difference of large numbers
 Terms = tuple[tuple[str, float], ...]
 
 
