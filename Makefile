@@ -31,7 +31,7 @@ $(STAMP): requirements.lock requirements-nodeps.lock pyproject.toml
 run: $(STAMP) ## run what of the phantom profile is not recorded for the code, models and data at hand
 	$(BIN)/emotrace run --profile phantom
 
-study: $(STAMP) ## reproduce all recorded rows of the phantom from nothing, and compare; about 28 minutes
+study: $(STAMP) ## reproduce all recorded rows of the phantom from nothing, and compare; about 45 minutes
 	$(BIN)/emotrace reproduce --profile phantom --all --fresh --out work/study.csv
 
 book: $(STAMP) ## reproduce one row of the recorded study, build the book, check its pages

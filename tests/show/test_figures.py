@@ -6,6 +6,7 @@ import pytest
 from matplotlib import colors
 
 from emotrace.show import figures
+from emotrace.study.groups import counterparts
 
 ROWS = ("original", "none-T1", "ECAPA-anon-T12-soft")
 EMOTIONS = ("sad", "neu", "ang", "hap")
@@ -100,6 +101,11 @@ def test_a_unified_vocoders_row_has_the_colour_of_its_ir():
     assert figures.row_colour("unified-none-T1@step300") == figures.row_colour("unified-none-T1")
     assert figures.row_colour("unified-none-T1") == figures.ROW_COLOURS["none-T1"]
     assert figures.row_colour("unified-log-mel") != figures.row_colour("log-mel")
+
+
+def test_a_row_of_another_encoder_has_the_colour_of_its_counterpart():
+    for own, other in counterparts("whisper").items():
+        assert figures.row_colour(other) == figures.row_colour(own)
 
 
 def test_emotions_are_told_apart_without_hue():

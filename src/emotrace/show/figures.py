@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from emotrace.pipeline.rows import Row, encoder_row, with_layer
-from emotrace.study.groups import all_rows
+from emotrace.study.groups import all_rows, counterparts
 
 WIDTH = 4.8  # inches
 DPI = 150
@@ -96,13 +96,17 @@ def _known_rows() -> dict[str, Row]:
 def row_colour(name: str) -> str:
     """The colour of a row; one at another layer (none-T3) has that of its family (none-T6), a pair of rows has none.
 
-    A unified vocoder's row has the colour of the same IR in two stages, but for the log-mel control.
+    A unified vocoder's row has the colour of the same IR in two stages, but for the log-mel control; that of another
+    encoder has the colour of its counterpart by HuBERT.
     """
     row = _known_rows().get(name)
     if name in ROW_COLOURS or row is None or row.ir is None or row.ir.is_spectrogram:
         return ROW_COLOURS.get(name, OTHER_COLOUR)
-    plain = encoder_row(row.ir.speaker, row.ir.layer, row.ir.post, anonymise=bool(row.anonymizer))
-    return ROW_COLOURS.get(plain.name) or ROW_COLOURS.get(row.speaker, OTHER_COLOUR)
+    ir, options = row.ir, {"encoder": row.ir.linguistic, "anonymise": bool(row.anonymizer)}
+    plain = encoder_row(ir.speaker, ir.layer, ir.post, **options).name
+    if ir.linguistic != "hubert":
+        plain = {other: own for own, other in counterparts(ir.linguistic).items()}.get(plain, plain)
+    return ROW_COLOURS.get(plain) or ROW_COLOURS.get(row.speaker, OTHER_COLOUR)
 
 
 def interval_figure(

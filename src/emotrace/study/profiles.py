@@ -17,7 +17,16 @@ from emotrace.engine.workers import PORTABLE
 from emotrace.evaluation import ACOUSTICS
 from emotrace.paths import ROOT, source_of
 from emotrace.pipeline.measures import Measure, Recognisers
-from emotrace.pipeline.rows import ALL_ROWS, EVERY_ENCODER, PAPER_ROWS, STUDIED_LAYER, Row, select_rows, with_layer
+from emotrace.pipeline.rows import (
+    ALL_ROWS,
+    EVERY_ENCODER,
+    PAPER_ROWS,
+    STUDIED_LAYER,
+    WHISPER_ROWS,
+    Row,
+    select_rows,
+    with_layer,
+)
 from emotrace.registry import Registry
 from emotrace.study.groups import ABOUT_EMOTION, GROUPS
 
@@ -193,6 +202,7 @@ def scale(root: Path = ROOT) -> Profile:
         results=root / "data" / "results" / "scale",
         ser_training=data / "ravdess" / "train",
         recognisers=AS_RECORDED,
+        groups=GROUPS | {"whisper": WHISPER_ROWS},  # none is recorded: scale-next has them
         missing="get RAVDESS speech (zenodo.org/records/1188976) and LibriSpeech train-clean-100 readers 19, 26, 27 "
         "(openslr.org/12), then: emotrace run --profile scale --ravdess PATH --librispeech PATH",
     )
