@@ -1,6 +1,9 @@
 """The tables, on results whose numbers are known by construction."""
 
+from dataclasses import replace
+
 import frames
+import pandas as pd
 import pytest
 from frames import trial_lines, utterance_lines
 
@@ -62,6 +65,13 @@ def test_the_eer_of_an_attacker_is_that_of_its_trials(results):
         expected = eer(chosen.loc[chosen["target"], "score"], chosen.loc[~chosen["target"], "score"])[0]
         assert line["estimate"] == pytest.approx(100 * expected) and line["trials"] == len(chosen) == 320
         assert line["low"] <= line["estimate"] <= line["high"]
+
+
+def test_trials_of_another_corpus_have_an_eer_of_their_own(results):
+    read = results.trials.assign(corpus="read", score=-results.trials["score"])
+    both = attackers_table(replace(results, trials=pd.concat([results.trials, read])))
+    assert both[both["corpus"] == "emotional"].reset_index(drop=True).equals(attackers_table(results))
+    assert (both.loc[both["corpus"] == "read", "estimate"] > 50).any()
 
 
 def test_recalls_depend_on_the_recogniser(results):

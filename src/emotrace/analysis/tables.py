@@ -71,10 +71,14 @@ def confusion_table(results: Results, row: str, recogniser: str | None = None) -
 
 
 def attackers_table(results: Results) -> pd.DataFrame:
-    """EER in percent of every attacker: columns row, attacker, gender, estimate, low, high, trials."""
+    """EER in percent: columns row, corpus, attacker, gender, estimate, low, high, trials.
+
+    No trial crosses corpora, so trials of two corpora are never put together.
+    """
+    keys = ["row", "corpus", "attacker", "gender"]
     return pd.DataFrame(
-        {"row": row, "attacker": attacker, "gender": gender}
+        dict(zip(keys, key, strict=True))
         | interval_of(results, trials, EqualErrorRate())._asdict()
         | {"trials": len(trials)}
-        for (row, attacker, gender), trials in results.trials.groupby(["row", "attacker", "gender"], sort=False)
+        for key, trials in results.trials.groupby(keys, sort=False)
     )
