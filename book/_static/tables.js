@@ -61,7 +61,7 @@
     (table.closest(".pst-scrollable-table-container, .cell_output .output") ?? table).after(button);
   };
 
-  addEventListener("load", () => [...document.querySelectorAll("article table")]
+  addEventListener("load", () => [...document.querySelectorAll("article table:not([class^=claim])")]
     .filter(table => table.tHead?.rows.length === 1 && table.tBodies[0]?.rows.length > 1)
     .forEach((table, place) => {
       makeSortable(table);

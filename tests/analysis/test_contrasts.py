@@ -105,6 +105,16 @@ def test_a_read_corpus_of_one_speaker_is_resampled_by_utterance(results):
     assert interval.estimate == pytest.approx(20) and interval.low < 20 < interval.high
 
 
+def test_a_feature_of_read_speech_is_of_the_corpus_on_which_it_was_measured(results):
+    read, other = (results.utterances.assign(corpus=name) for name in ("read", "read-other"))
+    read["centroid_hz"], other["centroid_hz"] = np.nan, other["centroid_hz"] + 500
+    lines = pd.concat([results.utterances, read, other])
+    found = metric_interval(frames.results(lines, results.trials), "original", "centroid_hz_read").estimate
+    assert found == pytest.approx(metric_interval(results, "original", "centroid_hz").estimate + 500)
+    with pytest.raises(TableError, match="no results for centroid_hz_read"):
+        metric_interval(results, "original", "centroid_hz_read")
+
+
 def test_unknown_metrics_rows_and_recognisers_are_refused(results):
     for name in ("acc", "sad_called_calm", "calm_called_sad", "eer_x", "centroid"):
         with pytest.raises(TableError, match=f"unknown metric '{name}'; there are eer_f"):

@@ -71,7 +71,10 @@ class Lines:
             return error_rates(self.trials(row, kind), attacker, found[1])
         if metric in ("wer_read", "wer_emotional"):
             return self._word_errors(row, metric, corpus)
-        lines = self.lines(row, "read" if metric.endswith("_read") else corpus)
+        lines = self.lines(row, corpus)
+        if metric.endswith("_read"):
+            there = (self.lines(row, name) for name in ("read", "read-other"))
+            lines = next((each for each in there if "kurtosis" in each and each["kurtosis"].notna().any()), lines[:0])
         if (found := re.fullmatch("(centroid|kurtosis)_(median|p99)(?:_(...|read))?", metric)) is not None:
             of = lines if found[3] in (None, "read") else lines[lines["emotion"] == found[3]]
             return frame_quantile(of, found[1], 0.5 if found[2] == "median" else 0.99)

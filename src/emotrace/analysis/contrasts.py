@@ -84,7 +84,9 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
         return Metric(lambda results, row: _lines_with(results, row, name), statistics.Mean(name), factor=1.0)
     if _is_acoustic(feature := name.removesuffix("_read")):
         corpus = "emotional" if feature == name else "read"
-        return Metric(lambda results, row: results.lines(row, corpus, feature), statistics.Mean(feature), factor=1.0)
+        return Metric(
+            lambda results, row: _with_feature(results, row, corpus, feature), statistics.Mean(feature), factor=1.0
+        )
     raise TableError(f"unknown metric {name!r}; there are {', '.join((*COLUMNS, *ACOUSTICS))}")
 
 
@@ -110,7 +112,7 @@ def _frame_quantile(feature: str, quantile: str, of: str | None) -> Metric:
     def lines(results: Results, row: str) -> pd.DataFrame:
         if column not in results.utterances:
             raise TableError(f"the results have no column {column}: run the rows again (emotrace run)")
-        own = results.lines(row, "read" if of == "read" else "emotional", column)
+        own = _with_feature(results, row, "read" if of == "read" else "emotional", column)
         return own if of in (None, "read") else own[own["emotion"] == of]
 
     return Metric(lines, statistics.FrameQuantile(column, tuple(edges), q), factor=1.0)
@@ -238,6 +240,12 @@ def _beside_recording(results: Results, row: str, column: str) -> pd.DataFrame:
     recordings = results.lines("original", "emotional", column).set_index("utterance")[column]
     lines = results.lines(row, "emotional", column)
     return lines.assign(**{SOURCE: lines["utterance"].map(recordings)}).dropna(subset=[SOURCE])
+
+
+def _with_feature(results: Results, row: str, kind: str, column: str) -> pd.DataFrame:
+    """Lines with an acoustic feature: of the emotional corpus, or of the first read one on which it was measured."""
+    lines = results.lines(row, kind, column)
+    return results.lines(row, "read-other", column) if kind == "read" and lines.empty else lines
 
 
 def resampled(lines: pd.DataFrame) -> str:

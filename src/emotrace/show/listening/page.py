@@ -33,6 +33,7 @@ VOCODERS = {
     "universal": "the universal HiFi-GAN",
     "two-stage": "our acoustic model and the universal HiFi-GAN",
     "unified": "our small vocoder",
+    "joint": "our acoustic model and the universal HiFi-GAN, trained on as one network",
 }
 NOT_MEASURED = "not measured"
 ACOUSTICS = {
@@ -135,7 +136,7 @@ def describe(row: Row) -> str:
     speaker = "no speaker embedding"
     if row.ir.speaker != "none":
         speaker = f"{row.ir.speaker.upper()} embedding of {'a pseudo-speaker' if row.anonymizer else 'the speaker'}"
-    return f"{content}, F0, {speaker}" + (" (unified vocoder)" if row.vocoder == "unified" else "")
+    return f"{content}, F0, {speaker}" + (" (unified vocoder)" if row.vocoder in ("unified", "joint") else "")
 
 
 def show_cards(cards: Cards, emotion: str) -> HTML:
