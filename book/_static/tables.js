@@ -1,7 +1,9 @@
 // Tables: a click on a heading sorts by its column, again the other way round; below each table a button downloads it as
-// CSV. What is shown as "1.0 [0.5, 1.5]" becomes three columns, the estimate and the ends of its interval.
+// CSV. What is shown as "1.0 [0.5, 1.5]" becomes three columns, the estimate and the ends of its interval; a number
+// without an interval, such as one of the paper's, is an estimate alone.
 {
   const NUMBER = /^[-+−]?\d+(\.\d+)?/;
+  const PLAIN = /^[-+−]?\d+(\.\d+)?$/;
   const INTERVAL = /^([-+−]?[\d.]+)[^[\]]*\[([-+−]?[\d.]+), ([-+−]?[\d.]+)\]$/;
   const text = cell => (cell?.innerText ?? "").replace(/\s+/g, " ").trim();
   const value = cell => Number(text(cell).replace("−", "-").match(NUMBER)?.[0] ?? NaN);
@@ -32,9 +34,10 @@
   });
 
   const split = cells => {
-    const parts = cells.slice(1).map(cell => cell.match(INTERVAL)?.slice(1));
-    if (!parts.some(Boolean) || !parts.every((part, row) => part || !cells[row + 1])) return [cells];
-    const columns = [0, 1, 2].map(place => parts.map(part => part?.[place].replace("−", "-") ?? ""));
+    const values = cells.slice(1);
+    const parts = values.map(cell => cell.match(INTERVAL)?.slice(1) ?? cell.match(PLAIN)?.slice(0, 1));
+    if (!parts.some(part => part?.length === 3) || !parts.every((part, row) => part || !values[row])) return [cells];
+    const columns = [0, 1, 2].map(place => parts.map(part => part?.[place]?.replace("−", "-") ?? ""));
     return columns.map((column, place) => [cells[0] + ["", ", low", ", high"][place], ...column]);
   };
 

@@ -12,6 +12,7 @@ TABLE = """<!doctype html><html lang="en"><title>t</title><article class="bd-art
 <tr><td>none-T1</td><td>9.5<br><small>[5.0, 12.5]</small></td><td>a, "b"</td></tr>
 <tr><td>original</td><td>68.9<br><small>[62.2, 74.5]</small></td><td></td></tr>
 <tr><td>B3</td><td></td><td>T12</td></tr>
+<tr><td>paper</td><td>71.06</td><td></td></tr>
 <tr><td>none-T12</td><td>−1.0<br><small>[−2.0, 0.5]</small></td><td>T2</td></tr>
 </tbody></table></div></div></article></html>"""
 
@@ -33,12 +34,12 @@ def column(page, place: int) -> list[str]:
 def test_a_heading_sorts_by_number_up_and_down_and_empty_cells_count_last(page):
     heading = page.get_by_role("button", name="UAR [%]")
     heading.click()
-    assert column(page, 1) == ["none-T12", "none-T1", "original", "B3"]
+    assert column(page, 1) == ["none-T12", "none-T1", "original", "paper", "B3"]
     assert page.locator("th").nth(1).get_attribute("aria-sort") == "ascending"
     heading.click()
-    assert column(page, 1) == ["original", "none-T1", "none-T12", "B3"]
+    assert column(page, 1) == ["paper", "original", "none-T1", "none-T12", "B3"]
     page.get_by_role("button", name="row", exact=True).click()
-    assert column(page, 1) == ["B3", "none-T1", "none-T12", "original"]
+    assert column(page, 1) == ["B3", "none-T1", "none-T12", "original", "paper"]
     assert page.locator("th[aria-sort]").count() == 1
 
 
@@ -49,4 +50,5 @@ def test_the_csv_has_the_intervals_as_columns_and_quotes_what_needs_it(page):
     lines = list(csv.reader(Path(waiting.value.path()).read_text().splitlines()))
     assert lines[0] == ["row", "UAR [%]", "UAR [%], low", "UAR [%], high", "note"]
     assert lines[1] == ["none-T1", "9.5", "5.0", "12.5", 'a, "b"']
-    assert lines[3] == ["B3", "", "", "", "T12"] and lines[4][1:4] == ["-1.0", "-2.0", "0.5"]
+    assert lines[3] == ["B3", "", "", "", "T12"] and lines[5][1:4] == ["-1.0", "-2.0", "0.5"]
+    assert lines[4] == ["paper", "71.06", "", "", ""], "a number without an interval is an estimate"
