@@ -42,7 +42,9 @@
   };
 
   const csv = table => {
-    const rows = [...table.tHead.rows, ...table.tBodies[0].rows].map(row => [...row.cells].map(text));
+    // a cell that holds several values names them itself
+    const values = cell => cell.dataset.csv?.split("|") ?? [text(cell)];
+    const rows = [...table.tHead.rows, ...table.tBodies[0].rows].map(row => [...row.cells].flatMap(values));
     const columns = rows[0].flatMap((_, column) => split(rows.map(row => row[column] ?? "")));
     const quoted = cell => /[",]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
     return rows.map((_, row) => columns.map(column => quoted(column[row])).join(",")).join("\r\n") + "\r\n";
@@ -61,7 +63,7 @@
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     });
-    (table.closest(".pst-scrollable-table-container, .cell_output .output") ?? table).after(button);
+    (table.closest(".scroll, .pst-scrollable-table-container, .cell_output .output") ?? table).after(button);
   };
 
   addEventListener("load", () => [...document.querySelectorAll("article table:not([class^=claim])")]

@@ -1,13 +1,10 @@
 """The readable tables, on studies made by hand whose numbers can be counted."""
 
-from types import SimpleNamespace
-
 import pandas as pd
 import pytest
 from frames import results, trial_lines, utterance_lines
 
 from emotrace.analysis.tables import table2
-from emotrace.paths import REPORTED
 from emotrace.show import tables
 from emotrace.show.pages import compare, utterances_beside
 from emotrace.study.results import Results
@@ -52,25 +49,6 @@ def test_the_display_shows_intervals_for_ours_and_plain_numbers_for_the_papers()
         *("attacker", "EER F [%]", "EER M [%]", "WER read [%]", "WER emotional [%]"),
         *("sad [%]", "neu [%]", "ang [%]", "hap [%]", "UAR [%]"),
     ]
-
-
-def test_the_papers_systems_stand_with_the_rows_of_their_representations(monkeypatch):
-    rows = ("original", "B4-IR", "none-T1")
-    reported = pd.read_csv(REPORTED).assign(source="reported: paper")
-    measured = pd.DataFrame({"row": rows, "source": "measured: scale", "uar": [70.0, 40.0, 60.0]})
-    monkeypatch.setattr(tables, "table2", lambda study: pd.concat([measured, reported]))
-    table = tables.table2_beside({"acted": SimpleNamespace(rows=rows)})
-    assert list(table["row"]) == ["original", "original", "B4-IR", "B4", "none-T1", "none-T1"]
-    assert list(table["uar"]) == [70.0, 71.06, 40.0, 42.78, 60.0, 64.78]
-
-
-def test_rows_stand_in_the_order_of_the_fullest_study(monkeypatch):
-    monkeypatch.setattr(tables, "table2", lambda study: pd.DataFrame({"row": study.rows, "source": study.source}))
-    people = SimpleNamespace(rows=("original", "none-T1"), source="measured: scale")
-    phantom = SimpleNamespace(rows=("original", "none-T3", "none-T1"), source="measured: phantom")
-    table = tables.table2_beside({"people": people, "phantom": phantom})
-    assert list(table["row"]) == ["original", "original", "none-T3", "none-T1", "none-T1"]
-    assert list(table["source"].str.removeprefix("measured: ")) == ["scale", "phantom", "phantom", "scale", "phantom"]
 
 
 def test_verdicts_show_sign_and_interval(studies):

@@ -7,10 +7,8 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from emotrace.analysis.contrasts import COLUMNS, EMOTIONS
-from emotrace.analysis.tables import table2
+from emotrace.analysis.contrasts import COLUMNS
 from emotrace.show.pages import Studies
-from emotrace.study.results import label_of
 
 ABBREVIATIONS = re.compile(r"\b(eer|wer|uar|mos|f0|f|m)\b")  # F and M: female and male speakers
 
@@ -53,36 +51,6 @@ def table2_display(table: pd.DataFrame) -> pd.DataFrame:
         ends = table.reindex(columns=[name, f"{name}_low", f"{name}_high"]).astype(float)
         shown[f"{heading(name)} [%]"] = [interval_text(*cell) for cell in ends.itertuples(index=False)]
     return shown
-
-
-def table2_beside(studies: Studies) -> pd.DataFrame:
-    """Table II of every study and, once, the lines of the paper for the rows shown; each row's lines stand together.
-
-    The paper's B3, B4 and B5 stand with B3-IR, B4-IR and B5-IR, which are equivalents of their representations alone.
-    """
-    table = pd.concat([table2(results) for results in studies.values()]).drop_duplicates(["row", "source"])
-    fullest_first = sorted(studies.values(), key=lambda results: -len(results.rows))
-    shown = dict.fromkeys(row for results in fullest_first for row in results.rows)
-    order = {row: place for place, row in enumerate(shown)}
-    order |= {row.removesuffix("-IR"): place for row, place in order.items()}
-    table = table[table["row"].isin(order)]
-    return table.sort_values("row", key=lambda rows: rows.map(order), kind="stable").reset_index(drop=True)
-
-
-def show_table2(studies: Studies, *, others: bool = False) -> Styler:
-    """Table II of every study beside the paper's lines, for reading; ``others``: what all but the first recogniser of
-    emotion say of every row."""
-    if others:
-        lines = [
-            table2_display(table2(results, name)).query("source != 'reported: paper'").assign(recogniser=label_of(name))
-            for results in studies.values()
-            for name in results.recognisers[1:]
-        ]
-        columns = ["row", "recogniser", "source", *(f"{heading(name)} [%]" for name in (*EMOTIONS, "uar"))]
-        return readable(pd.concat(lines)[columns])
-    shown = table2_display(table2_beside(studies))
-    notes = "<br><small>" + shown.pop("source") + "<br>EER: " + shown.pop("attacker") + "</small>"
-    return readable(shown.assign(row=shown["row"] + notes))
 
 
 def verdicts(comparison: pd.DataFrame) -> Styler:
