@@ -80,7 +80,12 @@ class Lines:
             return frame_quantile(of, found[1], 0.5 if found[2] == "median" else 0.99)
         if metric == "loudness_peak_matched_median":
             return lower_median(lines, "loudness_peak_matched_lufs")
-        return recognised(lines.dropna(subset=[label]), metric, label)
+        lines = lines.dropna(subset=[label])
+        if (found := re.fullmatch("(...)_called_(...)", metric)) is not None:
+            return share_called(lines, label, *found.groups())
+        if (recalls := ("recalls", row, corpus, label)) not in self.known:
+            self.known[recalls] = recognised(lines, label)
+        return of_recalls(metric, *self.known[recalls])
 
     def _word_errors(self, row: str, metric: str, corpus: str) -> tuple[tuple[str, ...], np.ndarray, int]:
         lines = self.lines(row, "read" if metric == "wer_read" else corpus)
@@ -109,13 +114,16 @@ def summed(lines: pd.DataFrame, columns: np.ndarray, then) -> tuple[tuple[str, .
         return tuple(speakers), then(drawn(len(speakers)) @ sums), 1
 
 
-def recognised(lines: pd.DataFrame, metric: str, label: str) -> tuple[tuple[str, ...], np.ndarray, int]:
-    """Recalls and what is made of them; the value of all speakers by scikit-learn, fold by fold."""
+def share_called(lines: pd.DataFrame, label: str, true: str, said: str) -> tuple[tuple[str, ...], np.ndarray, int]:
+    """The share of an emotion's utterances that are labelled with another."""
+    asked = lines["emotion"].to_numpy(str) == true
+    columns = np.column_stack([asked & (lines[label].to_numpy(str) == said), asked])
+    return summed(lines, columns.astype(float), lambda sums: 100 * sums[:, 0] / sums[:, 1])
+
+
+def recognised(lines: pd.DataFrame, label: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """Speakers and recalls (1 + DRAWS, folds, emotions); those of all speakers by scikit-learn, fold by fold."""
     true, said = lines["emotion"].to_numpy(str), lines[label].to_numpy(str)
-    if (found := re.fullmatch("(...)_called_(...)", metric)) is not None:
-        asked = true == found[1]
-        columns = np.column_stack([asked & (said == found[2]), asked])
-        return summed(lines, columns.astype(float), lambda sums: 100 * sums[:, 0] / sums[:, 1])
     folds = sorted(lines["fold"].unique())
     cells = [(fold, emotion) for fold in folds for emotion in EMOTIONS]
     at = [(lines["fold"].to_numpy(str) == fold) & (true == emotion) for fold, emotion in cells]
@@ -131,13 +139,18 @@ def recognised(lines: pd.DataFrame, metric: str, label: str) -> tuple[tuple[str,
         for _, own in lines.groupby("fold")
     ]
     assert np.allclose(by_fold[0], 100 * np.array(check))
+    return speakers, by_fold
+
+
+def of_recalls(metric: str, speakers: tuple[str, ...], by_fold: np.ndarray) -> tuple[tuple[str, ...], np.ndarray, int]:
+    """What is made of recalls by fold: their mean, their spread, or one of them."""
     if metric == "uar":
         made = mean(mean(by_fold))
     elif metric == "recall_spread":
         made = mean(by_fold.swapaxes(1, 2)).std(axis=1)
     else:
         made = mean(by_fold[:, :, EMOTIONS.index(metric)])
-    return speakers, made, len(folds)
+    return speakers, made, by_fold.shape[1]
 
 
 def mean(values: np.ndarray) -> np.ndarray:
