@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from frames import utterance_lines
 
-from emotrace.analysis.bias import SHIFTS, recall_shifts, reported_shifts, unfamiliar_sound
+from emotrace.analysis.bias import SHIFTS, lost_most, recall_shifts, reported_shifts, unfamiliar_sound
 from emotrace.analysis.contrasts import EMOTIONS
 
 
@@ -32,6 +32,12 @@ def test_reported_shifts_are_those_that_were_printed():
     assert table.at[("VoicePrivacy 2026", "B2", "sad"), "original"] == pytest.approx(72.5706)
     assert (table.groupby(level=[0, 1]).size() == len(EMOTIONS)).all()
     assert {"B3", "B5", "BM1", "BM2", "BM3"} <= set(table.loc["VoicePrivacy 2026"].index.get_level_values(0))
+
+
+def test_who_was_trained_on_iemocap_loses_sad_most_and_who_was_not_loses_angry():
+    """As reported: of 10 systems of the paper, 6 and 3 of VoicePrivacy 2024 and 2026, and 3 of its second track."""
+    counts = lost_most(reported_shifts()).set_index("corpus")[list(EMOTIONS)]
+    assert counts.loc["IEMOCAP"].tolist() == [19, 0, 0, 0] and counts.loc["emodata"].tolist() == [0, 0, 3, 0]
 
 
 def test_what_a_matched_recogniser_recognises_was_only_unfamiliar(results):

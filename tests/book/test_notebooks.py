@@ -8,6 +8,7 @@ import pytest
 from papermill.inspection import inspect_notebook
 
 from emotrace.analysis.claims import CLAIMS
+from emotrace.paths import PACKAGE
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -79,7 +80,6 @@ def test_cells_are_short_and_define_nothing(path):
 
 
 def test_the_page_of_every_claim_has_the_section_that_the_overview_links_to():
-    overview = (FOLDER / "claims.md").read_text()
-    assert "{page}.html#the-claims" in overview
+    assert "page }}.html#the-claims" in (PACKAGE / "show" / "claims.html.j2").read_text()
     for page in {claim.page for claim in CLAIMS}:
         assert "\n## The claims\n" in (FOLDER / f"{page}.md").read_text()

@@ -1,5 +1,7 @@
 """The readable tables, on studies made by hand whose numbers can be counted."""
 
+import re
+
 import pandas as pd
 import pytest
 from frames import results, trial_lines, utterance_lines
@@ -65,3 +67,17 @@ def test_order_of_the_medians(studies):
 def test_cells_are_broken_before_the_interval():
     shown = tables.readable(pd.DataFrame({"sad [%]": ["50.0 [40.0, 60.0]", "3.42"]})).data
     assert list(shown["sad [%]"]) == ["50.0<br><small>[40.0, 60.0]</small>", "3.42"]
+
+
+def test_shifts_of_a_system_stand_in_one_line_and_are_coloured_by_their_sign():
+    line = {"source": "measured", "corpus": "RAVDESS", "recogniser": "GE2E", "original": 60.0}
+    shifts = pd.DataFrame(
+        line | {"system": system, "emotion": emotion, "shift": shift, "low": shift - 5, "high": shift + 5}
+        for system, values in {"McAdams": (-40.4, 12.0), "none-T1": (0.0, -7.0)}.items()
+        for emotion, shift in zip(("sad", "neu"), values, strict=True)
+    )
+    shown = tables.shift_table(shifts)
+    assert list(shown.data.columns) == ["system", "sad", "neu"], "what does not differ is left out"
+    assert list(shown.data["sad"]) == ["-40.4<br><small>[-45.4, -35.4]</small>", "+0.0<br><small>[-5.0, +5.0]</small>"]
+    styles = re.findall(r"--shift: ?(-?\d+)", shown.to_html())
+    assert styles == ["-40", "12", "0", "-7"]

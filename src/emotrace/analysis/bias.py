@@ -67,6 +67,17 @@ def _shifts(recalls: pd.DataFrame, original: str, source: str, corpus: str, reco
     )
 
 
+def lost_most(shifts: pd.DataFrame) -> pd.DataFrame:
+    """Of how many systems a recogniser loses which emotion most: columns corpus, recogniser and EMOTIONS.
+
+    ``shifts``: lines of SHIFTS. A system that several sources report counts once for each.
+    """
+    place = ["corpus", "recogniser", "source", "system"]
+    first = shifts.pivot_table(index=place, columns="emotion", values="shift", sort=False).idxmin(axis=1)
+    counts = first.groupby(place[:2], sort=False).value_counts().unstack(fill_value=0)
+    return counts.reindex(columns=list(EMOTIONS), fill_value=0).rename_axis(columns=None).reset_index()
+
+
 def unfamiliar_sound(results: Results, rows: Iterable[str], metric: str = "uar") -> pd.DataFrame:
     """How much of a row's loss is unfamiliar sound: what a matched recogniser recognises and the usual one does not.
 
