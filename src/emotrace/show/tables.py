@@ -65,13 +65,14 @@ def verdicts(comparison: pd.DataFrame) -> Styler:
 def shift_table(shifts: pd.DataFrame) -> Styler:
     """Lines of `analysis.bias.SHIFTS` for reading: one of each system and recogniser.
 
-    A column that says the same in every line is left out.
+    Recogniser, corpus and source stand behind them, where they differ from line to line.
     """
     texts = [interval_text(*line, "+.1f") for line in shifts[["shift", "low", "high"]].itertuples(index=False)]
     places = ["source", "corpus", "recogniser", "system", "emotion"]
     both = shifts.assign(text=texts).set_index(places)[["shift", "text"]].unstack(sort=False)
     shown = both["text"].reset_index()
-    shown = shown[[name for name in shown if name not in places or shown[name].nunique() > 1]]
+    about = [name for name in ("recogniser", "corpus", "source") if shown[name].nunique() > 1]
+    shown = shown[["system", *both["text"], *about]]
     colours = both["shift"].map("--shift:{:.0f}".format).reset_index(drop=True)
     colours = colours.reindex(columns=shown.columns, fill_value="")
     return readable(shown).apply(lambda _: colours, axis=None).set_table_attributes('class="shifts"')
