@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 
 PAGES_AT_A_TIME = 2
 TIMEOUT = 1200  # seconds for a cell
-LONGEST = ("listening_room", "own_anonymizer", "h4", "h3", "h1")
+LONGEST = ("listening_room", "own_anonymizer", "h4", "h3", "explorer", "h1")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 

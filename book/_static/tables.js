@@ -66,7 +66,7 @@
     (table.closest(".scroll, .pst-scrollable-table-container, .cell_output .output") ?? table).after(button);
   };
 
-  addEventListener("load", () => [...document.querySelectorAll("article table:not([class^=claim])")]
+  addEventListener("load", () => [...document.querySelectorAll("article table:not(.fixed)")]
     .filter(table => table.tHead?.rows.length === 1 && table.tBodies[0]?.rows.length > 1)
     .forEach((table, place) => {
       makeSortable(table);

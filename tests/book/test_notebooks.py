@@ -14,7 +14,11 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 ROWS = {"profile": "str", "rows": "list[str]", "layer": "int"}
 BOOTSTRAP = {"seed": "int", "n_bootstrap": "int"}
-PARAMETERS = {"claims": BOOTSTRAP, "listening_room": ROWS | {"seed": "int", "speaker": "str"}}  # of the others: all
+PARAMETERS = {  # of the others: all of both
+    "claims": BOOTSTRAP,
+    "explorer": ROWS | BOOTSTRAP | {"first": "str"},
+    "listening_room": ROWS | {"seed": "int", "speaker": "str"},
+}
 SECTIONS = ("The claims", "What would change our mind", "Rerun it yourself", "Provenance")
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -23,8 +27,9 @@ def _code(path: Path) -> list:
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
-def test_one_notebook_per_hypothesis_one_for_the_claims_and_one_to_listen():
-    assert [path.stem.partition("_")[0] for path in NOTEBOOKS] == ["claims", "h1", "h2", "h3", "h4", "listening"]
+def test_one_notebook_per_hypothesis_and_three_across_them():
+    found = [path.stem.partition("_")[0] for path in NOTEBOOKS]
+    assert found == ["claims", "explorer", "h1", "h2", "h3", "h4", "listening"]
 
 
 @every_notebook

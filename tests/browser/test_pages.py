@@ -72,19 +72,3 @@ def test_the_listening_room_has_players(site):
     if not rooms:
         pytest.skip("this book has no listening room yet")
     assert all("<audio" in (BOOK / name).read_text() for name in rooms)
-
-
-def test_players_of_the_listening_room_play_one_at_a_time_and_by_keyboard(site, visit):
-    rooms = [name for name in page_names() if "listening" in name]
-    if not rooms:
-        pytest.skip("this book has no listening room yet")
-    page = visit(f"{site}/{rooms[0]}").page
-    first, second = page.locator("audio").nth(0), page.locator("audio").nth(1)
-    assert first.get_attribute("aria-label") != second.get_attribute("aria-label")
-    playing = "player => !player.paused && !player.ended"
-    for player, other in ((first, second), (second, first)):
-        player.evaluate("player => { player.loop = true; player.muted = true; }")
-        player.focus()
-        page.keyboard.press("Space")
-        page.wait_for_function("place => !document.querySelectorAll('audio')[place].paused", arg=int(player is second))
-        assert player.evaluate(playing) and not other.evaluate(playing)

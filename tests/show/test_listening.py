@@ -1,12 +1,14 @@
 """The listening page: which utterances, whose audio, and what the page refers to."""
 
 import importlib.util
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 from stand_in import SPEAKERS, make_corpus
 from tiny_models import make_models
 from tiny_study import tiny_profile
@@ -14,9 +16,12 @@ from tiny_study import tiny_profile
 from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.engine.runner import running
+from emotrace.evaluation.acoustics import oracle_mask
+from emotrace.show.figures import use_style
 from emotrace.show.listening import clips as listening
 from emotrace.show.listening import page as listening_page
 from emotrace.show.listening.clips import choose, open_listening_page
+from emotrace.show.listening.pictures import FRAME, clip_figure, common_limits, measure_tracks
 from emotrace.study.profiles import get_profile, scale
 from emotrace.study.run import works
 from emotrace.study.tasks import anonymising
@@ -159,25 +164,77 @@ def cards(opened, book):
         return listening_page.make_cards(opened)
 
 
-@pytest.mark.parametrize("emotion", list(Emotion))
-def test_page_refers_to_files_that_exist_and_hold_the_clips(cards, opened, book, emotion):
-    page = book / "notebooks" / f"{emotion}.html"
+def test_page_refers_to_files_that_exist_and_hold_the_clips(cards, opened, book):
+    page = book / "notebooks" / "room.html"
     page.parent.mkdir(exist_ok=True)
-    page.write_text(f"<article>{listening_page.show_cards(cards, str(emotion)).data}</article>")
+    page.write_text(f"<article>{listening_page.show_cards(cards).data}</article>")
     audio, pictures = ([f for f in check_pages().files_of(page) if f.suffix == suffix] for suffix in (".flac", ".png"))
-    assert len(audio) == len(pictures) == 2 and all(file.is_file() for file in (*audio, *pictures))
-    for file, clip in zip(audio, opened.of(emotion), strict=True):
+    assert len(audio) == len(pictures) == 2 * len(Emotion) and all(file.is_file() for file in (*audio, *pictures))
+    clips = [clip for emotion in Emotion for clip in opened.of(emotion)]
+    for file, clip in zip(audio, clips, strict=True):
         assert np.array_equal(load_audio(file), load_audio(clip.audio))
     assert all(file.stat().st_size < 100_000 for file in pictures)
 
 
-def test_players_have_names_and_pictures_say_what_is_seen(cards, opened):
-    html = listening_page.show_cards(cards, "sad").data
-    assert html.count('<audio controls preload="none"') == html.count('loading="lazy"') == 2
+def test_players_have_names_and_pictures_say_what_is_seen(cards):
+    html = listening_page.show_cards(cards).data
+    assert html.count('<audio controls preload="none"') == html.count('loading="lazy"') == 2 * len(Emotion)
     assert f'aria-label="{ROW}, sad, 0.6 seconds"' in html
     assert "HuBERT layer 6, F0, ECAPA embedding of a pseudo-speaker; 0.6 s" in html
     alts = check_pages().Page(f"<article>{html}</article>").images
-    assert all("Medians over speech" in alt and "Hz, kurtosis" in alt for alt in alts) and len(set(alts)) == 2
+    assert all("Medians over speech" in alt and "Hz, kurtosis" in alt for alt in alts)
+    assert len(set(alts)) == 2 * len(Emotion)
+
+
+def grid_of(html: str) -> list[list[str]]:
+    """Texts of the cells of the grid, line by line."""
+    table = BeautifulSoup(html, "html.parser").table
+    return [[cell.get_text() for cell in line.find_all(["th", "td"])] for line in table.find_all("tr")]
+
+
+def test_grid_leads_to_every_clip_once_and_says_its_labels(cards):
+    labelled = {
+        emotion: [replace(card, labels={"functionals": "ang", "ge2e": str(emotion)}) for card in own]
+        for emotion, own in cards.items()
+    }
+    html = listening_page.show_cards(labelled).data
+    heading, recording, made = grid_of(html)
+    assert heading == ["row", "sad", "neutral", "angry", "happy"] and recording[0] == "original"
+    assert made == [ROW, "▶AS", "▶AN", "▶AA", "▶AH"]
+    links, figures = (
+        re.findall(pattern, html) for pattern in (r'href="#([^"]+)"', r'<figure class="take" id="([^"]+)"')
+    )
+    assert sorted(links) == sorted(figures) and len(set(figures)) == 2 * len(Emotion)
+    assert f'aria-label="{ROW}, happy: functionals + SVM: angry; GE2E + SVM: happy"' in html
+    assert "no label is recorded" in listening_page.show_cards(cards).data
+
+
+@pytest.mark.parametrize(
+    ("labels", "shows"), [("ang", "shows this."), ("sad", "does not show this."), ("", "No label of this voice's sad")]
+)
+def test_whether_a_voice_shows_the_papers_effect_is_counted(cards, labels, shows):
+    own = [replace(card, labels={"functionals": labels}) for card in cards[Emotion.SAD]]
+    assert shows in listening_page.turns_angry({Emotion.SAD: own})
+
+
+def test_few_rows_that_turn_angry_are_few(cards):
+    recording, made = (replace(card, labels={"functionals": "sad"}) for card in cards[Emotion.SAD])
+    few = [recording, made, made, replace(made, labels={"functionals": "ang"})]
+    assert "Of 3 rows, sad of this voice is labelled angry in 1" in listening_page.turns_angry({Emotion.SAD: few})
+    assert "it shows this in few rows." in listening_page.turns_angry({Emotion.SAD: few})
+
+
+def test_cursor_runs_where_the_axes_are(opened):
+    """FRAME, which the page gives to the script, is where the picture's axes lie."""
+    [clip] = [clip for clip in opened.of(Emotion.SAD) if clip.row.name == "original"]
+    waveform = load_audio(clip.audio)
+    tracks = measure_tracks(waveform, oracle_mask(waveform))
+    use_style()
+    figure = clip_figure("original", tracks, common_limits([tracks]))
+    figure.canvas.draw()
+    for axes in figure.axes:
+        box = axes.get_position()
+        assert (box.x0, box.x1) == pytest.approx((FRAME["left"], FRAME["right"]))
 
 
 def test_cards_name_the_files_that_were_written(cards, book):
@@ -185,9 +242,9 @@ def test_cards_name_the_files_that_were_written(cards, book):
     assert {file for own in cards.values() for card in own for file in (card.audio, card.picture)} == written
 
 
-def test_emotion_that_the_speaker_lacks_is_said(cards):
+def test_emotion_that_the_speaker_lacks_has_no_column(cards):
     few = {Emotion.SAD: cards[Emotion.SAD]}
-    assert "no happy utterance" in listening_page.show_cards(few, "hap").data
+    assert grid_of(listening_page.show_cards(few).data)[0] == ["row", "sad"]
 
 
 def test_numbers_are_those_of_the_results(opened):

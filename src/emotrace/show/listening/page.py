@@ -1,12 +1,13 @@
-"""The listening page: audio and pictures as files that it references, cards in HTML, and their numbers.
+"""The listening page: audio and pictures as files that it references, a grid of rows and emotions, and their numbers.
 
-A card's picture is measured on the very audio that plays. The numbers beside it are those of the recorded results;
-where those are stale, the card says so.
+A picture is measured on the very audio that plays. The numbers beside it are those of the recorded results; where
+those are stale, they say so. book/_static/listening.js plays a cell of the grid; without it every clip has its player.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -23,7 +24,7 @@ from emotrace.pipeline.results import emotion_column
 from emotrace.pipeline.rows import BASELINE_ROWS, ORIGINAL, Row
 from emotrace.show.figures import DPI, EMOTION_NAMES, WIDTH
 from emotrace.show.listening.clips import EMOTIONAL, Clip, ListeningPage
-from emotrace.show.listening.pictures import HEIGHT, alt_text, clip_figure, common_limits, measure_tracks, png
+from emotrace.show.listening.pictures import FRAME, HEIGHT, alt_text, clip_figure, common_limits, measure_tracks, png
 from emotrace.study.results import label_of
 
 TEMPLATE = "listening.html.j2"
@@ -51,45 +52,57 @@ class Card:
     clip: Clip
     what: str
     seconds: float
+    axis: float  # seconds of the picture's axis of time
     audio: Path
     picture: Path
     alt: str
     numbers: dict[str, str]
+    labels: dict[str, str]  # of each recogniser the emotion that it labelled; "" where none is recorded
 
 
 Cards = dict[Emotion, list[Card]]
 
 
-def make_cards(page: ListeningPage) -> Cards:
-    """Write audio (FLAC, 16 kHz) and picture of every clip for the book, and make its card; rows as in table II.
+def write_audio(page: ListeningPage) -> dict[Clip, Path]:
+    """Write the audio of every clip for the book (FLAC, 16 kHz), where it lies within the book.
 
     What was written before for the same rows, utterances and seed is replaced.
+    """
+    played = [sorted({clip.row.name for clip in page.clips}), sorted(u.id for u in page.utterances.values())]
+    folder = STATIC / f"{page.profile.name}-{digest([*played, page.profile.seed])[:8]}"
+    files = {clip: folder / f"{clip.utterance.emotion}-{clip.row.name}.flac" for clip in page.clips}
+    for clip, file in files.items():
+        save_audio(BOOK / file, np.clip(load_audio(clip.audio), -1, 1))  # resampling may overshoot
+    return files
+
+
+def make_cards(page: ListeningPage) -> Cards:
+    """Audio and picture of every clip as files of the book, and its card; rows as in table II.
 
     Raises:
         AudioError, AcousticsError: audio that cannot be read or measured.
     """
-    played = [sorted({clip.row.name for clip in page.clips}), sorted(u.id for u in page.utterances.values())]
-    name = f"{page.profile.name}-{digest([*played, page.profile.seed])[:8]}"
-    lines = _recorded_lines(page)
-    return {emotion: list(_cards(page, emotion, STATIC / name, lines)) for emotion in page.utterances}
+    files, lines = write_audio(page), _recorded_lines(page)
+    return {emotion: list(_cards(page, emotion, files, lines)) for emotion in page.utterances}
 
 
-def _cards(page: ListeningPage, emotion: Emotion, folder: Path, lines: pd.DataFrame) -> Iterator[Card]:
+def _cards(page: ListeningPage, emotion: Emotion, files: Mapping[Clip, Path], lines: pd.DataFrame) -> Iterator[Card]:
     clips = page.of(emotion)
     speech = oracle_mask(load_audio(page.utterances[emotion].path))
-    waveforms = {clip: np.clip(load_audio(clip.audio), -1, 1) for clip in clips}  # resampling may overshoot
+    waveforms = {clip: np.clip(load_audio(clip.audio), -1, 1) for clip in clips}
     tracks = {clip: measure_tracks(waveform, speech) for clip, waveform in waveforms.items()}
     limits = common_limits(list(tracks.values()))
     recording = next((tracks[clip] for clip in clips if clip.row == ORIGINAL), None)
     recognisers = page.study.recognisers if page.study is not None else ()
     for clip in clips:
-        audio, picture = (folder / f"{emotion}-{clip.row.name}.{kind}" for kind in ("flac", "png"))
-        save_audio(BOOK / audio, waveforms[clip])
+        picture = files[clip].with_suffix(".png")
         behind = None if clip.row == ORIGINAL else recording
         with atomic_file(BOOK / picture) as temporary:
             temporary.write_bytes(png(clip_figure(clip.row.name, tracks[clip], limits, behind)))
-        seconds, shown = len(waveforms[clip]) / SAMPLE_RATE, numbers(clip, lines, recognisers)
-        yield Card(clip, describe(clip.row), seconds, audio, picture, alt_text(clip, tracks[clip]), shown)
+        yield Card(
+            *(clip, describe(clip.row), len(waveforms[clip]) / SAMPLE_RATE, limits["seconds"][1], files[clip], picture),
+            *(alt_text(clip, tracks[clip]), numbers(clip, lines, recognisers), labels(clip, lines, recognisers)),
+        )
 
 
 def _recorded_lines(page: ListeningPage) -> pd.DataFrame:
@@ -139,12 +152,69 @@ def describe(row: Row) -> str:
     return f"{content}, F0, {speaker}" + (" (unified vocoder)" if row.vocoder in ("unified", "joint") else "")
 
 
-def show_cards(cards: Cards, emotion: str) -> HTML:
-    """The players of one emotion, with captions, numbers and pictures."""
-    name, of_emotion = EMOTION_NAMES[emotion], cards.get(Emotion(emotion), [])
-    if not of_emotion:
-        return HTML(f"<p>This speaker has no {name} utterance.</p>")
+def labels(clip: Clip, lines: pd.DataFrame, recognisers: Sequence[str]) -> dict[str, str]:
+    """As which emotion each recogniser labelled a clip, "" where that is not recorded."""
+    if (clip.row.name, clip.utterance.id) not in lines.index:
+        return dict.fromkeys(recognisers, "")
+    line = lines.loc[(clip.row.name, clip.utterance.id)]
+    return {name: "" if pd.isna(line[emotion_column(name)]) else line[emotion_column(name)] for name in recognisers}
+
+
+def show_cards(cards: Cards) -> HTML:
+    """Rows by emotions, whose cells play a clip and have the initials of its labels; and the picture of every clip."""
+    every = [card for of_emotion in cards.values() for card in of_emotion]
+    takes = {(card.clip.row.name, card.clip.utterance.emotion): _take(card) for card in every}
+    what = {card.clip.row.name: card.what for card in every}
+    values = {
+        "emotions": [EMOTION_NAMES[emotion] for emotion in cards],
+        "lines": [(row, text, [takes.get((row, emotion)) for emotion in cards]) for row, text in what.items()],
+        "takes": takes.values(),
+        "legend": _legend(every[0]),
+        "frame": FRAME,
+        "width": round(WIDTH * DPI),
+        "height": round(HEIGHT * DPI),
+    }
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    template = jinja2.Environment(loader=loader, **options).get_template(TEMPLATE)
-    return HTML(template.render(cards=of_emotion, emotion=name, width=round(WIDTH * DPI), height=round(HEIGHT * DPI)))
+    return HTML(jinja2.Environment(loader=loader, **options).get_template(TEMPLATE).render(values))
+
+
+def _take(card: Card) -> dict[str, Any]:
+    """A card as text: its anchor, its name, the initials of its labels, and in words what they are."""
+    row, meant = card.clip.row.name, card.clip.utterance.emotion
+    said = {label_of(name): label for name, label in card.labels.items() if label}
+    return vars(card) | {
+        "id": f"{meant}-{row}",
+        "name": f"{row}, {EMOTION_NAMES[meant]}",
+        "seconds": f"{card.seconds:.1f}",
+        "letters": [(EMOTION_NAMES[e][0].upper(), "for" if e == meant else "against") for e in said.values()],
+        "says": "; ".join(f"{name}: {EMOTION_NAMES[e]}" for name, e in said.items()) or "no label is recorded",
+    }
+
+
+def _legend(card: Card) -> str:
+    """How to read and use the grid."""
+    emotions = ", ".join(f"{EMOTION_NAMES[e][0].upper()} {EMOTION_NAMES[e]}" for e in Emotion)
+    recognisers = ", ".join(label_of(name) for name in card.labels) or "nobody yet"
+    return (
+        "Click a cell to play it. Arrow keys go to the next row or emotion, at the same moment of the sentence. "
+        f"Letters are labels ({emotions}) by, in this order: {recognisers}. Green and bold: the emotion that was meant."
+    )
+
+
+def turns_angry(cards: Cards) -> str:
+    """In how many rows each recogniser labels this voice's sad as angry, in a sentence; the paper's effect, or not."""
+    made = [card for card in cards.get(Emotion.SAD, []) if card.clip.row != ORIGINAL]
+    counts = {
+        label_of(name): sum(card.labels[name] == Emotion.ANGRY for card in made)
+        for name in (made[0].labels if made else ())
+        if all(card.labels[name] for card in made)
+    }
+    if not counts:
+        return "No label of this voice's sad is recorded for all rows."
+    found = ", ".join(f"in {count} by {name}" for name, count in counts.items())
+    most = max(counts.values())
+    shows = "shows this" if 2 * most > len(made) else "shows this in few rows" if most else "does not show this"
+    return (
+        f"In the paper sad turns angry. Of {len(made)} rows, sad of this voice is labelled angry {found}: it {shows}."
+    )

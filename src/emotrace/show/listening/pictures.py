@@ -32,7 +32,7 @@ K_WEIGHTING = (
 )
 HEIGHT = 4.6  # inches
 HEIGHTS = (2.5, 1, 1, 1)  # of spectrogram, centroid, kurtosis, loudness
-FRAME = {"left": 0.135, "right": 0.875, "top": 0.985, "bottom": 0.105, "hspace": 0.11}
+FRAME = {"left": 0.17, "right": 0.865, "top": 0.985, "bottom": 0.105, "hspace": 0.11}
 RANGE = 60  # dB of the spectrogram, below its own maximum
 COLOURS = 64  # of the picture file: grey and a few hues
 F0_COLOUR, PAUSE_COLOUR, RECORDING_COLOUR = "#0072B2", "#E4E4E4", "#4D4D4D"
@@ -132,7 +132,7 @@ def _ends(every: Sequence[Tracks], name: str, step: float, quietest: float = 0.0
 
 def clip_figure(row: str, tracks: Tracks, limits: Limits, recording: Tracks | None = None) -> Figure:
     """The picture of a clip; ``recording`` is drawn behind its tracks where given."""
-    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI)
+    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="none")  # the axes are where FRAME says
     panels = figure.subplots(4, 1, sharex=True, gridspec_kw={"height_ratios": HEIGHTS} | FRAME)
     _draw_spectrogram(panels[0], tracks, limits["f0"])
     for axes, (name, label) in zip(panels[1:], TRACKS.items(), strict=True):
