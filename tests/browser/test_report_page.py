@@ -26,9 +26,9 @@ def test_report_is_quiet_and_fits(report, visit, scheme, width):
 
 
 def test_pictures_are_inside_and_loaded(report, visit):
-    images = visit(report).page.evaluate("[...document.images].map(i => [i.src.slice(0, 15), i.naturalWidth, i.alt])")
+    images = visit(report).page.evaluate("[...document.images].map(i => [i.src.slice(0, 19), i.naturalWidth, i.alt])")
     assert len(images) >= 9
-    assert all(source == "data:image/png;" and width > 0 and alt for source, width, alt in images)
+    assert all(source == "data:image/svg+xml;" and width > 0 and alt for source, width, alt in images)
 
 
 def test_tables_sort_by_number(report, visit):

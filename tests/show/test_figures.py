@@ -1,5 +1,7 @@
 """The figures: what is drawn stands where the frame says, and nothing rests on colour alone."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -86,9 +88,11 @@ def test_confusions_are_shares_of_the_true_class():
     assert shown == [75, 25, 0, 0, 0, 50, 50, 0, 0, 0, 100, 0, 50, 0, 0, 50]
 
 
-def test_same_png_twice(intervals):
-    pictures = [figures.interval_figure(intervals, label="recall [%]", hue="emotion")._repr_png_() for _ in range(2)]
-    assert pictures[0].startswith(b"\x89PNG") and pictures[0] == pictures[1]
+def test_same_picture_twice_and_the_page_shows_through(intervals):
+    pictures = [figures.interval_figure(intervals, label="recall [%]", hue="emotion")._repr_svg_() for _ in range(2)]
+    assert pictures[0] == pictures[1]
+    ground = next(part for part in ElementTree.fromstring(pictures[0]).iter() if part.get("id") == "patch_1")
+    assert "fill: none" in ground[0].get("style") or "opacity: 0" in ground[0].get("style")
 
 
 def test_a_row_at_another_layer_keeps_its_colour():

@@ -1,14 +1,16 @@
 """The figures of the book: one style, one colour per row of table II and per emotion, readable on a phone.
 
-Every figure is 4.8 inches wide: scaled to a 360-pixel column, its text is still 11 pixels high. No figure rests on
-colour alone. Panels are stacked: one for each value of the column `panel` (a profile, a corpus, an isolation set), in
-order of appearance. A figure of estimates raises ValueError for an empty frame, or an estimate that is not a number.
+Every figure is 4.8 inches wide: its text is as large as a page's, and scaled to a 360-pixel column still 11 pixels
+high. No figure rests on colour alone. Panels are stacked: one for each value of the column `panel` (a profile, a
+corpus, an isolation set), in order of appearance. A figure of estimates raises ValueError for an empty frame, or an
+estimate that is not a number.
 """
 
 import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -62,11 +64,15 @@ OUTCOME_NAMES = EMOTION_NAMES | {"other_called_ang": "called\nangry"}
 
 
 class Drawing(Figure):
-    """A figure that notebooks show as PNG by itself: pyplot would keep it alive, and show it twice or not at all."""
+    """A figure that notebooks show as SVG by itself: pyplot would keep it alive, and show it twice or not at all.
 
-    def _repr_png_(self) -> bytes:
-        picture = io.BytesIO()
-        self.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
+    The same figure is the same text every time. What is behind it shows through, so that a dark page can turn it.
+    """
+
+    def _repr_svg_(self) -> str:
+        picture = io.StringIO()
+        with matplotlib.rc_context({"svg.hashsalt": "emotrace"}):
+            self.savefig(picture, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         return picture.getvalue()
 
 

@@ -89,6 +89,18 @@ def open_experiment(group: str, n_bootstrap: int) -> dict[str, StudyResults]:
     return recorded
 
 
+def by_speech(studies: Mapping[str, StudyResults], rows: Sequence[str] = ()) -> dict[str, dict[str, Results]]:
+    """The studies of people and those of synthetic speech, as a page's two tabs show them; of some rows, or all.
+
+    Either may be empty.
+    """
+    parts: dict[str, dict[str, Results]] = {"people": {}, "synthetic": {}}
+    for title, results in studies.items():
+        kept = tuple(row for row in rows or results.rows if row in results.rows)
+        parts["synthetic" if results.source == "phantom" else "people"][title] = replace(results, rows=kept)
+    return parts
+
+
 def gather(studies: Studies, table: Callable[..., pd.DataFrame], *arguments: object) -> pd.DataFrame:
     """table(study, *arguments) of every study, one below the other, with the columns panel and speech."""
     parts = [table(study, *arguments).assign(panel=title, speech=study.source) for title, study in studies.items()]

@@ -1,6 +1,6 @@
 """Table II as a page shows it: one line a system, ours with its interval and the paper's value in the same cell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ LESS_IS_BETTER = ("wer_read", "wer_emotional")
 CONTROLS, EQUIVALENTS, OTHERS = "recordings and controls", "VoicePrivacy's representations", "other systems"
 
 
-def show_table2(studies: Studies, *, others: bool = False) -> HTML:
+def show_table2(studies: Studies, columns: Sequence[str] = COLUMNS, *, others: bool = False) -> HTML:
     """Table II of every study, the first one shown; ``others``: what all but the first recogniser of emotion say.
+
+    ``columns``: those of COLUMNS that are shown; a choice of rows is offered with all of them.
 
     A reader chooses the speech and a group of rows, sorts, and takes a CSV in which estimates, the ends of intervals
     and the paper's values are columns. The paper's B3, B4 and B5 stand in the lines of B3-IR, B4-IR and B5-IR, which
@@ -33,9 +35,9 @@ def show_table2(studies: Studies, *, others: bool = False) -> HTML:
     for title, results in studies.items():
         for name in results.recognisers[1:] if others else results.recognisers[:1]:
             shown = f"{title}, {label_of(name)}" if others else title
-            columns = (*EMOTIONS, "uar") if others else COLUMNS
-            parts.append(_part(shown, results, table2(results, name), columns, reported=not others))
-    groups = dict.fromkeys(line["group"] for part in parts for line in part["lines"])
+            kept = (*EMOTIONS, "uar") if others else tuple(columns)
+            parts.append(_part(shown, results, table2(results, name), kept, reported=not others))
+    groups = dict.fromkeys(line["group"] for part in parts for line in part["lines"] if tuple(columns) == COLUMNS)
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     template = jinja2.Environment(loader=loader, **options).get_template(TEMPLATE)

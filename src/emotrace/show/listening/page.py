@@ -6,8 +6,10 @@ those are stale, they say so. book/_static/listening.js plays a cell of the grid
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import numpy as np
@@ -150,6 +152,21 @@ def describe(row: Row) -> str:
     if row.ir.speaker != "none":
         speaker = f"{row.ir.speaker.upper()} embedding of {'a pseudo-speaker' if row.anonymizer else 'the speaker'}"
     return f"{content}, F0, {speaker}" + (" (unified vocoder)" if row.vocoder in ("unified", "joint") else "")
+
+
+def show_players(page: ListeningPage, emotion: str, titles: Mapping[str, str]) -> HTML:
+    """One player for each row of ``titles``, which has what to call it; of the voice's utterance of an emotion.
+
+    Rows without audio are left out.
+    """
+    files = {clip.row.name: file for clip, file in write_audio(page).items() if clip.utterance.emotion == emotion}
+    players = [
+        f'<figure><figcaption>{escape(title)}</figcaption><audio controls preload="none" aria-label="{escape(title)}" '
+        f'src="../{quote(str(files[row]))}"></audio></figure>'
+        for row, title in titles.items()
+        if row in files
+    ]
+    return HTML(f'<div class="players">{"".join(players)}</div>')
 
 
 def labels(clip: Clip, lines: pd.DataFrame, recognisers: Sequence[str]) -> dict[str, str]:

@@ -30,11 +30,11 @@ ACOUSTICS = {
 
 
 class Picture(NamedTuple):
-    """A figure of the report: the section that it belongs to, what it shows in words, and the PNG in base64."""
+    """A figure of the report: the section that it belongs to, what it shows in words, and the SVG in base64."""
 
     section: str
     alt: str
-    png: str
+    svg: str
 
 
 def pictures(results: Results, summary: pd.DataFrame, differences: pd.DataFrame) -> list[Picture]:
@@ -63,7 +63,7 @@ def recall_lines(summary: pd.DataFrame) -> pd.DataFrame:
 
 def picture(section: str, alt: str, figure: Drawing) -> Picture:
     """A figure as the report holds it."""
-    return Picture(section, " ".join(alt.split()), base64.b64encode(figure._repr_png_()).decode())
+    return Picture(section, " ".join(alt.split()), base64.b64encode(figure._repr_svg_().encode()).decode())
 
 
 def _recalls(results: Results, summary: pd.DataFrame) -> Iterator[Picture]:
