@@ -9,7 +9,7 @@ import pytest
 
 from emotrace.analysis import claims as rule
 from emotrace.analysis.claims import CLAIMS, cell_verdicts, overall
-from emotrace.show.claims import SYMBOLS, claim_matrix, claim_tests
+from emotrace.show.claims import SYMBOLS, claim_matrix, claim_strip, claim_tests
 
 TEST = {
     **{"encoder": "HuBERT-mini", "route": "two-stage", "corpus": "RAVDESS", "recogniser": "functionals"},
@@ -61,6 +61,16 @@ def test_a_cell_of_the_matrix_has_every_recogniser_and_leads_to_its_claim():
     )
     assert [mark.get("title") for mark in ninth.iter("span")] == [rule.DIFFERENT]
     assert {mark.text for mark in page.find("p").iter("span")} == {"✓", "✗", "?", "≠"}
+
+
+def test_a_strip_has_one_symbol_for_each_claim_and_counts_them():
+    tests = lines({"verdict": rule.REPRODUCED}, {"claim": "C2", "recogniser": "", "verdict": rule.REPRODUCED})
+    page = parsed(claim_strip(cell_verdicts(tests, CLAIMS), CLAIMS, "claims.html"))
+    links = page.findall("p/a")
+    assert [link.get("href") for link in links] == [f"claims.html#claim-{claim.name}" for claim in CLAIMS]
+    assert [link.find("span").text for link in links[:3]] == ["✓", "✓", "·"]
+    missing = len(CLAIMS) - 2
+    assert words(page.findall("p")[1]) == f"Of {len(CLAIMS)} claims of the paper: {missing} rows missing, 2 reproduced."
 
 
 def bars(page: ElementTree.Element) -> list[dict[str, float]]:

@@ -171,3 +171,18 @@ def test_the_trend_of_a_training_has_a_line_for_each_emotion_and_marks_where_the
     assert [line.get_label() for line in alone] == ["log-mel"] and alone[0].get_marker() == both[1].get_marker()
     with pytest.raises(ValueError, match="nothing to draw"):
         figures.trend_figure(pd.DataFrame(lines)[:0], label="recall [%]")
+
+
+def test_stairs_stand_at_their_stage_and_what_has_no_interval_has_no_bar():
+    stages, values = ("recording", "layer 1", "soft units"), {"paper": (70, 60, 50), "here": (68, 66, 40)}
+    lines = [
+        {"series": name, "stage": stage, "estimate": float(value)}
+        | ({"low": value - 5.0, "high": value + 5.0} if name == "here" else {})
+        for name, own in values.items()
+        for stage, value in zip(stages, own, strict=True)
+    ]
+    axes = figures.staircase_figure(pd.DataFrame(lines), label="UAR [%]").axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(stages)
+    assert [tuple(line.get_ydata()) for line in axes.lines] == [(70, 60, 50), (68, 66, 40)]
+    drawn = [segment for bars in axes.collections[::2] for segment in bars.get_segments() if len(segment)]
+    assert [tuple(segment[:, 1]) for segment in drawn] == [(63, 73), (61, 71), (35, 45)]

@@ -60,6 +60,15 @@ def claim_matrix(cells: pd.DataFrame, claims: Sequence[Claim]) -> HTML:
     return _render("matrix", columns=columns, lines=lines, legend=legend, recognisers=list(recognisers))
 
 
+def claim_strip(cells: pd.DataFrame, claims: Sequence[Claim], page: str) -> HTML:
+    """One symbol for each claim, over all cells of a study, leading to it on ``page``, and how many of each verdict."""
+    of_claim = {claim.name: list(cells.loc[cells["claim"] == claim.name, "verdict"]) for claim in claims}
+    found = {name: overall(verdicts) if verdicts else rule.ROWS_MISSING for name, verdicts in of_claim.items()}
+    counts = pd.Series(found).value_counts()
+    marks = [(claim, found[claim.name], *SYMBOLS[found[claim.name]]) for claim in claims]
+    return _render("strip", marks=marks, counts=[(n, verdict) for verdict, n in counts.items()], page=page)
+
+
 def _cell(of_route: pd.DataFrame, encoder: str, corpus: str) -> list[dict[str, str]]:
     """Symbol, class and title of every verdict of a cell of the matrix."""
     own = of_route[(of_route["encoder"] == encoder) & (of_route["corpus"] == corpus)]

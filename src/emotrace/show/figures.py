@@ -29,6 +29,7 @@ MARK = 0.12  # inches for one of several marks in a line
 HEAD = 1.0  # inches for a panel's title, axis and label
 CELL = 0.26  # inches for a line of numbers
 PROBE_HEIGHT, TREND_HEIGHT = 2.4, 2.2  # inches of a panel of probes, and of one over training steps
+STAIRS_HEIGHT = 2.5  # inches
 LEGEND_WIDTH, LEGEND_LINE = 54, 0.2  # letters in a line of a legend, and its height in inches
 
 # Okabe and Ito's colours, told apart by lightness too; markers repeat the difference.
@@ -149,6 +150,29 @@ def interval_figure(
     if handles:
         figure.legend(handles, labels, loc="outside upper center", ncols=min(6, len(labels)), frameon=False,
                       handletextpad=0.1, columnspacing=0.7)  # fmt: skip
+    return figure
+
+
+def staircase_figure(frame: pd.DataFrame, *, label: str) -> Drawing:
+    """Estimates from stage to stage of a system, as stairs: one line of steps for each ``series``, with its intervals.
+
+    Args:
+        frame: columns series, stage (in the order of the pipeline), estimate, low, high; NaN ends have no interval.
+        label: of the y axis, with its unit.
+    """
+    _require_numbers(frame, label)
+    figure = Drawing(figsize=(WIDTH, STAIRS_HEIGHT), dpi=DPI, layout="constrained")
+    axes, stages = figure.subplots(), list(dict.fromkeys(frame["stage"]))
+    for index, (name, part) in enumerate(frame.groupby("series", sort=False)):
+        x = part["stage"].map(stages.index).to_numpy() + 0.12 * index
+        colour = HUES[index % len(HUES)]
+        axes.step(x, part["estimate"], where="mid", color=colour, linewidth=0.9, alpha=0.6)
+        axes.vlines(x, part["low"], part["high"], colors=colour, linewidth=1.8)
+        axes.scatter(x, part["estimate"], c=colour, marker=MARKERS[index % len(MARKERS)], s=30, zorder=3, label=name)
+    axes.set_xticks(range(len(stages)), stages)
+    axes.set(ylabel=label)
+    axes.grid(False, axis="x")
+    axes.legend(frameon=False, handletextpad=0.1)
     return figure
 
 
