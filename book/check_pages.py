@@ -14,7 +14,7 @@ DISCLAIMER = "no evidence about people"
 BOOK = Path(__file__).resolve().parent
 LOADING = ("img", "audio", "video", "source")
 NAN = re.compile(r"\S* ?(?<![\w.\"'])nan(?![\w(]) ?\S*")  # as printed, not np.nan or "nan" in code
-LOOKED_UP = ("paper", "references", "api/")  # pages without a number of the phantom
+LOOKED_UP = ("paper", "references", "where", "api/")  # pages without a number of the phantom
 STUDIES = ("notebooks/", "sets/")  # pages that show figures and tables
 
 

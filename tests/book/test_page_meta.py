@@ -1,0 +1,38 @@
+"""What pages say of themselves: descriptions, titles of terms, lazy pictures."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from docutils import nodes
+from docutils.core import publish_doctree
+
+SOURCE = Path(__file__).parents[2] / "book" / "_ext" / "page_meta.py"
+
+
+@pytest.fixture(scope="module")
+def meta():
+    spec = importlib.util.spec_from_file_location("page_meta", SOURCE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_description_is_the_first_paragraph_in_one_line_cut_at_a_word(meta):
+    page = publish_doctree("Title\n=====\n\nOne *short*\nparagraph.\n\nAnother.")
+    assert meta.description(page) == "One short paragraph."
+    text = meta.description(publish_doctree("word " * 100))
+    assert len(text) <= meta.LONGEST + 2 and text.endswith("word …")
+    assert meta.description(publish_doctree("")) == ""
+
+
+def test_terms_have_their_definitions(meta):
+    glossary = publish_doctree("EER\n   Equal error\n   rate.\n\nUAR\n   Mean recall.\n")
+    for term in glossary.findall(nodes.term):
+        term["ids"] = [f"term-{term.astext()}"]
+    assert meta.definitions(glossary) == {"term-EER": "Equal error rate.", "term-UAR": "Mean recall."}
+
+
+def test_pictures_below_the_first_are_lazy(meta):
+    body = '<img src="a"><p><img alt="b" src="b"></p><img loading="eager" src="c">'
+    assert meta.lazy(body) == '<img src="a"><p><img loading="lazy" alt="b" src="b"></p><img loading="eager" src="c">'
