@@ -20,13 +20,21 @@
       shown = link;
     };
 
-    const play = (link, share) => {
+    // Within a part of a file that a server sends without ranges nothing can be sought, so a clip is fetched whole.
+    const whole = async audio => {
+      if (!location.protocol.startsWith("http") || audio.src.startsWith("blob:")) return;
+      audio.src = URL.createObjectURL(await (await fetch(audio.src)).blob());
+    };
+
+    const play = async (link, share) => {
       const audio = player(link);
+      show(link);
+      await whole(audio).catch(() => {});
       const start = () => {
+        if (shown !== link) return; // another was chosen while this one was loaded
         audio.currentTime = share * audio.duration;
         audio.play().catch(() => {}); // a browser may refuse; its player is there to press
       };
-      show(link);
       if (audio.readyState > 0) start();
       else {
         audio.addEventListener("loadedmetadata", start, {once: true});

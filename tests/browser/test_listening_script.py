@@ -1,6 +1,9 @@
 """What listening.js makes of the grid: a click plays, arrow keys move on at the same moment, a line follows."""
 
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -18,6 +21,11 @@ PLAYING = "[...document.querySelectorAll('audio')].filter(a => !a.paused).map(a 
 MOMENT = "id => document.getElementById(id).querySelector('audio').currentTime"
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
 def card(row: Row, emotion: Emotion) -> Card:
     utterance = Utterance(f"s-{emotion}", "s", "f", Path("made-up"), "ONE", emotion)
     file = Path("_static") / f"{emotion}.flac"
@@ -25,8 +33,8 @@ def card(row: Row, emotion: Emotion) -> Card:
     return Card(clip, "made up", SECONDS, 2 * SECONDS, file, Path("_static") / "none.png", "nothing", {}, {})
 
 
-@pytest.fixture
-def page(browser, tmp_path):
+@pytest.fixture(params=["file", "server without ranges"])
+def page(browser, tmp_path, request):
     (tmp_path / "notebooks").mkdir()
     for emotion, seconds in zip(Emotion, (SECONDS, SECONDS / 2, SECONDS, SECONDS), strict=True):
         save_audio(tmp_path / "_static" / f"{emotion}.flac", np.zeros(int(seconds * SAMPLE_RATE), np.float32))
@@ -34,10 +42,14 @@ def page(browser, tmp_path):
     script = (STATIC / "listening.js").read_text()
     html = f"<!doctype html><html lang='en'><title>t</title>{show_cards(cards).data}<script>{script}</script></html>"
     (tmp_path / "notebooks" / "room.html").write_text(html)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path))
+    Thread(target=server.serve_forever, daemon=True).start()
+    address = tmp_path.as_uri() if request.param == "file" else f"http://127.0.0.1:{server.server_port}"
     opened = browser.new_page()
-    opened.goto((tmp_path / "notebooks" / "room.html").as_uri())
+    opened.goto(f"{address}/notebooks/room.html")
     yield opened
     opened.close()
+    server.shutdown()
 
 
 def visible(page) -> list[str]:

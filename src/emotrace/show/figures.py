@@ -61,7 +61,7 @@ MARKERS = ("o", "^", "s", "D")
 PROBE_COLOURS = {"F0": "#0072B2", "energy": "#D55E00", "spectral tilt": "#E6A700", "phone": "#5A5A5A"}
 PROBE_COLOURS |= {"emotion": "#D55E00", "speaker": "#0072B2"}  # never in one panel with the above
 PROBE_MARKERS = {"F0": "o", "energy": "^", "spectral tilt": "s", "phone": "D", "emotion": "^", "speaker": "o"}
-OUTCOME_NAMES = EMOTION_NAMES | {"other_called_ang": "called\nangry"}
+OUTCOME_NAMES = EMOTION_NAMES | {"other_called_ang": "labelled\nangry"}
 
 
 class Drawing(Figure):
