@@ -7,15 +7,19 @@ import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
 
-SOURCE = Path(__file__).parents[2] / "book" / "_ext" / "page_meta.py"
+EXTENSIONS = Path(__file__).parents[2] / "book" / "_ext"
+
+
+def load(name: str):
+    spec = importlib.util.spec_from_file_location(name, EXTENSIONS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def meta():
-    spec = importlib.util.spec_from_file_location("page_meta", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("page_meta")
 
 
 def test_description_is_the_first_paragraph_in_one_line_cut_at_a_word(meta):
@@ -36,3 +40,9 @@ def test_terms_have_their_definitions(meta):
 def test_pictures_below_the_first_are_lazy(meta):
     body = '<img src="a"><p><img alt="b" src="b"></p><img loading="eager" src="c">'
     assert meta.lazy(body) == '<img src="a"><p><img loading="lazy" alt="b" src="b"></p><img loading="eager" src="c">'
+
+
+def test_the_script_of_icons_is_left_out_and_no_other():
+    script = '<script defer src="_static/scripts/{}?digest=5"></script>'
+    page = f"<head>{script.format('fontawesome.js')}{script.format('bootstrap.js')}</head>"
+    assert load("theme_fixes").without_icon_script(page) == f"<head>{script.format('bootstrap.js')}</head>"
