@@ -1,18 +1,22 @@
-"""Pages of the notebooks with other parameters: one for each file in notebooks/parameter_sets.
+"""Pages of a notebook with other parameters: what changes against the main result. One for each file in
+notebooks/parameter_sets.
 
     title: H3 with layer 3
     notebook: h3_ir_discretisation
     why: one sentence, or several, on what is to be seen
     parameters: {layer: 3}
 
-papermill puts the parameters in; the book executes the page, as any other. Alone: `python book/parameter_sets.py`.
+The page is difference.md, for the rows of the notebook. The book executes it, as any other. Alone:
+`python book/parameter_sets.py`.
 """
 
-import re
+import ast
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import jupytext
 import nbformat
 import papermill
 import yaml
@@ -21,7 +25,7 @@ from nbformat import NotebookNode
 BOOK = Path(__file__).resolve().parent
 NOTEBOOKS = BOOK.parent / "notebooks"
 FOLDER = BOOK / "sets"
-BESIDE = re.compile(r"\]\((?![a-z]+:|[#/.])")  # the beginning of a link to a file in the notebook's own folder
+TEMPLATE = BOOK / "difference.md"
 FIELDS = {"title", "notebook", "why", "parameters"}
 
 
@@ -48,12 +52,15 @@ def _write_page(path: Path, notebooks: Path, folder: Path) -> Path:
         raise ParameterSetError(
             f"{path}: {source.name} has no parameter {', '.join(unknown)}; it has {', '.join(known)}"
         )
-    notebook = papermill.execute_notebook(
-        str(source), None, parameters=chosen["parameters"], prepare_only=True, progress_bar=False
-    )
+    rows = ast.literal_eval(known["rows"]["default"].strip()) if "rows" in known else []
+    given = {"rows": rows, "changed": chosen["parameters"]}
+    with TemporaryDirectory() as folder_of_template:
+        template = Path(folder_of_template) / page.name
+        jupytext.write(jupytext.read(TEMPLATE), template)
+        options = {"parameters": given, "prepare_only": True, "progress_bar": False}
+        notebook = papermill.execute_notebook(str(template), None, **options)
     _forget_the_making(notebook)
-    _keep_links(notebook)
-    _introduce(notebook, chosen)
+    _introduce(notebook, chosen, nbformat.read(source, as_version=4).cells[0].source.partition("\n")[0].lstrip("# "))
     nbformat.write(notebook, page)
     return page
 
@@ -76,20 +83,12 @@ def _forget_the_making(notebook: NotebookNode) -> None:
         cell.id = f"cell-{number}"
 
 
-def _keep_links(notebook: NotebookNode) -> None:
-    """Let links to the other notebooks, which are no longer in the same folder, lead there all the same."""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = BESIDE.sub("](../notebooks/", cell.source)
-
-
-def _introduce(notebook: NotebookNode, chosen: dict[str, Any]) -> None:
-    """Another heading, and what is different, before the notebook's own text."""
-    first = notebook.cells[0]
-    heading, _, text = first.source.partition("\n")
+def _introduce(notebook: NotebookNode, chosen: dict[str, Any], heading: str) -> None:
+    """The set's title, and what is different, in the place of the template's words."""
     values = ", ".join(f"`{name} = {value!r}`" for name, value in chosen["parameters"].items())
-    note = f"This page is [{heading.lstrip('# ')}](../notebooks/{chosen['notebook']}) with {values}: {chosen['why']}"
-    first.source = f"# {chosen['title']}\n\n```{{note}}\n{note}\n```\n{text}"
+    note = f"What changes against [{heading}](../notebooks/{chosen['notebook']}) with {values}: {chosen['why']}"
+    first = notebook.cells[0]
+    first.source = first.source.replace("TITLE", chosen["title"]).replace("NOTE", note)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from frames import results, utterance_lines
 from emotrace.analysis.contrasts import metric_interval
 from emotrace.engine.runner import RunError
 from emotrace.show import pages
+from emotrace.study import Study
 from emotrace.study.results import Results, label_of
 
 TITLE = "phantom (synthetic speech)"
@@ -117,3 +118,23 @@ def test_confusions_only_of_rows_that_are_there(studies):
 def test_utterances_are_told_apart_by_speech_and_corpus(studies):
     lines = pages.utterances_beside(studies)
     assert set(lines["panel"]) == {"phantom, emotional speech"} and len(lines) == 3 * 160
+
+
+@pytest.mark.parametrize(
+    ("changed", "pairs"),
+    [
+        ({"layer": 3}, [("none-T6", "none-T3"), ("ECAPA-anon-T6", "ECAPA-anon-T3")]),
+        ({"seed": 1}, [("ECAPA-anon-T6", "ECAPA-anon-T6, seed 1")]),
+        ({}, []),
+    ],
+)
+def test_studies_side_by_side_differ_in_the_rows_that_a_parameter_changes(changed, pairs):
+    rows = ["original", "none-T6", "ECAPA-anon-T6"]
+    first, second = Study("phantom", rows), Study("phantom", rows, **changed)
+    both, found = pages.side_by_side(first, second)
+    assert found == pairs and both.rows == (*first.rows, *(other for _, other in pairs))
+    for own, other in pairs:
+        name = other.partition(",")[0]
+        assert both.lines(other)["emotion_ge2e"].tolist() == second.lines(name)["emotion_ge2e"].tolist()
+        assert both.lines(own).equals(first.lines(own))
+    assert len(both.trials) >= len(first.trials)

@@ -136,7 +136,10 @@ def interval_figure(
     """
     _require_numbers(frame, label)
     line = LINE if hue is None else max(LINE, MARK * frame[hue].nunique())
-    figure, panels = stacked(frame, lambda part: HEAD + line * part["line"].nunique(), sharex=True)
+    names = [] if hue is None else [EMOTION_NAMES.get(value, str(value)) for value in frame[hue].unique()]
+    columns = _legend_columns([*names, "paper"], most=6)
+    more = LEGEND_LINE * (len(names) // columns)  # a panel's head has room for one line
+    figure, panels = stacked(frame, lambda part: HEAD + line * part["line"].nunique(), more=more, sharex=True)
     for title, part, axes in panels:
         _draw_intervals(axes, part, hue)
         axes.set(title=title, xlabel=label)
@@ -148,7 +151,7 @@ def interval_figure(
             axes.axvline(0, color="black", linewidth=0.8)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(6, len(labels)), frameon=False,
+        figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False,
                       handletextpad=0.1, columnspacing=0.7)  # fmt: skip
     return figure
 
@@ -326,7 +329,7 @@ def trend_figure(
     """
     _require_numbers(frame, label)
     names = [str(name) for name in frame["line"].unique()]
-    columns = max(1, min(3, len(names), LEGEND_WIDTH // (max(map(len, names)) + 6)))
+    columns = _legend_columns(names, most=3)
     legend_height = LEGEND_LINE * -(-len(names) // columns)
     figure, panels = stacked(frame, lambda _: TREND_HEIGHT, more=0.4 + legend_height, sharex=True, sharey=True)
     for title, part, axes in panels:
@@ -373,6 +376,11 @@ def stacked(
     figure = Drawing(figsize=(WIDTH, more + sum(heights)), dpi=DPI, layout="constrained")
     axes = figure.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights}, squeeze=False, **options)
     return figure, [(title, part, own) for (title, part), own in zip(parts, axes[:, 0], strict=True)]
+
+
+def _legend_columns(names: Sequence[str], *, most: int) -> int:
+    """How many columns of a legend are no wider than a figure."""
+    return max(1, min(most, len(names), LEGEND_WIDTH // (max(map(len, names)) + 2)))
 
 
 def _log_ticks(panels: Sequence[Axes]) -> None:

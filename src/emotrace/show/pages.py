@@ -101,6 +101,30 @@ def by_speech(studies: Mapping[str, StudyResults], rows: Sequence[str] = ()) -> 
     return parts
 
 
+def side_by_side(first: StudyResults, second: StudyResults) -> tuple[Results, list[tuple[str, str]]]:
+    """Two studies of the same rows as one, and the pairs of rows in which they differ.
+
+    A row of the second that has the name of one of the first, of other pseudo-speakers, gets its seed to its name.
+    """
+    names = {
+        other.name: other.name if other.name != own.name else f"{other.name}, seed {second.profile.seed}"
+        for own, other in zip(first.works, second.works, strict=True)
+        if own.folder != other.folder
+    }
+    pairs = [
+        (own.name, names[other.name])
+        for own, other in zip(first.works, second.works, strict=True)
+        if other.name in names
+    ]
+
+    def joined(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+        kept = other[other["row"].isin(list(names))]
+        return pd.concat([one, kept.assign(row=kept["row"].map(names))], ignore_index=True)
+
+    tables = {name: joined(getattr(first, name), getattr(second, name)) for name in ("utterances", "trials")}
+    return replace(first, rows=(*first.rows, *names.values()), **tables), pairs
+
+
 def gather(studies: Studies, table: Callable[..., pd.DataFrame], *arguments: object) -> pd.DataFrame:
     """table(study, *arguments) of every study, one below the other, with the columns panel and speech."""
     parts = [table(study, *arguments).assign(panel=title, speech=study.source) for title, study in studies.items()]
