@@ -37,13 +37,14 @@ document.querySelectorAll(".explorer:not(.ready)").forEach(page => {
       line.append(make("th", emotions[meant], {scope: "row"}), ...letters.map(labelled => {
         const data = make("td"), pair = [meant, labelled];
         const [own, before] = [row(), recording()].map(one => share(one, pair));
-        const button = make("button", own == null ? "" : own.toFixed(0), {type: "button"});
+        const button = make("button", "", {type: "button"});
         const count = places(row(), pair).length;
-        button.setAttribute("aria-label", `meant ${emotions[meant]}, labelled ${emotions[labelled]}: ${count} utterances, `
-          + `${(own ?? 0).toFixed(0)} %; of the recordings ${(before ?? 0).toFixed(0)} %`);
+        button.append(make("span", own?.toFixed(0), {ariaHidden: "true"}), make("span",
+          `meant ${emotions[meant]}, labelled ${emotions[labelled]}: ${count} utterances, ${(own ?? 0).toFixed(0)} %; `
+          + `of the recordings ${(before ?? 0).toFixed(0)} %`, {className: "unseen"}));
         button.title = meant === labelled ? `recall ${interval(rates[meant])}` : `${count} utterances`;
         button.setAttribute("aria-pressed", String(cell?.join() === pair.join()));
-        if (before != null && row() !== recording()) button.append(make("small", before.toFixed(0)));
+        if (before != null && row() !== recording()) button.append(make("small", before.toFixed(0), {ariaHidden: "true"}));
         button.addEventListener("click", () => choose(pair));
         data.style.setProperty("--share", (own ?? 0).toFixed(0));
         data.append(button);
