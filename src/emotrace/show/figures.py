@@ -56,7 +56,7 @@ ROW_COLOURS = {
     "B5-IR": "#7A5C3E",
 }
 OTHER_COLOUR = "#333333"  # of pairs of rows, and of rows that are not the study's
-HUES = ("#0072B2", "#D55E00", "#E6A700", "#8C8C8C")
+SHADES = ("#111111", "#8A8A8A", "#555555", "#B0B0B0")  # of all but emotions, rows and probes: colour is theirs
 MARKERS = ("o", "^", "s", "D")
 PROBE_COLOURS = {"F0": "#0072B2", "energy": "#D55E00", "spectral tilt": "#E6A700", "phone": "#5A5A5A"}
 PROBE_COLOURS |= {"emotion": "#D55E00", "speaker": "#0072B2"}  # never in one panel with the above
@@ -168,7 +168,7 @@ def staircase_figure(frame: pd.DataFrame, *, label: str) -> Drawing:
     axes, stages = figure.subplots(), list(dict.fromkeys(frame["stage"]))
     for index, (name, part) in enumerate(frame.groupby("series", sort=False)):
         x = part["stage"].map(stages.index).to_numpy() + 0.12 * index
-        colour = HUES[index % len(HUES)]
+        colour = SHADES[index % len(SHADES)]
         axes.step(x, part["estimate"], where="mid", color=colour, linewidth=0.9, alpha=0.6)
         axes.vlines(x, part["low"], part["high"], colors=colour, linewidth=1.8)
         axes.scatter(x, part["estimate"], c=colour, marker=MARKERS[index % len(MARKERS)], s=30, zorder=3, label=name)
@@ -398,7 +398,7 @@ def _draw_intervals(axes: Axes, part: pd.DataFrame, hue: str | None) -> None:
     for index, (value, group) in enumerate(groups):
         shift = 0.0 if hue is None else 0.7 * ((index + 0.5) / len(groups) - 0.5)
         y = np.array([lines.index(line) for line in group["line"]]) + shift
-        colour = EMOTION_COLOURS.get(value, HUES[index % len(HUES)])
+        colour = EMOTION_COLOURS.get(value, SHADES[index % len(SHADES)])
         colours = [row_colour(line) if hue is None else colour for line in group["line"]]
         marker, name = EMOTION_MARKERS.get(value, MARKERS[index % len(MARKERS)]), EMOTION_NAMES.get(value, value)
         axes.hlines(y, group["low"], group["high"], colors=colours, linewidth=1.8)
