@@ -4,11 +4,11 @@ import importlib.util
 import re
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
-from bs4 import BeautifulSoup
 from stand_in import SPEAKERS, make_corpus
 from tiny_models import make_models
 from tiny_study import tiny_profile
@@ -187,11 +187,11 @@ def test_players_have_names_and_pictures_say_what_is_seen(cards):
 
 
 def grid_of(html: str) -> list[list[str]]:
-    """Texts of the cells of the grid, line by line."""
-    table = BeautifulSoup(html, "html.parser").table
-    for name in table.find_all(class_="unseen"):
-        name.extract()
-    return [[cell.get_text() for cell in line.find_all(["th", "td"])] for line in table.find_all("tr")]
+    """Texts of the cells of the grid as seen, line by line."""
+    table = ElementTree.fromstring(re.search(r"<table.*?</table>", html, re.DOTALL)[0])
+    for hidden in table.findall(".//span[@class='unseen']"):
+        hidden.text = ""
+    return [["".join(cell.itertext()) for cell in line] for line in table.iter("tr")]
 
 
 def test_grid_leads_to_every_clip_once_and_says_its_labels(cards):
