@@ -37,4 +37,4 @@ def test_the_page_says_what_the_report_says(report, site, visit):
     """The sentences of the excerpt are those at the top of the report."""
     told = report.page.locator("main > ul").first.locator("li").all_inner_texts()
     page = " ".join(visit(f"{site}/{PAGE}").page.locator("article").inner_text().split())
-    assert len(told) == 4 and all(sentence in page for sentence in told)
+    assert len(told) >= 4 and all(sentence in page for sentence in told)
