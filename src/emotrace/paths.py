@@ -3,9 +3,12 @@
 import os
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 PACKAGE = Path(__file__).resolve().parent
-ROOT = Path(os.environ.get("EMOTRACE_ROOT", PACKAGE.parents[1]))
-"""The checkout: its folders data, book and work."""
+_CHECKOUT = PACKAGE.parents[1] if (PACKAGE.parents[1] / "pyproject.toml").is_file() else user_cache_path("emotrace")
+ROOT = Path(os.environ.get("EMOTRACE_ROOT", _CHECKOUT))
+"""The checkout: its folders data, book and work. Of an installed package the user's cache, which has only work."""
 MODELS = ROOT / "data" / "models" / "scale"
 """The models that the study ships."""
 RESULTS = ROOT / "data" / "results"

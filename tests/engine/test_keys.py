@@ -16,11 +16,11 @@ from emotrace.engine.keys import Keys
 from emotrace.engine.runner import state_of
 from emotrace.evaluation import ASR, ASV, NATURALNESS, SER
 from emotrace.paths import RESULTS
-from emotrace.pipeline import measures, pipeline
+from emotrace.pipeline import measures, pipeline, waveforms
 from emotrace.pipeline.effects import EFFECTS
-from emotrace.pipeline.measures import Measure, Recognisers
-from emotrace.pipeline.pipeline import write_effect, write_measurement
+from emotrace.pipeline.measures import Measure, Recognisers, write_measurement
 from emotrace.pipeline.rows import ALL_ROWS, MCADAMS, ORIGINAL, select_rows
+from emotrace.pipeline.waveforms import write_effect
 from emotrace.representation import STREAMS, features, hubert
 from emotrace.representation.features import FeatureCache
 from emotrace.representation.spec import StreamSpec
@@ -365,7 +365,7 @@ def forgotten() -> None:
     caches = (pipeline._stream, pipeline._anonymizer, pipeline._vocoder, pipeline._codebook)
     for cached in (
         *caches,
-        pipeline._waveform_anonymizer,
+        waveforms._waveform_anonymizer,
         measures.recogniser,
         features._waveform,
         hubert._loaded,

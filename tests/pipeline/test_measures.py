@@ -12,8 +12,7 @@ from emotrace.corpus.datadir import DataDir, Emotion, Utterance
 from emotrace.evaluation import ASR, ASV, NATURALNESS, SER
 from emotrace.evaluation.acoustics import ACOUSTIC_FEATURES, AcousticFeature, acoustic_features, oracle_mask
 from emotrace.evaluation.asr import Transcript
-from emotrace.pipeline.measures import RATED, Measure, Recognisers, Rendering, measure
-from emotrace.pipeline.pipeline import write_measurement
+from emotrace.pipeline.measures import RATED, Measure, Recognisers, Rendering, measure, write_measurement
 
 
 class MadeUp:

@@ -14,8 +14,9 @@ from emotrace.anonymizer.draws import Selection
 from emotrace.corpus.audio import load_audio, peak_normalise
 from emotrace.corpus.datadir import DataDir
 from emotrace.pipeline.effects import EFFECTS
-from emotrace.pipeline.pipeline import Parts, needed_streams, render, write_effect, write_rendering
+from emotrace.pipeline.pipeline import Parts, render, write_rendering
 from emotrace.pipeline.rows import ALL_ROWS, Row, select_rows
+from emotrace.pipeline.waveforms import write_effect
 from emotrace.representation import STREAMS
 from emotrace.representation.discrete import load_codebook
 from emotrace.representation.ir import build_ir
@@ -42,7 +43,7 @@ def parts(models, tmp_path):
     """The parts of a row by its name, with a cache of its own for the features."""
 
     def of(row: Row, selection: Selection = SELECTION) -> Parts:
-        keys = dict.fromkeys(needed_streams(row), "key")
+        keys = dict.fromkeys(row.streams, "key")
         return Parts.of(row, models, selection, tmp_path / "features", keys, "cpu")
 
     return of
@@ -88,17 +89,17 @@ def test_the_streams_that_a_row_needs_are_those_that_it_reads(parts, data, name)
     made = parts(ROWS[name])
     render(data.utterances[1], made)
     read = {path.name for path in made.cache.iterdir()}
-    assert read == {f"{spec}-key" for spec in needed_streams(ROWS[name])}
+    assert read == {f"{spec}-key" for spec in ROWS[name].streams}
 
 
 def test_of_a_replaced_speaker_only_what_the_anonymizer_reads_is_needed():
-    rows = {name: [str(spec) for spec in needed_streams(row)] for name, row in ROWS.items()}
+    rows = {name: [str(spec) for spec in row.streams] for name, row in ROWS.items()}
     assert rows["none-T1"] == ["hubert-T1", "f0"]
     assert rows["GST-orig-T12-soft"] == ["soft", "f0", "gst"]
     assert rows["ECAPA-orig-T6"] == rows["ECAPA-anon-T6"] == ["hubert-T6", "f0", "ecapa"]
     assert rows["B3-IR"] == ["hubert-T12", "f0", "log-mel"]  # the style is sampled
     assert rows["B4-IR"] == ["hubert-T12"]  # the prompt is another speaker's
-    assert needed_streams(select_rows(["original"])[0]) == ()
+    assert select_rows(["original"])[0].streams == ()
 
 
 def test_at_level_speaker_the_voice_is_that_of_all_utterances_of_the_speaker(parts, models, data):
@@ -117,7 +118,7 @@ def test_parts_that_have_travelled_to_a_worker_render_the_same(parts, data):
 
 def test_the_order_of_the_utterances_leaves_no_trace(models, data, tmp_path):
     row = ROWS["ECAPA-anon-T6"]
-    keys = dict.fromkeys(needed_streams(row), "key")
+    keys = dict.fromkeys(row.streams, "key")
     forwards, backwards = (
         Parts.of(row, models, SELECTION, tmp_path / name, keys, "cpu") for name in ("forwards", "backwards")
     )
@@ -142,7 +143,7 @@ def test_a_part_that_is_registered_by_the_main_process_alone_travels_as_a_class(
     row = replace(ROWS["none-T6"], name="toy")
     monkeypatch.setitem(VOCODERS, "toy", ToyVocoder)
     toy = replace(row, vocoder="toy")
-    made = Parts.of(toy, models, SELECTION, tmp_path, dict.fromkeys(needed_streams(toy), "key"), "cpu")
+    made = Parts.of(toy, models, SELECTION, tmp_path, dict.fromkeys(toy.streams, "key"), "cpu")
     monkeypatch.delitem(VOCODERS, "toy")
     waveform = render(data.utterances[0], pickle.loads(pickle.dumps(made)))
     np.testing.assert_array_equal(waveform, np.full(len(load_audio(data.utterances[0].path)), 0.5, np.float32))

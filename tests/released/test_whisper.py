@@ -19,8 +19,10 @@ from emotrace.evaluation.asr import word_errors
 from emotrace.evaluation.ser import SerError
 from emotrace.pipeline.rows import Row
 from emotrace.released.checkpoints import CHECKPOINTS, Checkpoint, Download, MissingCheckpointError
+from emotrace.released.ctranslate2 import read_ctranslate2
 from emotrace.released.download import obtain
-from emotrace.released.whisper import WhisperLogistic, WhisperTinyEn, load_layers, read_ctranslate2
+from emotrace.released.whisper import WhisperLogistic, WhisperTinyEn
+from emotrace.released.whisper_encoder import load_layers
 from emotrace.representation import STREAMS
 from emotrace.representation.f0 import yaapt_f0
 from emotrace.representation.hubert import HEAD_KEY
@@ -176,7 +178,7 @@ def test_every_file_of_whisper_has_a_published_digest_and_a_wheel():
 def layers_from(file, monkeypatch) -> Path:
     """The small encoder in the place of Whisper base, whose last layer is the third."""
     monkeypatch.setattr("emotrace.released.whisper.WhisperLogistic.files", staticmethod(lambda: (file,)))
-    monkeypatch.setattr("emotrace.released.whisper.LAST", 3)
+    monkeypatch.setattr("emotrace.released.whisper_encoder.LAST", 3)
     return file
 
 

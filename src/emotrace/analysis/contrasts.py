@@ -99,7 +99,7 @@ def _is_acoustic(name: str) -> bool:
     """Whether a name is that of an acoustic feature, the study's or one registered beside them."""
     if name in ACOUSTICS:
         return True
-    from emotrace.evaluation.acoustics import ACOUSTIC_FEATURES  # loads torch, for F0
+    from emotrace.evaluation.acoustics import ACOUSTIC_FEATURES  # loads pyworld and pyloudnorm
 
     return name in ACOUSTIC_FEATURES
 

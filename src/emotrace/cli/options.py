@@ -10,6 +10,8 @@ import typer
 from emotrace.engine.provenance import CodeChangedError
 from emotrace.engine.workers import TaskError
 
+MORE = "pip install 'emotrace[models,cluster]', or the repository, which has data and models, too"
+
 
 class ProfileName(StrEnum):
     PHANTOM = "phantom"
@@ -33,6 +35,11 @@ def one_message() -> Iterator[None]:
         yield
     except (ValueError, OSError, TaskError, CodeChangedError, FloatingPointError) as error:
         typer.echo(f"emotrace: {error}", err=True)
+        raise typer.Exit(2) from error
+    except ModuleNotFoundError as error:
+        if error.name.partition(".")[0] in ("emotrace", ""):
+            raise
+        typer.echo(f"emotrace: {error}; this command needs more: {MORE}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
         typer.echo("emotrace: stopped; the same command resumes", err=True)

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from emotrace.engine.code import package_digest
 from emotrace.engine.provenance import cpu, environment
-from emotrace.engine.workers import KERNELS, NATIVE, THREAD_VARIABLES, Task, TaskError, Workers
+from emotrace.engine.workers import KERNELS, NATIVE, THREAD_VARIABLES, Task, TaskError, Workers, limit_torch
 
 CONNECT_SECONDS = 10
 PATIENCE = 300.0  # seconds without any worker before a run gives up: a queue may be slow to start them
@@ -124,12 +124,10 @@ def do(task: Task, wanted: WorkerEnvironment) -> None:
 
     Raises ClusterError where this worker joined late and is unfit, TaskError without output, and what the task raises.
     """
-    import torch
-
     if lacking := mismatches(wanted):
         raise ClusterError("; ".join(lacking))
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # for the libraries that the task itself loads
-    torch.set_num_threads(1)
+    limit_torch()
     with _ONE_AT_A_TIME, threadpool_limits(1):
         if not task.output.exists():  # there already, if a worker was lost after it had written the file
             task.function(task.output, *task.arguments)

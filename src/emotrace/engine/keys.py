@@ -31,9 +31,8 @@ from emotrace.vocoder import VOCODERS
 from emotrace.weights import ModelFolder
 
 READING = "emotrace.representation.features:FeatureCache"  # of every stream
-RENDERING, ANONYMISING, CHANGING, MEASURING = (
-    f"emotrace.pipeline.pipeline:write_{name}" for name in ("rendering", "waveform", "effect", "measurement")
-)
+RENDERING, MEASURING = "emotrace.pipeline.pipeline:write_rendering", "emotrace.pipeline.measures:write_measurement"
+ANONYMISING, CHANGING = (f"emotrace.pipeline.waveforms:write_{name}" for name in ("waveform", "effect"))
 TABLES = tuple(
     f"emotrace.pipeline.results:{name}" for name in ("utterance_lines", "trial_lines", "joined", "write_parquet")
 )
@@ -84,15 +83,13 @@ class Keys:
 
     def making(self, row: Row) -> dict[str, Component]:
         """The components that make a row's audio, by name: code and weights of each."""
-        from emotrace.pipeline.pipeline import needed_streams
-
         found: dict[str, Component] = {}
         if row.effect:
             found[f"effect {row.effect}"] = self._effect(row.effect)
         if row.ir is None:
             return found | self._anonymizer(row, ANONYMISING)
         found["rendering"] = {"code": self.code(RENDERING)}
-        for spec in needed_streams(row):
+        for spec in row.streams:
             kind = STREAMS.find(spec.name)
             found[f"stream {spec.name}"] = self._component(kind, kind.models, _files(kind))
         if row.ir.codebook:
@@ -132,9 +129,7 @@ class Keys:
 
     def streams(self, row: Row, data: Path) -> dict[StreamSpec, str]:
         """For every stream that a row reads the key of its files of a data directory."""
-        from emotrace.pipeline.pipeline import needed_streams
-
-        return {spec: self.stream(spec, data) for spec in needed_streams(row)}
+        return {spec: self.stream(spec, data) for spec in row.streams}
 
     def stream(self, spec: StreamSpec, data: Path) -> str:
         """The key of a stream of a data directory."""

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +35,25 @@ def environment() -> dict[str, Any]:
 
     The commit is "-dirty" where the code differs from it; results, which every run changes, do not count.
     """
-    import torch  # a second, which only a record is worth
-
     commit = _git("rev-parse", "--short", "HEAD")
     uncommitted = [line.split()[-1] for line in _git("status", "--porcelain", "src").splitlines()]
     return {
         "git_commit": f"{commit}-dirty" if commit and uncommitted else commit or None,
         "uncommitted": uncommitted,
         "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        "machine": " ".join([platform.system(), platform.machine(), *_capability()]),
         "cpu": cpu(),
         "versions": {name: _version(name) for name in VERSIONED},
     }
+
+
+def _capability() -> list[str]:
+    """The instructions that torch makes use of, where it is installed."""
+    if not find_spec("torch"):
+        return []
+    import torch  # a second, which only a record is worth
+
+    return [torch.backends.cpu.get_cpu_capability()]
 
 
 def cpu() -> str:

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +131,15 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 def _start_worker() -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    import torch  # here and not above: the parent may never need it
+    limit_torch()
 
-    torch.set_num_threads(1)
+
+def limit_torch() -> None:
+    """One thread for torch in this process, where torch is installed."""
+    if find_spec("torch"):
+        import torch  # here and not above: the parent may never need it
+
+        torch.set_num_threads(1)
 
 
 def _die_with_parent() -> None:

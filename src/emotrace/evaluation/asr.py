@@ -7,7 +7,6 @@ from typing import Protocol
 
 import jiwer
 import numpy as np
-import pocketsphinx
 
 from emotrace.corpus.audio import to_pcm16
 
@@ -48,6 +47,8 @@ class PocketSphinx:
     """pocketsphinx with its bundled en-us model: small and weak, but installed with the package."""
 
     def __init__(self) -> None:
+        import pocketsphinx  # few need it
+
         self._decoder = pocketsphinx.Decoder(loglevel="FATAL", maxhmmpf=MAX_STATES)
 
     @classmethod
@@ -58,6 +59,8 @@ class PocketSphinx:
     @staticmethod
     def files() -> tuple[Path, ...]:
         """The acoustic model, dictionary and language model in the wheel."""
+        import pocketsphinx
+
         folder = Path(pocketsphinx.get_model_path("en-us"))
         return tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
 

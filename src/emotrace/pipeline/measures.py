@@ -18,6 +18,7 @@ import numpy as np
 
 from emotrace.corpus.audio import load_audio
 from emotrace.corpus.datadir import DataDir, Emotion, Utterance
+from emotrace.corpus.files import write_text_atomic
 from emotrace.evaluation import ACOUSTICS, ASR, ASV, NATURALNESS, SER
 from emotrace.registry import Registry
 
@@ -92,7 +93,7 @@ class Recognisers:
 
     @property
     def acoustic(self) -> Measurement:
-        from emotrace.evaluation.acoustics import ACOUSTIC_FEATURES  # loads torch, for F0
+        from emotrace.evaluation.acoustics import ACOUSTIC_FEATURES  # loads pyworld and pyloudnorm
 
         features = tuple((name, ACOUSTIC_FEATURES.find(name)) for name in self.acoustics)
         return Measurement(Measure.ACOUSTICS, features=features)
@@ -119,6 +120,11 @@ def measure(utterance: Utterance, wanted: Measurement, audio: Path, device: str)
     """
     backend = dict(wanted.features) if wanted.backend is None else recogniser(wanted.backend, device)
     return MEASURES.find(wanted.measure)(utterance, load_audio(audio), backend)
+
+
+def write_measurement(output: Path, utterance: Utterance, wanted: Measurement, audio: Path, device: str) -> None:
+    """`measure` the audio file of one version of an utterance into a JSON file. Raises ValueError on NaN."""
+    write_text_atomic(output, json.dumps(measure(utterance, wanted, audio, device), sort_keys=True, allow_nan=False))
 
 
 def words(_: Utterance, waveform: np.ndarray, backend: Any) -> dict[str, str]:

@@ -8,9 +8,7 @@ workers leave no trace. T samples at 16 kHz, D channels and L frames (100 per se
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotrace.anonymizer import ANONYMIZERS, Anonymizer, WaveformAnonymizer
+from emotrace.anonymizer import ANONYMIZERS, Anonymizer
 from emotrace.anonymizer.draws import Replacement, Selection
 from emotrace.corpus.audio import load_audio, save_audio
 from emotrace.corpus.datadir import Utterance
-from emotrace.corpus.files import write_text_atomic
-from emotrace.pipeline.measures import Measurement, measure
 from emotrace.pipeline.rows import Row
 from emotrace.representation import STREAMS
 from emotrace.representation.discrete import Codebook, load_codebook
@@ -34,8 +30,6 @@ from emotrace.representation.spec import StreamSpec
 from emotrace.representation.streams import Stream
 from emotrace.vocoder import VOCODERS, Vocoder
 from emotrace.weights import ModelFolder
-
-Effect = Callable[[np.ndarray], np.ndarray]  # waveform (T,) -> waveform (T,)
 
 
 def render(utterance: Utterance, parts: Parts, of_speaker: tuple[Utterance, ...] = ()) -> np.ndarray:
@@ -120,17 +114,6 @@ class Parts:
         return _stream(kind, self.models, spec.layer, self.device, self.models.stamp(*kind.models))
 
 
-def needed_streams(row: Row) -> tuple[StreamSpec, ...]:
-    """The streams that a row reads of an utterance; a replaced speaker's own embedding only where it is the source."""
-    if row.ir is None:
-        return ()
-    if not row.anonymizer:
-        return row.ir.streams
-    source = [StreamSpec(name) for name in ANONYMIZERS.find(row.anonymizer).streams]
-    kept = replace(row.ir, speaker="none").streams
-    return tuple(dict.fromkeys((*kept, *source)))
-
-
 @lru_cache(maxsize=16)
 def _stream(kind: type[Stream], models: ModelFolder, layer: int | None, device: str, _: tuple[int, ...]) -> Stream:
     return kind.load(models, layer, device)
@@ -138,13 +121,6 @@ def _stream(kind: type[Stream], models: ModelFolder, layer: int | None, device: 
 
 @lru_cache(maxsize=4)
 def _anonymizer(kind: type[Anonymizer], models: ModelFolder, selection: Selection, _: tuple[int, ...]) -> Anonymizer:
-    return kind.load(models, selection)
-
-
-@lru_cache(maxsize=4)
-def _waveform_anonymizer(
-    kind: type[WaveformAnonymizer], models: ModelFolder, selection: Selection, _: tuple[int, ...]
-) -> WaveformAnonymizer:
     return kind.load(models, selection)
 
 
@@ -161,21 +137,3 @@ def _codebook(models: ModelFolder, name: str, _: tuple[int, ...]) -> Codebook | 
 def write_rendering(output: Path, utterance: Utterance, parts: Parts, of_speaker: tuple[Utterance, ...]) -> None:
     """`render` an utterance into an audio file."""
     save_audio(output, render(utterance, parts, of_speaker))
-
-
-def write_waveform(
-    output: Path, utterance: Utterance, kind: type[WaveformAnonymizer], models: ModelFolder, selection: Selection
-) -> None:
-    """Anonymise the recording of an utterance without an IR and write it. Raises what the anonymizer raises."""
-    anonymizer = _waveform_anonymizer(kind, models, selection, models.stamp(*kind.models))
-    save_audio(output, anonymizer(load_audio(utterance.path), utterance))
-
-
-def write_effect(output: Path, utterance: Utterance, effect: Effect, audio: Path) -> None:
-    """Change a finished audio file of an utterance and write it. Raises what the effect raises."""
-    save_audio(output, effect(load_audio(audio)))
-
-
-def write_measurement(output: Path, utterance: Utterance, wanted: Measurement, audio: Path, device: str) -> None:
-    """`measure` the audio file of one version of an utterance into a JSON file. Raises ValueError on NaN."""
-    write_text_atomic(output, json.dumps(measure(utterance, wanted, audio, device), sort_keys=True, allow_nan=False))

@@ -9,7 +9,7 @@ from typing import Any
 
 from emotrace.anonymizer import ANONYMIZERS, WAVEFORM_ANONYMIZERS
 from emotrace.registry import Registry
-from emotrace.representation.spec import BASELINES, ENCODERS, IRSpec
+from emotrace.representation.spec import BASELINES, ENCODERS, IRSpec, StreamSpec
 from emotrace.vocoder import VOCODERS
 
 VARIANT_MARK, EFFECT_MARK = "@", "~"  # in the name of a row, before its variant and its effect
@@ -69,6 +69,17 @@ class Row:
     def decoder(self) -> str:
         """What the models of the vocoder are called by: the IR and the variant, e.g. "none-T1-seed1"."""
         return "-".join([self.ir.name, *([self.variant] if self.variant else [])])
+
+    @property
+    def streams(self) -> tuple[StreamSpec, ...]:
+        """What it reads of an utterance; a replaced speaker's own embedding only where that is the source."""
+        if self.ir is None:
+            return ()
+        if not self.anonymizer:
+            return self.ir.streams
+        source = [StreamSpec(name) for name in ANONYMIZERS.find(self.anonymizer).streams]
+        kept = replace(self.ir, speaker="none").streams
+        return tuple(dict.fromkeys((*kept, *source)))
 
     @property
     def speaker(self) -> str:

@@ -166,6 +166,39 @@ def _whisper(size: str, commit: str, wheels: tuple[str, ...], digests: dict[str,
 
 
 _ENTRIES = (
+    # digests: of the files in the wheels that PyPI publishes, see light/weights.py
+    Checkpoint(
+        name="ge2e",
+        purpose="Resemblyzer's GE2E speaker encoder, for speaker verification and, by its embeddings, for emotion",
+        page="https://github.com/resemble-ai/Resemblyzer",
+        licence="Apache-2.0",
+        downloads=(
+            Download(
+                "https://github.com/resemble-ai/Resemblyzer/raw/master/resemblyzer/pretrained.pt",
+                "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+                17.090379,
+                wheels=("resemblyzer/pretrained.pt",),
+            ),
+        ),
+        folder="ge2e",
+        member="pretrained.pt",
+    ),
+    Checkpoint(
+        name="distillmos",
+        purpose="Microsoft's Distill-MOS, for predicted naturalness",
+        page="https://github.com/microsoft/Distill-MOS",
+        licence="MIT",
+        downloads=(
+            Download(
+                "https://github.com/microsoft/Distill-MOS/raw/main/distillmos/weights/distill_mos_v7.pt",
+                "b18b3ac60227267cfb91e5d00ce22cc7b73716fd92f269484da1446e27031a40",
+                16.907522,
+                wheels=("distillmos/weights/distill_mos_v7.pt",),
+            ),
+        ),
+        folder="distillmos",
+        member="distill_mos_v7.pt",
+    ),
     _whisper(
         "base",
         "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",

@@ -114,6 +114,9 @@ def _download(part: Path, url: str, target: str, _: object) -> None:
     os.replace(part, target)
 
 
+resumable_download = _download  #: the same, for other downloads through pooch
+
+
 def check(folder: Path, files: Mapping[Path, str | None], *, source: str) -> None:
     """Compare files below a checkpoint folder with their published digest, where there is one, and the recorded one.
 

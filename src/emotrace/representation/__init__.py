@@ -10,8 +10,8 @@ STREAMS = Registry(
     {
         "hubert": "emotrace.representation.hubert:HubertLayer",
         "soft": "emotrace.representation.soft:SoftUnits",
-        "whisper": "emotrace.released.whisper:WhisperLayer",
-        "soft-whisper": "emotrace.released.whisper:WhisperSoft",
+        "whisper": "emotrace.released.whisper_encoder:WhisperLayer",
+        "soft-whisper": "emotrace.released.whisper_encoder:WhisperSoft",
         "f0": "emotrace.representation.f0:F0",
         "ecapa": "emotrace.representation.ecapa:EcapaEmbedding",
         "gst": "emotrace.representation.gst:StyleEmbedding",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from amfm_decompy import basic_tools, pYAAPT
-from torch import Tensor
 
 from emotrace.weights import ModelFolder
+
+if TYPE_CHECKING:  # recordings are checked without torch and the tracker
+    from torch import Tensor
 
 SAMPLE_RATE = 16_000
 FRAME_RATE = 100
@@ -47,6 +47,9 @@ def yaapt_f0(waveform: Tensor | np.ndarray) -> Tensor:
     Raises F0Error for a waveform that is not (T,), has NaN or infinite samples, or is shorter than 481 samples
     (30 ms): the tracker itself would stop with an IndexError or call the damage "unvoiced".
     """
+    import torch
+    from amfm_decompy import basic_tools, pYAAPT
+
     samples = np.asarray(waveform, dtype=np.float64)
     require_trackable(samples)
     if not samples.any():

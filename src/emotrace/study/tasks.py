@@ -6,9 +6,9 @@ from pathlib import Path
 from emotrace.engine.keys import Keys
 from emotrace.engine.workers import Task
 from emotrace.pipeline.effects import EFFECTS
-from emotrace.pipeline.measures import Measure, Recognisers, Rendering
-from emotrace.pipeline.pipeline import Parts, write_effect, write_measurement, write_rendering, write_waveform
+from emotrace.pipeline.measures import Measure, Recognisers, Rendering, write_measurement
 from emotrace.pipeline.rows import Row
+from emotrace.pipeline.waveforms import write_effect, write_waveform
 
 LEARNED = (Measure.SPEAKER, Measure.EMOTION)
 """What recognisers and attackers need of originals: features to learn from, embeddings to enrol."""
@@ -35,6 +35,8 @@ def anonymising(keys: Keys, row: Row, rendering: Rendering, path: Path) -> list[
                 task = Task(f"{row.name}, {name}", output, write_waveform, (data[name], *given), row.anonymizer)
                 tasks.append(task)
             continue
+        from emotrace.pipeline.pipeline import Parts, write_rendering  # loads torch
+
         parts = Parts.of(row, keys.models, selection, features, keys.streams(row, path), setting.device)
         together = row.anonymizer and selection.level == "speaker"  # one voice for a speaker
         for name, output in audio.items():

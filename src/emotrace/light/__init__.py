@@ -1,0 +1,1 @@
+"""The recognisers whose networks run on numpy: the same measurements without torch."""
