@@ -3,7 +3,7 @@
 Two verbs do the work, for the study, for the command line and for you:
 
     anonymise(data, row, models) -> DataDir
-    evaluate(original, version, recognisers) -> Results
+    evaluate(original, anonymised, labels, recognisers) -> Results
 """
 
 from importlib import import_module

@@ -14,7 +14,10 @@ from emotrace.cli import app
 from emotrace.corpus.datadir import DataDir, write_datadir
 from emotrace.released.checkpoints import CHECKPOINTS
 
-COMMANDS = ("import", "fetch", "validate", "plan", "train", "anonymize", "evaluate", "run", "reproduce", "status")
+COMMANDS = (
+    *("import", "fetch", "labels", "validate", "plan", "train", "anonymize", "evaluate"),
+    *("run", "reproduce", "status"),
+)
 
 
 def emotrace(*arguments: object, code: int = 0) -> str:

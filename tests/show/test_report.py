@@ -10,7 +10,7 @@ from html_page import Page
 
 from emotrace.analysis.summary import difference_table, summary_table
 from emotrace.pipeline.measures import Recognisers
-from emotrace.show.report.page import RECORDED_SPEECH, facts, number, remarks, render_report
+from emotrace.show.report.page import RECORDED_SPEECH, facts, findings, number, remarks, render_report
 from emotrace.study.results import Results
 
 RECORDED = {
@@ -82,6 +82,20 @@ def test_names_are_escaped():
     utterances = lines.utterances.replace({"row": {"mine": rows[1]}})
     page = render_report(replace(lines, rows=rows, utterances=utterances))
     assert "<script>mine" not in page and "&lt;script&gt;mine" in page
+
+
+def test_several_systems_stand_in_one_report(found):
+    """A second system with the lines of the first has the same sentences, under its own name."""
+    again = [table[table["row"] == "mine"].assign(row="other") for table in (found.utterances, found.trials)]
+    tables = [pd.concat(both) for both in zip((found.utterances, found.trials), again, strict=True)]
+    several = replace(found, rows=(*found.rows, "other"), utterances=tables[0], trials=tables[1])
+    page = render_report(several)
+    assert "<h1>mine, other: what anonymization left</h1>" in page
+    sentences = list(findings(summary_table(several), difference_table(several), several))
+    alone = list(findings(summary_table(found), difference_table(found), found))
+    for name in ("mine", "other"):
+        assert [each.removeprefix(f"{name}: ") for each in sentences if each.startswith(f"{name}: ")] == alone
+    assert facts(several)["Utterances"] == facts(found)["Utterances"]
 
 
 def test_every_recogniser_of_emotion_is_shown(found, html):

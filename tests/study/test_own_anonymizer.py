@@ -154,6 +154,20 @@ def test_the_function_is_the_command(evaluated, inline_workers):
         pd.testing.assert_series_equal(scores.loc[kept.index], kept)
 
 
+def test_one_call_on_plain_folders_finds_the_same(evaluated, inline_workers):
+    """All systems at once, without data directories: the lines of each are those that it had alone."""
+    root = evaluated["identity"].folder.parents[1]
+    systems = [root / system for system in evaluated]
+    results = evaluate(root / "original", systems, root / "labels.csv", work=root / "work" / "evaluate")
+    assert results.rows == ("original", *evaluated) and results.notes == ()
+    lines = results.utterances.set_index(["row", "utterance"])
+    columns = ["hypothesis", "word_errors", "emotion_functionals", "emotion_ge2e_matched", "kurtosis", "f0_mean_hz"]
+    for system, alone in evaluated.items():
+        pd.testing.assert_frame_equal(
+            lines.loc[[system], columns], alone.utterances.loc[[system], columns], check_dtype=False
+        )
+
+
 def brute_eer(scores: np.ndarray, target: np.ndarray) -> float:
     """(FAR + FRR) / 2 at the first observed score, from below, where the two are closest."""
     rates = [((scores[~target] > bound).mean(), (scores[target] <= bound).mean()) for bound in np.sort(scores)]

@@ -11,7 +11,7 @@ from stand_in import make_corpus, tone
 
 from emotrace import evaluate
 from emotrace.analysis.summary import difference_table, summary_table, write_results
-from emotrace.corpus.datadir import DataDir, Emotion, Utterance, write_datadir
+from emotrace.corpus.datadir import CorpusError, DataDir, Emotion, Utterance, write_datadir
 from emotrace.pipeline.measures import Measure, Recognisers
 from emotrace.study.verbs import possible_measures
 
@@ -69,7 +69,7 @@ def test_where_nothing_can_be_measured_the_tables_are_written_all_the_same(tmp_p
     bare = [without_texts(without_emotions(without_folds(utterance))) for utterance in made]
     recordings = write_datadir(tmp_path / "recordings", bare)
     longer = longer_copy(recordings, tmp_path / "longer")
-    results = evaluate(recordings, longer, Recognisers(naturalness=""), work=tmp_path / "work")
+    results = evaluate(recordings, longer, recognisers=Recognisers(naturalness=""), work=tmp_path / "work")
     assert results.rows == ("original", "longer") and results.notes == (NO_EER, NO_WER, NO_EMOTION, NO_ACOUSTICS)
     summary = summary_table(results)
     assert summary.empty and difference_table(results).empty
@@ -82,8 +82,28 @@ def test_where_nothing_can_be_measured_the_tables_are_written_all_the_same(tmp_p
 
 def longer_copy(data: DataDir, folder: Path) -> DataDir:
     """The same utterances with other audio, 0.2 s longer."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     utterances = [replace(utterance, path=folder / f"{utterance.id}.wav") for utterance in data]
     for utterance in utterances:
         soundfile.write(utterance.path, tone(0.8), 16_000)
     return write_datadir(folder, utterances)
+
+
+def test_several_copies_keep_their_own_notes_and_names(tmp_path, inline_workers):
+    made = make_corpus(tmp_path / "made")
+    recordings = write_datadir(tmp_path / "recordings", [without_texts(utterance) for utterance in made])
+    folders = [tmp_path / place / "wav" for place in ("mine", "theirs")]
+    copies = [longer_copy(recordings, folders[0]), write_datadir(folders[1], list(recordings))]
+    bare = Recognisers(ser=("ge2e",), naturalness="", attacker="", matched=False)
+    results = evaluate(recordings, copies, recognisers=bare, work=tmp_path / "work")
+    assert results.rows == ("original", "mine-wav", "theirs-wav")
+    assert [note for note in results.notes if "acoustics" in note] == [f"mine-wav: {NO_ACOUSTICS}"]
+    measured = results.utterances.groupby("row")["kurtosis"].count()
+    assert measured.to_dict() == {"original": 16, "mine-wav": 0, "theirs-wav": 16}
+    assert set(difference_table(results)["version"]) == {"mine-wav", "theirs-wav"}
+
+
+def test_an_enrolment_copy_belongs_to_one_copy(tmp_path):
+    data = make_corpus(tmp_path)
+    with pytest.raises(CorpusError, match="evaluate them one by one"):
+        evaluate(data, [data, data], enrolment=data)

@@ -43,19 +43,20 @@ def summary_table(results: Results) -> pd.DataFrame:
 
 
 def difference_table(results: Results) -> pd.DataFrame:
-    """Anonymised minus original: columns metric, of, estimate, low, high; rates in percentage points.
+    """Anonymised minus original: columns version, metric, of, estimate, low, high; rates in percentage points.
 
     Both sides over the same draws of the same speakers. The attackers' EER are compared with that of the originals.
     Bounds are NaN where the speakers are too few for an interval.
     """
-    originals, anonymised = (_parts(results, row) for row in results.rows[:2])
-    befores = {_compared(*key): part._replace(factor=-part.factor) for key, part in originals.items()}
+    original, *anonymised = results.rows
+    befores = {_compared(*key): part._replace(factor=-part.factor) for key, part in _parts(results, original).items()}
     lines = [
-        {"metric": name, "of": of, **_interval(results, part, befores[_compared(name, of)])}
-        for (name, of), part in anonymised.items()
+        {"version": row, "metric": name, "of": of, **_interval(results, part, befores[_compared(name, of)])}
+        for row in anonymised
+        for (name, of), part in _parts(results, row).items()
         if _compared(name, of) in befores
     ]
-    return pd.DataFrame(lines, columns=["metric", "of", "estimate", "low", "high"])
+    return pd.DataFrame(lines, columns=["version", "metric", "of", "estimate", "low", "high"])
 
 
 def _compared(name: str, of: str) -> tuple[str, str]:

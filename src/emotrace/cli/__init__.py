@@ -13,16 +13,17 @@ app = typer.Typer(
 
     The whole study on the embedded corpus: `emotrace run`, then `emotrace status`.
 
-    Your own audio: `emotrace import wavs FOLDER DIR --labels labels.csv` makes a data directory.
+    Your own anonymizer: `emotrace labels RECORDINGS` writes a table to fill in, and
+    `emotrace evaluate RECORDINGS ANONYMISED --report report.html` says what is left.
 
-    Your own data directory: `emotrace validate DIR`, `emotrace anonymize DIR DIR_anon --row ECAPA-anon-T6`,
-    `emotrace evaluate DIR DIR_anon`.
+    Your own data directory: `emotrace validate DIR`, `emotrace anonymize DIR DIR_anon --row ECAPA-anon-T6`.
     """,
 )
 
 app.command("import")(one_message()(directories.import_corpus))
 for command in (
-    *(models.fetch, directories.validate, study.plan, models.train, directories.anonymize, directories.evaluate),
+    *(models.fetch, directories.labels, directories.validate, study.plan, models.train, directories.anonymize),
+    directories.evaluate,
     *(study.run, study.reproduce, study.probe, study.learning_curve, study.numbers, study.status),
 ):
     app.command()(one_message()(command))

@@ -114,9 +114,37 @@ def anonymize(
     typer.echo(f"{target}: {len(made)} utterances by {chosen.name}")
 
 
+def labels(
+    folder: Annotated[Path, typer.Argument(help="Folder of WAV or FLAC files, subfolders and all.")],
+    out: Annotated[Path | None, typer.Option(help="The table; by default labels.csv in the folder.")] = None,
+) -> None:
+    """Write a table of labels for a folder of audio, to fill in: a line for each file.
+
+    Example: `emotrace labels recordings`
+
+    The speaker is read off the first subfolder, or else off what stands before the first "-" or "_" of the name; the
+    text off a .txt file of the same name. A column that stays empty means that what needs it is not measured.
+    """
+    from emotrace.corpus.folders import to_fill_in, write_label_template
+
+    table, lines = write_label_template(folder, out)
+    typer.echo(f"{table}: {lines} files; {to_fill_in()}")
+
+
 def evaluate(
-    original: Annotated[Path, typer.Argument(help="Data directory with the originals.")],
-    anonymised: Annotated[Path, typer.Argument(help="Data directory with the same utterances, whoever made them.")],
+    original: Annotated[
+        Path, typer.Argument(help="The recordings: a folder of WAV or FLAC files, or a data directory.")
+    ],
+    anonymised: Annotated[
+        list[Path], typer.Argument(help="What one system or several made of them, under the same names.")
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Who speaks, how, and what: CSV with columns file, speaker, gender and, where known, emotion, text; "
+            "by default labels.csv beside the recordings. `emotrace labels FOLDER` writes one to fill in."
+        ),
+    ] = None,
     train_on: Annotated[
         Path | None,
         typer.Option("--train", help="Originals of other speakers for the emotion recognisers; else by folds."),
@@ -147,9 +175,9 @@ def evaluate(
     jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
 ) -> None:
-    """Compare an anonymised copy with its originals: EER, WER, recalls, UAR, MOS, acoustics, with 95 % intervals.
+    """Compare anonymised copies with the recordings: EER, WER, recalls, UAR, MOS, acoustics, with 95 % intervals.
 
-    Example: `emotrace evaluate corpus corpus_anon --out results --report report.html`
+    Example: `emotrace evaluate recordings mine theirs --labels labels.csv --report report.html`
     """
     from emotrace.analysis.summary import summary_table, write_results
     from emotrace.corpus.files import write_text_atomic
@@ -158,14 +186,16 @@ def evaluate(
     from emotrace.show.vpc_results import write_vpc_results
     from emotrace.study.verbs import evaluate as evaluate_directories
 
+    if vpc is not None and len(anonymised) > 1:
+        raise ValueError("--vpc writes the files of one system: evaluate them one by one")
     options = {"training": train_on, "enrolment": enrolment, "jobs": jobs, "scheduler": scheduler}
     recognisers = Recognisers(asr, ser=tuple(ser.split(",")), naturalness=naturalness)
-    results = evaluate_directories(original, anonymised, recognisers, **options)
+    results = evaluate_directories(original, anonymised, labels, recognisers, **options)
     summary = summary_table(results)
     if out is not None:
         write_results(out, results, summary)
     if vpc is not None:
-        write_vpc_results(results, vpc, anonymised.resolve().name.removeprefix(original.resolve().name))
+        write_vpc_results(results, vpc, anonymised[0].resolve().name.removeprefix(original.resolve().name))
     if paths := [path for path in (report, out and out / "report.html") if path is not None]:
         html = render_report(results, summary)
         for path in paths:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import soundfile
 
 from emotrace.anonymizer.draws import Selection
 from emotrace.corpus.datadir import CorpusError, DataDir, refuse_asr_suffix, write_anonymised
+from emotrace.corpus.folders import directory_of
+from emotrace.corpus.importers.wavs import LABELS
 from emotrace.corpus.validate import require_usable_audio
 from emotrace.engine.code import digest
 from emotrace.engine.keys import Keys, Setting
@@ -78,7 +82,8 @@ def anonymise(
 
 def evaluate(
     original: DataDir | Path | str,
-    version: DataDir | Path | str,
+    anonymised: DataDir | Path | str | Sequence[DataDir | Path | str],
+    labels: Path | str | None = None,
     recognisers: Recognisers | None = None,
     *,
     training: DataDir | Path | str | None = None,
@@ -87,59 +92,97 @@ def evaluate(
     scheduler: str | None = None,
     work: Path | None = None,
 ) -> Results:
-    """Evaluate a data directory and an anonymised copy of it, whoever made that, with whatever files exist.
+    """Evaluate anonymised copies of recordings, whoever made them, with whatever files exist.
 
     Args:
-        original, version: data directories with the same utterances.
+        original: the recordings: a data directory, or a folder of WAV or FLAC files.
+        anonymised: one copy of them or several, under the same file names or utterance ids.
+        labels: the table that says who speaks, how, and what, in folders that are no data directories: see
+            `emotrace labels`; by default labels.csv in the folder of the recordings, or else in each.
         recognisers: who measures; the study's by default.
         training: originals of other speakers for the emotion recognisers; without it, leave-one-fold-out.
         enrolment: another anonymised copy, made in a separate invocation, that the lazy-informed attacker enrols with;
-            without it, the enrolment utterances of ``version`` serve.
+            without it, the enrolment utterances of the copy itself serve. It goes with a single copy.
         jobs, scheduler, work: as of `anonymise`.
 
+    Returns results whose first row is the original; each further one is named after the folder of a copy.
+
     Raises:
-        CorpusError: not data directories, their utterances differ, or audio is unreadable, silent or below 0.4 s.
+        CorpusError: what cannot be evaluated: no folder or table of labels, utterances that differ, audio that is
+            unreadable, silent or below 0.4 s.
         TaskError: an utterance cannot be measured.
     """
     from emotrace.study.tasks import LEARNED, measuring
 
-    recognisers = recognisers or Recognisers()
-    original, version = _absolute(original), _absolute(version)
-    training, enrolment = (None if path is None else _absolute(path) for path in (training, enrolment))
-    data, copy = DataDir.read(original), DataDir.read(version)
-    again = copy if enrolment is None else DataDir.read(enrolment)
-    for other in (copy, again):
+    recognisers, folder = recognisers or Recognisers(), (work or WORK / "evaluate").absolute()
+    given = [anonymised] if isinstance(anonymised, DataDir | Path | str) else list(anonymised)
+    if enrolment is not None and len(given) != 1:
+        raise CorpusError("an enrolment copy belongs to one anonymised copy: evaluate them one by one")
+    labels = _labels_of(original) if labels is None else Path(labels)
+    data = _opened(original, folder, labels)
+    copies = [_opened(each, folder, labels, data) for each in given]
+    again = None if enrolment is None else _opened(enrolment, folder, labels, data)
+    training = None if training is None else _opened(training, folder)
+    for other in (*copies, *([again] if again else [])):
         _require_same_utterances(data, other)
-    for each in {folder.path: folder for folder in (data, copy, again)}.values():
+    for each in {each.path: each for each in (data, *copies, *([again] if again else []))}.values():
         require_usable_audio(each)
-    measures, notes = possible_measures(data, copy, training is not None)
+    possible = [possible_measures(data, copy, training is not None) for copy in copies]
     corpus = "emotional" if any(u.emotion for u in data) else "read"
-    folder = (work or WORK / "evaluate").absolute()
     keys = Keys(Setting(work=folder, recognisers=recognisers))
-    transcribed = [u.id for u in data if u.text]
-    recorded = keys.rendering(ORIGINAL, corpus, original, measures, transcribed)
-    made = _rendering_of(copy, again if enrolment else None, recorded, folder)
+    measures = frozenset().union(*(measures for measures, _ in possible))
+    recorded = keys.rendering(ORIGINAL, corpus, data.path, measures, [u.id for u in data if u.text])
+    names = names_of([copy.path for copy in copies])
+    made = [
+        _rendering_of(name, copy, again, replace(recorded, measures=measures), folder)
+        for name, copy, (measures, _) in zip(names, copies, possible, strict=True)
+    ]
     learned = None
     if training is not None:
-        learned = keys.rendering(ORIGINAL, "ser-training", training, (Measure.SPEAKER, Measure.EMOTION))
+        learned = keys.rendering(ORIGINAL, "ser-training", training.path, (Measure.SPEAKER, Measure.EMOTION))
     with running(folder, jobs, scheduler) as workers:
         if learned is not None:
             workers.run(measuring(learned, recognisers, LEARNED), "training originals")
-        for each in (recorded, made):
+        for each in (recorded, *made):
             workers.run(measuring(each, recognisers), each.name)
     lines, trials = [], []
-    for each in (recorded, made):
+    for each in (recorded, *made):
         known = Training(recorded, each) if learned is None else Training(learned)
         lines.append(utterance_lines(each, known, recognisers))
         trials.append(trial_lines(each, recorded, known, recognisers))
-    identity = {  # what the numbers depend on besides the version's audio, in the words of a row's provenance
+    identity = {  # what the numbers depend on besides the copies' audio, in the words of a row's provenance
         "components": keys.measuring(measures),
-        "data": keys.data_hash(original),
-        "ser_training": None if training is None else keys.data_hash(training),
+        "data": keys.data_hash(data.path),
+        "ser_training": None if training is None else keys.data_hash(training.path),
         "recognisers": recognisers,
     }
-    names = (recorded.name, made.name)
-    return Results(joined(lines), joined(trials), names, "yours", recognisers.ser, notes=notes, identity=identity)
+    rows = (recorded.name, *names)
+    said = [(name, note) for name, (_, notes) in zip(names, possible, strict=True) for note in notes]
+    notes = tuple(note if len(names) == 1 else f"{name}: {note}" for name, note in said)
+    return Results(joined(lines), joined(trials), rows, "yours", recognisers.ser, notes=notes, identity=identity)
+
+
+def names_of(folders: Sequence[Path]) -> tuple[str, ...]:
+    """What tables call anonymised copies: the name of the folder, with that of the folder above where two are equal."""
+    folders = [folder.resolve() for folder in folders]
+    last, names = [folder.name for folder in folders], []
+    for folder in folders:
+        above = f"{folder.parent.name}-" if last.count(folder.name) > 1 else ""
+        names.append(f"{above}{folder.name}" + " (anonymised)" * (folder.name == ORIGINAL.name))
+    if len(set(names)) < len(names):
+        raise CorpusError(f"anonymised copies of the same name: {', '.join(sorted(set(names)))}; rename a folder")
+    return tuple(names)
+
+
+def _opened(data: DataDir | Path | str, work: Path, labels: Path | None = None, like: DataDir | None = None) -> DataDir:
+    """A data directory, or a folder of audio as one, see `directory_of`."""
+    return directory_of(_absolute(data), work, labels=labels, like=like)
+
+
+def _labels_of(original: DataDir | Path | str) -> Path | None:
+    """The table beside the recordings; None in a data directory, which needs none."""
+    folder = _absolute(original)
+    return folder / LABELS if (folder / LABELS).is_file() and not (folder / "wav.scp").exists() else None
 
 
 def _absolute(data: DataDir | Path | str) -> Path:
@@ -147,12 +190,11 @@ def _absolute(data: DataDir | Path | str) -> Path:
     return (data.path if isinstance(data, DataDir) else Path(data)).absolute()
 
 
-def _rendering_of(copy: DataDir, again: DataDir | None, recorded: Rendering, work: Path) -> Rendering:
+def _rendering_of(name: str, copy: DataDir, again: DataDir | None, recorded: Rendering, work: Path) -> Rendering:
     """A copy that somebody made, with the places of its measurements."""
-    name = copy.path.resolve().name
     hashes = [recorded.data.content_hash(), copy.content_hash(), again.content_hash() if again else None]
     return Rendering(
-        f"{name} (anonymised)" if name == recorded.name else name,
+        name,
         recorded.corpus,
         recorded.data,
         {utterance.id: utterance.path for utterance in copy},

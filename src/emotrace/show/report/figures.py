@@ -123,7 +123,10 @@ def _differences(results: Results, differences: pd.DataFrame) -> Iterator[Pictur
     if rates.empty:
         return
     panels = [named(of) if of else "words" for of in rates["of"]]
-    rates = rates.assign(line=rates["metric"].str.removesuffix(" [%]"), panel=panels)
+    lines = rates["metric"].str.removesuffix(" [%]")
+    if len(results.rows) > 2:
+        lines = rates["version"] + ": " + lines
+    rates = rates.assign(line=lines, panel=panels)
     alt = "Differences of all rates, anonymised minus original, in points with 95 % intervals; as in the table."
     yield picture("differences", alt, interval_figure(rates, label="anonymised − original [points]", zero=True))
 

@@ -30,7 +30,7 @@ Identity = Mapping[str, Any]
 
 
 def render_report(results: Results, summary: pd.DataFrame | None = None) -> str:
-    """The report as HTML; ``results`` of two versions, as `evaluate` returns them, the original first."""
+    """The report as HTML; ``results`` of two versions or more, as `evaluate` returns them, the original first."""
     summary = summary_table(results) if summary is None else summary
     differences = difference_table(results)
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
@@ -40,6 +40,7 @@ def render_report(results: Results, summary: pd.DataFrame | None = None) -> str:
     environment.globals |= {"number": number, "sort_key": sort_key}
     return environment.get_template(TEMPLATE).render(
         results=results,
+        systems=", ".join(results.rows[1:]),
         version=__version__,
         facts=facts(results),
         findings=list(findings(summary, differences, results)),
@@ -55,7 +56,7 @@ def render_report(results: Results, summary: pd.DataFrame | None = None) -> str:
 def facts(results: Results) -> dict[str, str]:
     """What was evaluated, with what."""
     lines, identity = results.utterances, results.identity
-    corpora = ", ".join(f"{len(part) // 2} {name}" for name, part in lines.groupby("corpus"))
+    corpora = ", ".join(f"{len(part)} {name}" for name, part in results.lines(results.rows[0]).groupby("corpus"))
     shown = {
         "Versions": ", ".join(results.rows),
         "Utterances": f"{corpora}; {lines['speaker'].nunique()} speakers",
@@ -70,14 +71,16 @@ def facts(results: Results) -> dict[str, str]:
 
 def findings(summary: pd.DataFrame, differences: pd.DataFrame, results: Results) -> Iterator[str]:
     """The result in sentences: UAR by recogniser, words, EER of the strongest attacker measured."""
-    before, after = (summary[summary["version"] == row].set_index(["metric", "of"]) for row in results.rows)
+    before, *_ = versions = [summary[summary["version"] == row].set_index(["metric", "of"]) for row in results.rows]
+    after = dict(zip(results.rows, versions, strict=True))
     chosen = differences[differences["metric"].isin(IN_WORDS) & ~differences["of"].str.startswith("ignorant")]
     chosen = chosen.sort_values("metric", key=lambda names: names.map(IN_WORDS.index), kind="stable")
     for line in chosen.itertuples():
         source = f"original, {line.of.rpartition(', ')[2]}" if line.metric == "EER [%]" else line.of
         ends = ["estimate", "low", "high"]
-        old, new = before.loc[(line.metric, source), ends], after.loc[(line.metric, line.of), ends]
-        what = line.metric.removesuffix(" [%]") + (f" ({named(line.of)})" if line.of else "")
+        old, new = before.loc[(line.metric, source), ends], after[line.version].loc[(line.metric, line.of), ends]
+        what = f"{line.version}: " if len(results.rows) > 2 else ""
+        what += line.metric.removesuffix(" [%]") + (f" ({named(line.of)})" if line.of else "")
         change = f"difference {number(line.estimate, line.low, line.high, signed=True)} points"
         yield f"{what} {_direction(line)}: {number(*old)} % before, {number(*new)} % after, {change}."
 
@@ -201,10 +204,11 @@ def training(identity: Identity) -> str:
 
 def _lines_of_table2(results: Results, summary: pd.DataFrame) -> pd.DataFrame:
     """The evaluation in the columns of table II: its first recogniser, the lazy-informed attacker."""
-    attackers, recogniser = dict(zip(results.rows, ("original", "lazy-informed"), strict=True)), results.recognisers[0]
+    original, *anonymised = results.rows
+    attackers, recogniser = {original: "original"} | dict.fromkeys(anonymised, "lazy-informed"), results.recognisers[0]
     names = {("WER [%]", ""): f"wer_{results.utterances['corpus'].iloc[0]}", ("UAR [%]", recogniser): "uar"}
     names |= {(f"recall {name} [%]", recogniser): name for name in EMOTIONS}
-    for attacker in attackers.values():
+    for attacker in set(attackers.values()):
         names |= {("EER [%]", f"{attacker}, {gender}"): f"eer_{gender[0]}" for gender in ("female", "male")}
     source = "measured: this evaluation"
     lines = {row: {"row": row, "source": source, "attacker": attacker} for row, attacker in attackers.items()}
