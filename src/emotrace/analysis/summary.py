@@ -1,5 +1,6 @@
 """What ``emotrace evaluate`` prints: every metric that exists, original beside anonymised, and their differences."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -49,19 +50,28 @@ def difference_table(results: Results) -> pd.DataFrame:
     Bounds are NaN where the speakers are too few for an interval.
     """
     original, *anonymised = results.rows
-    befores = {_compared(*key): part._replace(factor=-part.factor) for key, part in _parts(results, original).items()}
+    return changes(results, [(original, row) for row in anonymised])
+
+
+def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """For each pair of rows the second minus the first, columns of `difference_table`; version is the second."""
+    parts = {row: _parts(results, row) for row in results.rows}
     lines = [
-        {"version": row, "metric": name, "of": of, **_interval(results, part, befores[_compared(name, of)])}
-        for row in anonymised
-        for (name, of), part in _parts(results, row).items()
-        if _compared(name, of) in befores
+        {"version": after, "metric": name, "of": of, **_interval(results, part, _negative(earlier))}
+        for before, after in pairs
+        for (name, of), part in parts[after].items()
+        if (earlier := _before(parts[before], name, of)) is not None
     ]
     return pd.DataFrame(lines, columns=["version", "metric", "of", "estimate", "low", "high"])
 
 
-def _compared(name: str, of: str) -> tuple[str, str]:
-    """What a metric is compared with: EER with that of the same gender, whatever the attacker."""
-    return name, of.rpartition(", ")[2]
+def _before(parts: Mapping[tuple[str, str], Part], name: str, of: str) -> Part | None:
+    """What a metric is compared with: the same, or of originals the EER of the same gender, whoever attacks."""
+    return parts.get((name, of)) or parts.get((name, f"original, {of.rpartition(', ')[2]}"))
+
+
+def _negative(part: Part) -> Part:
+    return part._replace(factor=-part.factor)
 
 
 def _parts(results: Results, row: str) -> dict[tuple[str, str], Part]:

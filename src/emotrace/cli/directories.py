@@ -145,6 +145,13 @@ def evaluate(
             "by default labels.csv beside the recordings. `emotrace labels FOLDER` writes one to fill in."
         ),
     ] = None,
+    stages: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Speech behind the stages of one system, in their order, as NAME=FOLDER: what its vocoder alone makes "
+            "of features of the recordings, what it makes without another voice. Says which stage loses what.",
+        ),
+    ] = None,
     train_on: Annotated[
         Path | None,
         typer.Option("--train", help="Originals of other speakers for the emotion recognisers; else by folds."),
@@ -178,7 +185,11 @@ def evaluate(
     """Compare anonymised copies with the recordings: EER, WER, recalls, UAR, MOS, acoustics, with 95 % intervals.
 
     Example: `emotrace evaluate recordings mine theirs --labels labels.csv --report report.html`
+
+    Where a system of yours loses what: `emotrace evaluate recordings mine --stages after-vocoder=vocoded
+    after-representation=resynthesised`
     """
+    from emotrace.analysis.stages import diagnosis, stage_table
     from emotrace.analysis.summary import summary_table, write_results
     from emotrace.corpus.files import write_text_atomic
     from emotrace.pipeline.measures import Recognisers
@@ -186,20 +197,44 @@ def evaluate(
     from emotrace.show.vpc_results import write_vpc_results
     from emotrace.study.verbs import evaluate as evaluate_directories
 
-    if vpc is not None and len(anonymised) > 1:
+    copies = _systems(anonymised, stages or [])
+    if vpc is not None and len(copies) > 1:
         raise ValueError("--vpc writes the files of one system: evaluate them one by one")
     options = {"training": train_on, "enrolment": enrolment, "jobs": jobs, "scheduler": scheduler}
     recognisers = Recognisers(asr, ser=tuple(ser.split(",")), naturalness=naturalness)
-    results = evaluate_directories(original, anonymised, labels, recognisers, **options)
-    summary = summary_table(results)
+    results = evaluate_directories(original, copies, labels, recognisers, **options)
+    summary, lost = summary_table(results), stage_table(results) if stages else None
     if out is not None:
         write_results(out, results, summary)
+        if lost is not None:
+            write_text_atomic(out / "stages.csv", lost.to_csv(index=False))
     if vpc is not None:
         write_vpc_results(results, vpc, anonymised[0].resolve().name.removeprefix(original.resolve().name))
     if paths := [path for path in (report, out and out / "report.html") if path is not None]:
-        html = render_report(results, summary)
+        html = render_report(results, summary, lost)
         for path in paths:
             write_text_atomic(path, html)
     typer.echo(summary.to_string(index=False, float_format=lambda value: f"{value:.2f}", na_rep="-"))
+    for sentence in [] if lost is None else diagnosis(results, lost):
+        typer.echo(sentence)
     for note in results.notes:
         typer.echo(f"note: {note}")
+
+
+def _systems(anonymised: list[Path], stages: list[str]) -> list[Path] | dict[str, Path]:
+    """The copies to evaluate; where there are stages by name, those first. Raises ValueError for what is no stage.
+
+    A shell passes what follows the first NAME=FOLDER as further copies; one that is no folder but has a "=" is a stage.
+    """
+    if not stages:
+        return anonymised
+    behind = [str(each) for each in anonymised if "=" in str(each) and not each.exists()]
+    last = [each for each in anonymised if str(each) not in behind]
+    named = dict(each.partition("=")[::2] for each in (*stages, *behind))
+    if bad := [each for each in (*stages, *behind) if not all(each.partition("=")) or "/" in each.partition("=")[0]]:
+        raise ValueError(f"--stages {bad[0]}: give a name and a folder, as in after-vocoder=FOLDER")
+    if len(last) != 1:
+        raise ValueError(f"--stages are those of one system: give its anonymised speech, not {len(last)} folders")
+    if len(named) < len(stages) + len(behind) or last[0].resolve().name in named:
+        raise ValueError("--stages: two of them have the same name, or that of the anonymised folder")
+    return {name: Path(folder) for name, folder in named.items()} | {last[0].resolve().name: last[0]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def anonymise(
 
 def evaluate(
     original: DataDir | Path | str,
-    anonymised: DataDir | Path | str | Sequence[DataDir | Path | str],
+    anonymised: DataDir | Path | str | Sequence[DataDir | Path | str] | Mapping[str, DataDir | Path | str],
     labels: Path | str | None = None,
     recognisers: Recognisers | None = None,
     *,
@@ -96,7 +96,8 @@ def evaluate(
 
     Args:
         original: the recordings: a data directory, or a folder of WAV or FLAC files.
-        anonymised: one copy of them or several, under the same file names or utterance ids.
+        anonymised: one copy of them or several, under the same file names or utterance ids; with names, or called as
+            their folders.
         labels: the table that says who speaks, how, and what, in folders that are no data directories: see
             `emotrace labels`; by default labels.csv in the folder of the recordings, or else in each.
         recognisers: who measures; the study's by default.
@@ -105,7 +106,7 @@ def evaluate(
             without it, the enrolment utterances of the copy itself serve. It goes with a single copy.
         jobs, scheduler, work: as of `anonymise`.
 
-    Returns results whose first row is the original; each further one is named after the folder of a copy.
+    Returns results whose first row is the original; each further one is a copy, by its name.
 
     Raises:
         CorpusError: what cannot be evaluated: no folder or table of labels, utterances that differ, audio that is
@@ -115,7 +116,8 @@ def evaluate(
     from emotrace.study.tasks import LEARNED, measuring
 
     recognisers, folder = recognisers or Recognisers(), (work or WORK / "evaluate").absolute()
-    given = [anonymised] if isinstance(anonymised, DataDir | Path | str) else list(anonymised)
+    given = [anonymised] if isinstance(anonymised, DataDir | Path | str) else anonymised
+    given, called = (list(given.values()), tuple(given)) if isinstance(given, Mapping) else (list(given), None)
     if enrolment is not None and len(given) != 1:
         raise CorpusError("an enrolment copy belongs to one anonymised copy: evaluate them one by one")
     labels = _labels_of(original) if labels is None else Path(labels)
@@ -132,7 +134,7 @@ def evaluate(
     keys = Keys(Setting(work=folder, recognisers=recognisers))
     measures = frozenset().union(*(measures for measures, _ in possible))
     recorded = keys.rendering(ORIGINAL, corpus, data.path, measures, [u.id for u in data if u.text])
-    names = names_of([copy.path for copy in copies])
+    names = called or names_of([copy.path for copy in copies])
     made = [
         _rendering_of(name, copy, again, replace(recorded, measures=measures), folder)
         for name, copy, (measures, _) in zip(names, copies, possible, strict=True)

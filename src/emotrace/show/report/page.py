@@ -14,6 +14,7 @@ import pandas as pd
 
 from emotrace import __version__
 from emotrace.analysis.contrasts import EMOTIONS, TableError
+from emotrace.analysis.stages import diagnosis
 from emotrace.analysis.summary import difference_table, summary_table
 from emotrace.analysis.tables import table2
 from emotrace.pipeline.measures import Recognisers
@@ -29,8 +30,11 @@ RECORDED_SPEECH = "RAVDESS (acted), LibriSpeech (read)"
 Identity = Mapping[str, Any]
 
 
-def render_report(results: Results, summary: pd.DataFrame | None = None) -> str:
-    """The report as HTML; ``results`` of two versions or more, as `evaluate` returns them, the original first."""
+def render_report(results: Results, summary: pd.DataFrame | None = None, stages: pd.DataFrame | None = None) -> str:
+    """The report as HTML; ``results`` of two versions or more, as `evaluate` returns them, the original first.
+
+    ``stages``: the `stage_table` where the versions are the stages of one system.
+    """
     summary = summary_table(results) if summary is None else summary
     differences = difference_table(results)
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
@@ -44,6 +48,8 @@ def render_report(results: Results, summary: pd.DataFrame | None = None) -> str:
         version=__version__,
         facts=facts(results),
         findings=list(findings(summary, differences, results)),
+        stages=None if stages is None else readable_metrics(stages),
+        diagnosis=[] if stages is None else diagnosis(results, stages),
         summary=readable_metrics(summary),
         differences=readable_metrics(differences),
         confusions=list(_confusion_tables(results)),
