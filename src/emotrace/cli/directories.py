@@ -191,6 +191,7 @@ def evaluate(
     """
     from emotrace.analysis.stages import diagnosis, stage_table
     from emotrace.analysis.summary import summary_table, write_results
+    from emotrace.analysis.verdict import verdict
     from emotrace.corpus.files import write_text_atomic
     from emotrace.pipeline.measures import Recognisers
     from emotrace.show.report.page import render_report
@@ -214,6 +215,8 @@ def evaluate(
         html = render_report(results, summary, lost)
         for path in paths:
             write_text_atomic(path, html)
+    for row in results.rows[1:]:
+        typer.echo("\n".join([f"{row}:", *(f"- {sentence}" for sentence in verdict(results, row)), ""]))
     typer.echo(summary.to_string(index=False, float_format=lambda value: f"{value:.2f}", na_rep="-"))
     for sentence in [] if lost is None else diagnosis(results, lost):
         typer.echo(sentence)

@@ -17,6 +17,7 @@ from emotrace.analysis.contrasts import EMOTIONS, TableError
 from emotrace.analysis.stages import diagnosis
 from emotrace.analysis.summary import difference_table, summary_table
 from emotrace.analysis.tables import table2
+from emotrace.analysis.verdict import verdict
 from emotrace.pipeline.measures import Recognisers
 from emotrace.show.figures import interval_figure
 from emotrace.show.pages import RECORDED, recorded_study
@@ -47,6 +48,7 @@ def render_report(results: Results, summary: pd.DataFrame | None = None, stages:
         systems=", ".join(results.rows[1:]),
         version=__version__,
         facts=facts(results),
+        verdicts={row: verdict(results, row) for row in results.rows[1:]},
         findings=list(findings(summary, differences, results)),
         stages=None if stages is None else readable_metrics(stages),
         diagnosis=[] if stages is None else diagnosis(results, stages),
