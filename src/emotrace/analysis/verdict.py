@@ -18,7 +18,7 @@ from emotrace.pipeline.results import MATCHED, emotion_column
 from emotrace.study.results import Results, label_of
 
 NAMES = {Emotion.SAD: "sad", Emotion.NEUTRAL: "neutral", Emotion.ANGRY: "angry", Emotion.HAPPY: "happy"}
-ATTACKERS = ("ignorant", "lazy-informed", "semi-informed")
+ATTACKERS = ("semi-informed", "lazy-informed", "ignorant")  # the strongest first
 CHANCE = 50.0  # percent, of an equal error rate
 GUARDED = 5.0  # percent of transcripts that a guard cut, from which words are not to be trusted
 
@@ -114,10 +114,13 @@ class _Judge:
             )
             if lost.high >= 0:
                 continue
-            text = f"{label_of(name)} loses {_size(lost)} points of UAR; trained on this speech it "
-            text += f"regains {_size(regained)}" if regained.low > 0 else "regains no measurable part"
+            text = f"{label_of(name)} loses {_size(lost)} points of UAR"
+            if regained.low <= 0 and left.high >= 0:
+                yield f"{text}; how much of it is unfamiliar sound, this data cannot say."
+                continue
+            gain = f"regains {_size(regained)}" if regained.low > 0 else "regains no measurable part"
             rest = "the rest is lost to it" if left.high < 0 else "no measurable loss remains"
-            yield f"{text}: {rest}, {_points(left)} points from the originals."
+            yield f"{text}; trained on this speech it {gain}: {rest}, {_points(left)} points from the originals."
 
     def naturalness(self) -> Iterator[str]:
         """The change of the predicted mean opinion score."""
