@@ -1,5 +1,6 @@
 """Commands for data directories, the user's own included: import, validate, anonymize, evaluate."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -199,6 +200,7 @@ def evaluate(
     from emotrace.study.verbs import evaluate as evaluate_directories
 
     copies = _systems(anonymised, stages or [])
+    _require_places([report], [out, vpc])
     if vpc is not None and len(copies) > 1:
         raise ValueError("--vpc writes the files of one system: evaluate them one by one")
     options = {"training": train_on, "enrolment": enrolment, "jobs": jobs, "scheduler": scheduler}
@@ -241,3 +243,14 @@ def _systems(anonymised: list[Path], stages: list[str]) -> list[Path] | dict[str
     if len(named) < len(stages) + len(behind) or last[0].resolve().name in named:
         raise ValueError("--stages: two of them have the same name, or that of the anonymised folder")
     return {name: Path(folder) for name, folder in named.items()} | {last[0].resolve().name: last[0]}
+
+
+def _require_places(files: Sequence[Path | None], folders: Sequence[Path | None]) -> None:
+    """Raise ValueError where results could not be written; better before an evaluation than after it."""
+    for path in filter(None, files):
+        if path.is_dir():
+            raise ValueError(f"{path}: is a folder; name a file")
+    for path in (*filter(None, folders), *(path.parent for path in filter(None, files))):
+        above = next(each for each in (path, *path.absolute().parents) if each.exists())
+        if not above.is_dir():
+            raise ValueError(f"{path}: {above} is a file; name another place")
