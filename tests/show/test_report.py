@@ -98,6 +98,18 @@ def test_several_systems_stand_in_one_report(found):
     assert facts(several)["Utterances"] == facts(found)["Utterances"]
 
 
+def test_the_explorer_plays_what_was_evaluated_from_where_the_report_lies(found, tmp_path):
+    name = found.utterances["utterance"].iloc[0]
+    places = {"original": tmp_path / "speech" / "a b.wav", "mine": tmp_path / "reports" / "out" / "c.wav"}
+    files = {(row, name): path for row, path in places.items()}
+    page = render_report(replace(found, audio=files), folder=tmp_path / "reports")
+    assert '"../speech/a%20b.wav"' in page and '"out/c.wav"' in page
+    silent = render_report(found)
+    assert "a%20b.wav" not in silent and "Which utterances" in silent
+    unlabelled = found.utterances.assign(emotion=None, emotion_functionals=None, emotion_ge2e=None)
+    assert "Which utterances" not in render_report(replace(found, utterances=unlabelled))
+
+
 def test_every_recogniser_of_emotion_is_shown(found, html):
     """Of three, the third is as good as any other."""
     assert html.count("Confusion matrices of") == 2

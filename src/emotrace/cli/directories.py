@@ -214,9 +214,8 @@ def evaluate(
     if vpc is not None:
         write_vpc_results(results, vpc, anonymised[0].resolve().name.removeprefix(original.resolve().name))
     if paths := [path for path in (report, out and out / "report.html") if path is not None]:
-        html = render_report(results, summary, lost)
         for path in paths:
-            write_text_atomic(path, html)
+            write_text_atomic(path, render_report(results, summary, lost, path.absolute().parent))
     for row in results.rows[1:]:
         typer.echo("\n".join([f"{row}:", *(f"- {sentence}" for sentence in verdict(results, row)), ""]))
     typer.echo(summary.to_string(index=False, float_format=lambda value: f"{value:.2f}", na_rep="-"))

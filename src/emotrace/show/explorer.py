@@ -4,15 +4,16 @@ All labels of a study are a few letters an utterance, so a page holds them: no s
 have to fetch. explorer.js, which the page holds as well, counts them.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
 
 from emotrace.analysis.contrasts import EMOTIONS, metric_interval
 from emotrace.evaluation import SEEDS
@@ -22,6 +23,9 @@ from emotrace.show.pages import Studies
 from emotrace.study.results import Results, label_of
 from emotrace.study.study import StudyResults
 
+if TYPE_CHECKING:  # a report needs no notebook
+    from IPython.display import HTML
+
 TEMPLATE, SCRIPT = "explorer.html.j2", "explorer.js"
 UNLABELLED = "-"
 Audio = Mapping[tuple[str, str], str]
@@ -29,6 +33,13 @@ Audio = Mapping[tuple[str, str], str]
 
 
 def explorer(studies: Studies, row: str = "", audio: Audio | None = None) -> HTML:
+    """`explorer_html` as a notebook shows it."""
+    from IPython.display import HTML
+
+    return HTML(explorer_html(studies, row, audio))
+
+
+def explorer_html(studies: Studies, row: str = "", audio: Audio | None = None) -> str:
     """Choose speech, row and recogniser; a click on a cell of the matrix lists its utterances, and plays some.
 
     Every corpus of a study that has emotions is a choice of speech. Intervals are those of the study.
@@ -49,7 +60,7 @@ def explorer(studies: Studies, row: str = "", audio: Audio | None = None) -> HTM
     template = jinja2.Environment(loader=jinja2.FileSystemLoader(folder), **options).get_template(TEMPLATE)
     # within a script a "<" could end it
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return HTML(template.render(data=text, script=(folder / SCRIPT).read_text(), emotions=data["emotions"].values()))
+    return template.render(data=text, script=(folder / SCRIPT).read_text(), emotions=data["emotions"].values())
 
 
 def letter(emotion: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,7 @@ class Results:
         seed, n_bootstrap: of the intervals.
         notes: what could not be measured, and why.
         identity: what the results depend on, in the words of a row's provenance.
+        audio: the file of a row and utterance, where results were made of files that are still there.
     """
 
     utterances: pd.DataFrame
@@ -36,6 +38,7 @@ class Results:
     n_bootstrap: int = 1000
     notes: tuple[str, ...] = ()
     identity: Mapping[str, Any] = field(default_factory=dict)
+    audio: Mapping[tuple[str, str], Path] = field(default_factory=dict, repr=False, compare=False)
     _found: dict[tuple[str | None, ...], pd.DataFrame] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -161,7 +161,9 @@ def evaluate(
     rows = (recorded.name, *names)
     said = [(name, note) for name, (_, notes) in zip(names, possible, strict=True) for note in notes]
     notes = tuple(note if len(names) == 1 else f"{name}: {note}" for name, note in said)
-    return Results(joined(lines), joined(trials), rows, "yours", recognisers.ser, notes=notes, identity=identity)
+    audio = {(each.name, name): path for each in (recorded, *made) for name, path in each.audio.items()}
+    told = {"notes": notes, "identity": identity, "audio": audio}
+    return Results(joined(lines), joined(trials), rows, "yours", recognisers.ser, **told)
 
 
 def names_of(folders: Sequence[Path]) -> tuple[str, ...]:

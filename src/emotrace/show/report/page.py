@@ -5,9 +5,11 @@ Nothing is loaded from elsewhere: pictures, style and script are inside. All num
 """
 
 import base64
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import pandas as pd
@@ -19,6 +21,8 @@ from emotrace.analysis.summary import difference_table, summary_table
 from emotrace.analysis.tables import table2
 from emotrace.analysis.verdict import verdict
 from emotrace.pipeline.measures import Recognisers
+from emotrace.pipeline.results import emotion_column
+from emotrace.show.explorer import explorer_html
 from emotrace.show.figures import interval_figure
 from emotrace.show.pages import RECORDED, recorded_study
 from emotrace.show.report.figures import Picture, confusions, named, picture, pictures, recall_lines
@@ -31,10 +35,16 @@ RECORDED_SPEECH = "RAVDESS (acted), LibriSpeech (read)"
 Identity = Mapping[str, Any]
 
 
-def render_report(results: Results, summary: pd.DataFrame | None = None, stages: pd.DataFrame | None = None) -> str:
+def render_report(
+    results: Results,
+    summary: pd.DataFrame | None = None,
+    stages: pd.DataFrame | None = None,
+    folder: Path | None = None,
+) -> str:
     """The report as HTML; ``results`` of two versions or more, as `evaluate` returns them, the original first.
 
-    ``stages``: the `stage_table` where the versions are the stages of one system.
+    ``stages``: the `stage_table` where the versions are the stages of one system. ``folder``: where the report will
+    lie; its explorer then plays the files that were evaluated, by their relative paths.
     """
     summary = summary_table(results) if summary is None else summary
     differences = difference_table(results)
@@ -57,8 +67,18 @@ def render_report(results: Results, summary: pd.DataFrame | None = None, stages:
         confusions=list(_confusion_tables(results)),
         pictures=pictures(results, summary, differences),
         comparison=compare_with_recorded(results, summary),
+        explorer=_explorer(results, folder),
         csv=base64.b64encode(summary.to_csv(index=False).encode()).decode(),
     )
+
+
+def _explorer(results: Results, folder: Path | None) -> str:
+    """The utterances behind every cell of the confusion matrices; "" where no emotion was recognised."""
+    if results.utterances[[emotion_column(name) for name in results.recognisers]].isna().all(axis=None):
+        return ""
+    files = {} if folder is None else results.audio
+    audio = {key: quote(os.path.relpath(path, folder)) for key, path in files.items()}
+    return explorer_html({results.source: results}, results.rows[1], audio)
 
 
 def facts(results: Results) -> dict[str, str]:
