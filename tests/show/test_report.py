@@ -10,7 +10,16 @@ from html_page import Page
 
 from emotrace.analysis.summary import difference_table, summary_table
 from emotrace.pipeline.measures import Recognisers
-from emotrace.show.report.page import RECORDED_SPEECH, facts, findings, number, remarks, render_report
+from emotrace.show.report.page import (
+    RECORDED_SPEECH,
+    _among,
+    facts,
+    findings,
+    number,
+    remarks,
+    render_report,
+    same_protocol,
+)
 from emotrace.study.results import Results
 
 RECORDED = {
@@ -171,3 +180,14 @@ def test_the_recorded_rows_stand_beside_and_are_left_alone(found):
     page = render_report(found)
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*") if path.is_file()} == before
     assert page.count("measured: this evaluation") >= 2 and "measured: scale" in page and RECORDED_SPEECH in page
+
+
+def test_under_the_same_protocol_a_system_stands_among_the_recorded_rows(found):
+    """Recorded rows of the same frames: "mine" is one of them, so it differs from it in nothing."""
+    assert same_protocol(IDENTITY, RECORDED, Recognisers())
+    assert not same_protocol(IDENTITY, RECORDED, Recognisers("pocketsphinx"))
+    assert not same_protocol({}, RECORDED, Recognisers())
+    shown = _among(found, found)
+    (table,) = shown["standings"].values()
+    assert list(table["row"]) == ["mine"] and "undecided +0.00 [+0.00, +0.00]" in set(table.iloc[0])
+    assert len(shown["planes"]) == len(found.recognisers)

@@ -1,13 +1,13 @@
 """What ``emotrace evaluate`` prints: every metric that exists, original beside anonymised, and their differences."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from emotrace.analysis.bootstrap import Draws, Part, combination
+from emotrace.analysis.bootstrap import UNDEFINED, Draws, Interval, Part, combination
 from emotrace.analysis.contrasts import acoustic_columns
 from emotrace.analysis.metrics import MetricError
 from emotrace.analysis.statistics import EqualErrorRate, Mean, Recall, WordErrorRate
@@ -57,7 +57,7 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
     """For each pair of rows the second minus the first, columns of `difference_table`; version is the second."""
     parts = {row: _parts(results, row) for row in results.rows}
     lines = [
-        {"version": after, "metric": name, "of": of, **_interval(results, part, _negative(earlier))}
+        {"version": after, "metric": name, "of": of, **_interval(results, part, *minus([earlier]))}
         for before, after in pairs
         for (name, of), part in parts[after].items()
         if (earlier := _before(parts[before], name, of)) is not None
@@ -70,8 +70,25 @@ def _before(parts: Mapping[tuple[str, str], Part], name: str, of: str) -> Part |
     return parts.get((name, of)) or parts.get((name, f"original, {of.rpartition(', ')[2]}"))
 
 
-def _negative(part: Part) -> Part:
-    return part._replace(factor=-part.factor)
+def eer_parts(results: Results, row: str, attacker: str) -> list[Part]:
+    """The EER in percent against an attacker, that of each gender in equal parts; nothing where there are no trials."""
+    trials = results.trials
+    own = trials[(trials["row"] == row) & (trials["attacker"] == attacker)]
+    genders = [lines for _, lines in own.groupby("gender")]
+    return [Part(100.0 / len(genders), lines, EqualErrorRate()) for lines in genders]
+
+
+def interval(results: Results, parts: Sequence[Part]) -> Interval:
+    """The sum of parts over the draws of results; undefined where the speakers are too few."""
+    try:
+        return combination(parts, n=results.n_bootstrap, seed=results.seed)
+    except MetricError:
+        return UNDEFINED
+
+
+def minus(parts: Iterable[Part]) -> list[Part]:
+    """The same parts, to be subtracted."""
+    return [part._replace(factor=-part.factor) for part in parts]
 
 
 def _parts(results: Results, row: str) -> dict[tuple[str, str], Part]:

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from emotrace.analysis.bootstrap import UNDEFINED, Interval, Part, combination
-from emotrace.analysis.metrics import MetricError
-from emotrace.analysis.statistics import EqualErrorRate, Mean, Recall, ShareCalled, WordErrorRate
+from emotrace.analysis.bootstrap import Interval, Part
+from emotrace.analysis.comparison import ATTACKERS
+from emotrace.analysis.statistics import Mean, Recall, ShareCalled, WordErrorRate
+from emotrace.analysis.summary import eer_parts, interval, minus
 from emotrace.corpus.datadir import Emotion
 from emotrace.pipeline.results import MATCHED, emotion_column
 from emotrace.study.results import Results, label_of
 
 NAMES = {Emotion.SAD: "sad", Emotion.NEUTRAL: "neutral", Emotion.ANGRY: "angry", Emotion.HAPPY: "happy"}
-ATTACKERS = ("semi-informed", "lazy-informed", "ignorant")  # the strongest first
 CHANCE = 50.0  # percent, of an equal error rate
 GUARDED = 5.0  # percent of transcripts that a guard cut, from which words are not to be trusted
 
@@ -40,14 +40,14 @@ class _Judge:
 
     def speakers(self) -> Iterator[str]:
         """From whom the speakers are hidden; EER is the mean of those of both genders."""
-        before = self._trials(self.original, "original")
+        before = eer_parts(self.results, self.original, "original")
         for attacker in ATTACKERS:
-            after = self._trials(self.row, attacker)
+            after = eer_parts(self.results, self.row, attacker)
             if not before or not after:
                 continue
-            rate = self._interval(*after)
-            change = self._interval(*after, *(part._replace(factor=-part.factor) for part in before))
-            shown = f"EER {_rate(rate)}, {_rate(self._interval(*before))} of the originals"
+            rate = interval(self.results, after)
+            change = interval(self.results, [*after, *minus(before)])
+            shown = f"EER {_rate(rate)}, {_rate(interval(self.results, before))} of the originals"
             if pd.isna(rate.low):
                 yield f"Speakers, {attacker} attacker: too few of them for a judgement; {shown}."
             elif change.low > 0 and rate.high >= CHANCE:
@@ -64,7 +64,11 @@ class _Judge:
         before, after = (Part(100.0, self._lines(row, "word_errors"), WordErrorRate()) for row in self._rows)
         if before.frame.empty or after.frame.empty:
             return
-        change, old, new = self._change(before, after), self._interval(before), self._interval(after)
+        change, old, new = (
+            self._change(before, after),
+            interval(self.results, [before]),
+            interval(self.results, [after]),
+        )
         yield f"Words: the WER {_verb(change, 'rises', 'falls')}, {_rate(old)} before and {_rate(new)} after."
         if "guard" in after.frame:
             guarded = after.frame.dropna(subset=["guard"]).assign(guarded=lambda lines: lines["guard"] != "")
@@ -128,7 +132,11 @@ class _Judge:
             return
         before, after = (Part(1.0, self._lines(row, "mos"), Mean("mos")) for row in self._rows)
         if not before.frame.empty and not after.frame.empty:
-            change, old, new = self._change(before, after), self._interval(before), self._interval(after)
+            change, old, new = (
+                self._change(before, after),
+                interval(self.results, [before]),
+                interval(self.results, [after]),
+            )
             shown = f"{_number(old, 2)} before and {_number(new, 2)} after, of 5"
             yield f"Naturalness: the predicted mean opinion score {_verb(change, 'rises', 'falls')}, {shown}."
 
@@ -138,13 +146,6 @@ class _Judge:
 
     def _lines(self, row: str, *defined: str) -> pd.DataFrame:
         return self.results.lines(row).dropna(subset=[*defined])
-
-    def _trials(self, row: str, attacker: str) -> list[Part]:
-        """The EER of each gender, in equal parts."""
-        trials = self.results.trials
-        own = trials[(trials["row"] == row) & (trials["attacker"] == attacker)]
-        genders = [lines for _, lines in own.groupby("gender")]
-        return [Part(100.0 / len(genders), lines, EqualErrorRate()) for lines in genders]
 
     def _recall(self, row: str, recogniser: str, emotion: Emotion | None = None) -> Part:
         column = emotion_column(recogniser)
@@ -179,14 +180,7 @@ class _Judge:
         return f"; of the other emotions, too, {_size(others)} points more are labelled {NAMES[emotion]}"
 
     def _change(self, before: Part, after: Part) -> Interval:
-        return self._interval(after, before._replace(factor=-before.factor))
-
-    def _interval(self, *parts: Part) -> Interval:
-        """A sum of parts; undefined where the speakers are too few."""
-        try:
-            return combination(parts, n=self.results.n_bootstrap, seed=self.results.seed)
-        except MetricError:
-            return UNDEFINED
+        return interval(self.results, [after, *minus([before])])
 
 
 def _verb(change: Interval, rises: str, falls: str) -> str:
@@ -195,18 +189,18 @@ def _verb(change: Interval, rises: str, falls: str) -> str:
     return rises if change.low > 0 else falls if change.high < 0 else "shows no measurable change"
 
 
-def _number(interval: Interval, digits: int) -> str:
-    if pd.isna(interval.estimate):
+def _number(shown: Interval, digits: int) -> str:
+    if pd.isna(shown.estimate):
         return "not defined"
-    return f"{interval.estimate:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+    return f"{shown.estimate:.{digits}f} [{shown.low:.{digits}f}, {shown.high:.{digits}f}]"
 
 
-def _rate(interval: Interval) -> str:
-    return f"{_number(interval, 1)} %"
+def _rate(shown: Interval) -> str:
+    return f"{_number(shown, 1)} %"
 
 
-def _points(interval: Interval) -> str:
-    return f"{interval.estimate:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"
+def _points(change: Interval) -> str:
+    return f"{change.estimate:+.1f} [{change.low:+.1f}, {change.high:+.1f}]"
 
 
 def _size(change: Interval) -> str:

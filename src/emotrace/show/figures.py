@@ -58,6 +58,7 @@ ROW_COLOURS = {
 OTHER_COLOUR = "#333333"  # of pairs of rows, and of rows that are not the study's
 SHADES = ("#111111", "#8A8A8A", "#555555", "#B0B0B0")  # of all but emotions, rows and probes: colour is theirs
 MARKERS = ("o", "^", "s", "D")
+MINE, PLANE_HEIGHT = "#D55E00", 4.6  # of a system that stands among others; inches
 PROBE_COLOURS = {"F0": "#0072B2", "energy": "#D55E00", "spectral tilt": "#E6A700", "phone": "#5A5A5A"}
 PROBE_COLOURS |= {"emotion": "#D55E00", "speaker": "#0072B2"}  # never in one panel with the above
 PROBE_MARKERS = {"F0": "o", "energy": "^", "spectral tilt": "s", "phone": "D", "emotion": "^", "speaker": "o"}
@@ -153,6 +154,27 @@ def interval_figure(
     if handles:
         figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False,
                       handletextpad=0.1, columnspacing=0.7)  # fmt: skip
+    return figure
+
+
+def plane_figure(frame: pd.DataFrame, *, x: str, y: str) -> Drawing:
+    """Two rates of each system, as a point with both intervals; the corner at the top right keeps most of both.
+
+    Args:
+        frame: columns name, mine (whether it is one to look at), x, x_low, x_high, y, y_low, y_high.
+        x, y: labels of the axes, with their units.
+    """
+    _require_numbers(frame.assign(estimate=frame["x"] + frame["y"]), f"{x} and {y}")
+    figure = Drawing(figsize=(WIDTH, PLANE_HEIGHT), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    for line in frame.to_dict("records"):
+        colour = MINE if line["mine"] else row_colour(line["name"])
+        ends = {f"{way}err": [[line[way] - line[f"{way}_low"]], [line[f"{way}_high"] - line[way]]] for way in "xy"}
+        form = {"marker": "*" if line["mine"] else "o", "markersize": 13 if line["mine"] else 5, "linestyle": ""}
+        label = line["name"]
+        axes.errorbar(line["x"], line["y"], **ends, **form, color=colour, elinewidth=0.8, capsize=2, label=label)
+    axes.set(xlabel=x, ylabel=y)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, handletextpad=0.1, columnspacing=0.7)
     return figure
 
 

@@ -15,6 +15,7 @@ import jinja2
 import pandas as pd
 
 from emotrace import __version__
+from emotrace.analysis.comparison import among_recorded, privacy_and_emotion, standing
 from emotrace.analysis.contrasts import EMOTIONS, TableError
 from emotrace.analysis.stages import diagnosis
 from emotrace.analysis.summary import difference_table, summary_table
@@ -23,7 +24,7 @@ from emotrace.analysis.verdict import verdict
 from emotrace.pipeline.measures import Recognisers
 from emotrace.pipeline.results import emotion_column
 from emotrace.show.explorer import explorer_html
-from emotrace.show.figures import interval_figure
+from emotrace.show.figures import interval_figure, plane_figure
 from emotrace.show.pages import RECORDED, recorded_study
 from emotrace.show.report.figures import Picture, confusions, named, picture, pictures, recall_lines
 from emotrace.show.tables import table2_display
@@ -162,7 +163,7 @@ def compare_with_recorded(results: Results, summary: pd.DataFrame) -> dict[str, 
         recorded = table2(study)
     except (TableError, KeyError) as error:
         message = f"The recorded rows cannot be read: {error}"
-        return {"table": pd.DataFrame(), "remarks": [message], "picture": None}
+        return {"table": pd.DataFrame(), "remarks": [message], "picture": None, "standings": {}, "planes": []}
     recorded = recorded[recorded["source"].str.startswith("measured")]
     evaluated = _lines_of_table2(results, summary)
     table = table2_display(pd.concat([evaluated, recorded], ignore_index=True))
@@ -174,7 +175,42 @@ def compare_with_recorded(results: Results, summary: pd.DataFrame) -> dict[str, 
     identities = [work.record.read()["identity"] for work in study.works]
     stale = [state.name for state in study.states if state.state != "done"]
     sentences = remarks(results.identity, identities, study.profile.recognisers, stale)
-    return {"table": table, "remarks": sentences, "picture": _recalls_beside(results, summary, recorded)}
+    found = {"table": table, "remarks": sentences, "picture": _recalls_beside(results, summary, recorded)}
+    same = same_protocol(results.identity, identities[0], study.profile.recognisers)
+    return found | (_among(results, study) if same else {"standings": {}, "planes": []})
+
+
+def same_protocol(ours: Identity, recorded: Identity, recognisers: Recognisers) -> bool:
+    """Whether an evaluation took the recordings, recognisers and training that a recorded row took."""
+    if not ours:
+        return False
+    data = recorded["corpora"]["emotional"]["data"]
+    return (ours["data"], ours["recognisers"], ours["ser_training"]) == (data, recognisers, recorded["ser_training"])
+
+
+def _among(results: Results, study: Results) -> dict[str, Any]:
+    """The systems against every recorded row, a table for each, and all of them in the plane of privacy and emotion."""
+    joined = among_recorded(results, study)
+    count = len(results.rows)
+    systems, rows = joined.rows[1:count], joined.rows[count:]
+    table = standing(joined, systems, rows)
+    change = table[["estimate", "low", "high"]].apply(lambda line: number(*line, signed=True), axis=1)
+    table = table.assign(cell=table["verdict"] + " " + change)
+    standings = {
+        system: own.pivot(index="row", columns="metric", values="cell").reindex(rows)[list(own["metric"].unique())]
+        for system, own in table.groupby("system", sort=False)
+    }
+    planes = []
+    for name in joined.recognisers:
+        both = privacy_and_emotion(joined, name)
+        frame = both.rename(columns=lambda column: column.replace("eer", "x").replace("uar", "y"))
+        frame = frame.assign(name=both["row"], mine=both["row"].isin(systems))
+        attacker = both["attacker"].iloc[0]
+        figure = plane_figure(frame, x=f"EER, {attacker} attacker [%]", y=f"UAR, {label_of(name)} [%]")
+        what = f"Equal error rate of the {attacker} attacker and UAR by {label_of(name)}, with intervals"
+        alt = f"{what}, of your systems and of every recorded row; differences are in the tables."
+        planes.append(picture("plane", alt, figure))
+    return {"standings": {name: own.fillna("-").reset_index() for name, own in standings.items()}, "planes": planes}
 
 
 def remarks(
