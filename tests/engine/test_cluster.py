@@ -5,16 +5,23 @@ import platform
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import distributed
 import pytest
 from small_tasks import meet, square_tasks, torch_threads
+from stand_in import make_corpus
 from tiny_study import ROWS, make_tiny, tiny_profile
 
+from emotrace import evaluate
+from emotrace.analysis.summary import summary_table, write_results
+from emotrace.corpus.audio import load_audio, save_audio
+from emotrace.corpus.datadir import write_datadir
 from emotrace.engine import cluster as engine_cluster
 from emotrace.engine.cluster import ClusterError, ClusterWorkers, mismatches, own_environment
 from emotrace.engine.workers import PORTABLE, Task, TaskError
+from emotrace.pipeline.measures import Recognisers
 from emotrace.study.profiles import Profile
 from emotrace.study.run import TABLES, RowWork, run_rows
 
@@ -44,6 +51,22 @@ def test_two_workers_one_of_them_killed_write_the_bytes_of_a_local_run(cluster, 
         bytes_of = [(RowWork(profile, ROW).folder / name).read_bytes() for profile in (remote, local)]
         assert bytes_of[0] == bytes_of[1], name
     assert not list(remote.work.rglob(".cluster*"))
+
+
+def test_an_evaluation_by_one_process_two_or_a_cluster_writes_the_same_files(cluster, tmp_path):
+    """The protocol on another machine: parquet, summary and notes, byte by byte."""
+    data, bare = make_corpus(tmp_path / "data"), Recognisers(ser=("ge2e",), naturalness="")
+    data = write_datadir(tmp_path / "data", [replace(each, text=None) for each in data], trials=data.trials)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for utterance in data:
+        save_audio(copy / f"{utterance.id}.wav", 0.5 * load_audio(utterance.path))
+    ways = {"one": {"jobs": 1}, "two": {"jobs": 2}, "dask": {"scheduler": cluster.scheduler_address}}
+    for name, way in ways.items():
+        results = evaluate(data, copy, recognisers=bare, work=tmp_path / "work" / name, **way)
+        write_results(tmp_path / name, results, summary_table(results))
+    files = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ways}
+    assert len(files["one"]) == 4 and files["one"] == files["two"] == files["dask"]
 
 
 def kill_a_worker(cluster, profile: Profile, *, after: int) -> int:
