@@ -1,5 +1,6 @@
 """The command line: it teaches by its help, answers mistakes by one message, and takes corpora it has never seen."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +153,8 @@ def test_evaluate_measures_everything_the_files_allow(unseen, anonymised, tmp_pa
     places = ("--out", tmp_path / "out", "--report", elsewhere, "--vpc", tmp_path / "vpc")
     text = emotrace("evaluate", unseen, anonymised, *places, "--jobs", 1)
     assert "note:" not in text
-    assert elsewhere.read_text() == (tmp_path / "out" / "report.html").read_text()
+    reports = [re.sub(r"(\.\./)+", "", path.read_text()) for path in (elsewhere, tmp_path / "out" / "report.html")]
+    assert reports[0] == reports[1]  # but for where the audio lies from there
     assert "corpus_anon: what anonymization left" in elsewhere.read_text()
     assert "Other corpus: the recorded rows" in elsewhere.read_text()
     summary = pd.read_csv(tmp_path / "out" / "summary.csv")
