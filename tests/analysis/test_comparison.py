@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from frames import results, trial_lines, utterance_lines
 
-from emotrace.analysis.comparison import YOURS, among_recorded, privacy_and_emotion, standing
+from emotrace.analysis.comparison import YOURS, among_recorded, privacy_and_emotion, same_corpus, standing
 from emotrace.study.results import Results
 
 
@@ -66,6 +66,28 @@ def test_other_corpora_of_the_recorded_rows_are_left_out(recorded):
     both = replace(recorded, utterances=pd.concat([recorded.utterances, read], ignore_index=True))
     joined = among_recorded(made_of(mine=ROWS["good"]), both)
     assert set(joined.utterances["corpus"]) == {"emotional"}
+
+
+def test_read_speech_is_compared_with_read_speech(recorded):
+    def read(results: Results) -> Results:
+        tables = {name: getattr(results, name).assign(corpus="read") for name in ("utterances", "trials")}
+        return replace(results, **tables)
+
+    both = replace(
+        recorded,
+        utterances=pd.concat([recorded.utterances, read(recorded).utterances.assign(word_errors=9)]),
+        trials=pd.concat([recorded.trials, read(recorded).trials]),
+    )
+    mine = read(made_of(mine=ROWS["good"]))
+    assert same_corpus(mine, both) == "read" and same_corpus(made_of(mine=ROWS["good"]), both) == "emotional"
+    joined = among_recorded(mine, both)
+    table = standing(joined, ["mine"], ["bad"]).set_index("metric")["estimate"]
+    assert table["WER [%]"] == pytest.approx(10 - 90)
+
+
+def test_other_trials_are_another_corpus(recorded):
+    mine = made_of(mine=ROWS["good"])
+    assert same_corpus(replace(mine, trials=mine.trials.iloc[1:]), recorded) is None
 
 
 def test_the_plane_has_every_row_with_both_intervals(recorded):

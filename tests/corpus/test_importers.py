@@ -250,6 +250,21 @@ def test_of_each_reader_some_utterances_evenly_spread(tmp_path):
     ]
 
 
+def test_listed_utterances_alone_are_taken(tmp_path):
+    tree = librispeech_tree(tmp_path / "tree", {("26", "495"): 5, ("27", "1"): 5})
+    listed, target = tmp_path / "listed.txt", tmp_path / "out"
+    wanted = [f"26-495-000{n}" for n in (0, 2, 4)] + [f"27-1-000{n}" for n in (1, 2, 3)]
+    listed.write_text("\n".join(reversed(wanted)))
+    code, lines = run("import", "librispeech-readers", tree, target, "--only", listed)
+    assert code == 0, lines
+    data = DataDir.read(target / "test")
+    assert [u.id for u in data] == wanted and len(data.trials) == 4
+    listed.write_text("26-495-0000 27-1-0007 27-1-0009")
+    for file, said in ((listed, "lacks 2 of 3 utterances .* first 27-1-0007"), (tmp_path / "none", "no such file")):
+        with pytest.raises(CorpusError, match=said):
+            import_readers(tree, tmp_path / "again", only=file)
+
+
 def test_a_reader_of_two_utterances_is_not_tried(tmp_path):
     tree = librispeech_tree(tmp_path / "tree", {("26", "495"): 2, ("27", "1"): 4})
     test = import_readers(tree, tmp_path / "out")["test"]

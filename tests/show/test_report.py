@@ -1,6 +1,7 @@
 """The report of an evaluation: its numbers are those of summary.csv, it loads nothing, and it says what it compares."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -167,6 +168,12 @@ def test_each_difference_from_the_recorded_rows_is_said(changed, said):
     assert len([remark for remark in found if remark != "Same corpus."]) == (said != "Same corpus.")
 
 
+def test_the_same_utterances_with_other_audio_are_said():
+    other = RECORDED | {"corpora": {"emotional": {"data": "b" * 64}}}
+    (said,) = remarks(IDENTITY, [other], Recognisers(), same_utterances=True)
+    assert said.startswith("Same utterances, decoded or trimmed otherwise")
+
+
 def test_stale_rows_and_unknown_origins_are_said():
     assert remarks(IDENTITY, [RECORDED], Recognisers(), ["none-T1"])[-1].endswith("those at hand: none-T1.")
     assert "not known" in remarks({}, [RECORDED], Recognisers())[0]
@@ -184,9 +191,18 @@ def test_the_recorded_rows_stand_beside_and_are_left_alone(found):
 
 def test_under_the_same_protocol_a_system_stands_among_the_recorded_rows(found):
     """Recorded rows of the same frames: "mine" is one of them, so it differs from it in nothing."""
-    assert same_protocol(IDENTITY, RECORDED, Recognisers())
-    assert not same_protocol(IDENTITY, RECORDED, Recognisers("pocketsphinx"))
-    assert not same_protocol({}, RECORDED, Recognisers())
+
+    def same(training: str | None = None, recognisers: Recognisers = Recognisers(), **changes) -> bool:  # noqa: B008
+        study = SimpleNamespace(**vars(found), lines=found.lines, profile=SimpleNamespace(recognisers=recognisers))
+        return same_protocol(replace(found, **changes), study, training)
+
+    assert same()
+    assert not same(recognisers=Recognisers("pocketsphinx"))
+    assert not same(training="d" * 64)
+    assert not same(identity={})
+    fewer = found.utterances[found.utterances["utterance"] != found.utterances["utterance"].iloc[0]]
+    assert not same(utterances=fewer)
+    assert not same(utterances=found.utterances.replace({"emotion": {"sad": "neu"}}))
     shown = _among(found, found)
     (table,) = shown["standings"].values()
     assert list(table["row"]) == ["mine"] and "undecided +0.00 [+0.00, +0.00]" in set(table.iloc[0])

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from tiny_study import make_tiny, tiny_profile
 
 from emotrace.analysis.summary import summary_table
 from emotrace.anonymizer.mcadams import McAdams
 from emotrace.corpus.audio import load_audio
+from emotrace.corpus.datadir import CorpusError, DataDir, write_datadir
 from emotrace.engine.keys import Keys
 from emotrace.pipeline.measures import Measure, Rendering
 from emotrace.pipeline.rows import MCADAMS, ORIGINAL
@@ -20,7 +22,7 @@ from emotrace.study.plan import make_plan
 from emotrace.study.profiles import ALL_MEASURES, Profile
 from emotrace.study.run import RowWork, run_rows
 from emotrace.study.study import StudyResults
-from emotrace.study.verbs import anonymise
+from emotrace.study.verbs import anonymise, evaluate
 
 QUIETER = with_effect(MCADAMS, "level-down")
 ROWS = (ORIGINAL, MCADAMS, QUIETER)
@@ -97,6 +99,38 @@ def test_the_verb_anonymises_with_it(results, profile, tmp_path):
     copy = anonymise(source, "McAdams", target=tmp_path / "copy", **settings)
     for name, path in rendering(profile).audio.items():
         np.testing.assert_array_equal(load_audio(copy[name].path), load_audio(path))
+
+
+def test_an_evaluation_of_its_audio_gives_the_row(profile, tmp_path, inline_workers):
+    """With other speakers' speech to learn from, as recorded and as anonymised, and an enrolment of its own."""
+    corpus = DataDir.read(profile.corpora[0].path)
+    others = [replace(each, id=f"other-{each.id}", speaker=f"other-{each.speaker}", fold=None) for each in corpus]
+    training = write_datadir(tmp_path / "training", others)
+    places = {"results": tmp_path / "results", "work": tmp_path / "work"}
+    taught = replace(profile, ser_training=training.path, rows=ROWS[:2], **places)
+    study = Study(taught, n_bootstrap=50)
+    again = profile.selection.invocation("enrolment")
+    sources = {"mine": (corpus, None), "again": (corpus, again), "learnt": (training, None)}
+    mine, enrolment, learnt = (
+        anonymise(data, MCADAMS, profile.models, target=tmp_path / name, selection=drawn, work=tmp_path / "made")
+        for name, (data, drawn) in sources.items()
+    )
+    given = {"training": training, "training_anonymised": learnt, "enrolment": enrolment}
+    found = evaluate(corpus, {"McAdams": mine}, None, profile.recognisers, **given, work=tmp_path / "evaluated")
+    assert "emotion_egemaps_matched" in found.utterances and "semi-informed" in set(found.trials["attacker"])
+    words = ["hypothesis", "guard", "words", "word_errors"]  # the profile has none
+    orders = {"utterances": ["row", "utterance"], "trials": ["row", "attacker", "speaker", "utterance"]}
+    for table, order in orders.items():
+        both = (getattr(each, table).drop(columns=words, errors="ignore") for each in (found, study))
+        lines = (each.sort_values(order, ignore_index=True) for each in both)
+        pd.testing.assert_frame_equal(*lines, check_dtype=False)
+
+
+def test_training_speech_goes_with_its_originals_one_for_each_system(profile, tmp_path):
+    corpus = profile.corpora[0].path
+    for given in ({"training_anonymised": corpus}, {"training": corpus, "training_anonymised": [corpus, corpus]}):
+        with pytest.raises(CorpusError, match="one copy for each system"):
+            evaluate(corpus, corpus, work=tmp_path, **given)
 
 
 def test_pages_can_describe_the_row():

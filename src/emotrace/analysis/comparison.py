@@ -10,6 +10,7 @@ import pandas as pd
 from emotrace.analysis.bootstrap import Interval, Part
 from emotrace.analysis.statistics import Mean, Recall, WordErrorRate
 from emotrace.analysis.summary import eer_parts, interval, minus
+from emotrace.engine.code import digest
 from emotrace.pipeline.results import emotion_column
 from emotrace.study.results import Results, label_of
 
@@ -18,18 +19,38 @@ ATTACKERS = ("semi-informed", "lazy-informed", "ignorant")
 YOURS = "yours: "  # before the name of a system that a recorded row has as well
 
 
+def corpus_digest(results: Results, corpus: str) -> str:
+    """What tells a corpus from every other: its utterances, their speakers, emotions and folds, and the trials.
+
+    Audio that was decoded or trimmed otherwise is the same corpus.
+    """
+    original = results.rows[0]
+    lines = results.lines(original, corpus)[["utterance", "speaker", "emotion", "fold"]].fillna("")
+    tried = results.trials[(results.trials["row"] == original) & (results.trials["corpus"] == corpus)]
+    tables = (lines, tried[["speaker", "utterance", "target"]])
+    return digest([sorted(table.astype(str).itertuples(index=False, name=None)) for table in tables])
+
+
+def same_corpus(results: Results, recorded: Results) -> str | None:
+    """The name of the corpus of recorded results that an evaluation took, see `corpus_digest`; None for another one."""
+    (corpus,) = results.utterances["corpus"].unique()
+    return corpus if corpus_digest(results, corpus) == corpus_digest(recorded, corpus) else None
+
+
 def among_recorded(results: Results, recorded: Results) -> Results:
     """The copies of an evaluation and recorded rows, the original first; all lines of the same utterances.
 
-    ``recorded`` are results of the same recordings. A copy that is called as a recorded row is renamed.
+    ``recorded`` are results of the same corpus, see `same_corpus`. A copy that is called as a recorded row is renamed.
     """
     original, *copies = results.rows
+    corpus = same_corpus(results, recorded)
     names = {copy: f"{YOURS}{copy}" if copy in recorded.rows else copy for copy in copies}
-    rows = [row for row in recorded.rows if row != original]
+    there = set(recorded.utterances.loc[recorded.utterances["corpus"] == corpus, "row"])
+    rows = [row for row in recorded.rows if row != original and row in there]
     tables = {}
     for name in ("utterances", "trials"):
         own, theirs = getattr(results, name), getattr(recorded, name)
-        theirs = theirs[theirs["row"].isin(rows) & (theirs["corpus"] == "emotional")]
+        theirs = theirs[theirs["row"].isin(rows) & (theirs["corpus"] == corpus)]
         tables[name] = pd.concat([own.assign(row=own["row"].replace(names)), theirs], ignore_index=True)
     shared = tuple(name for name in results.recognisers if name in recorded.recognisers)
     return replace(results, rows=(original, *names.values(), *rows), recognisers=shared, **tables)

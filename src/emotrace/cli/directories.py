@@ -43,6 +43,9 @@ def import_corpus(
     without: Annotated[
         str | None, typer.Option(help="librispeech-readers: readers to leave out, e.g. 19,26,27.")
     ] = None,
+    only: Annotated[
+        Path | None, typer.Option(help="librispeech-readers: file with the ids of the utterances, one on each line.")
+    ] = None,
 ) -> None:
     """Import a corpus as data directories: train/ and test/, the subsets of LibriTTS, or a single one.
 
@@ -61,7 +64,7 @@ def import_corpus(
     speaker; enrolment and trials of speakers with two utterances or more are made, too. Audio stays where it is.
     """
     options = {"labels": labels, "trim": trim, "excited": excited, "check_majority": check_majority}
-    options |= {"speakers": speakers, "limit": limit, "without": without and without.split(",")}
+    options |= {"speakers": speakers, "limit": limit, "without": without and without.split(","), "only": only}
     given = {name: value for name, value in options.items() if value is not None}
     imported = import_by_name(corpus, source, target, **given)
     for data in imported.data:
@@ -157,6 +160,13 @@ def evaluate(
         Path | None,
         typer.Option("--train", help="Originals of other speakers for the emotion recognisers; else by folds."),
     ] = None,
+    train_anonymised: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="What the system made of --train, one for each system: what the matched recognisers and the "
+            "semi-informed attacker learn from."
+        ),
+    ] = None,
     enrolment: Annotated[
         Path | None,
         typer.Option(help="Copy from a separate invocation (another --seed) that the lazy-informed attacker enrols."),
@@ -171,6 +181,12 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Folder for VoicePrivacy 2024's result files; their suffix is what is new in the copy's name."
+        ),
+    ] = None,
+    system: Annotated[
+        Path | None,
+        typer.Option(
+            help="File for what others compare with, such as data/systems/mine.json; a corpus after the other."
         ),
     ] = None,
     asr: Annotated[
@@ -196,14 +212,19 @@ def evaluate(
     from emotrace.corpus.files import write_text_atomic
     from emotrace.pipeline.measures import Recognisers
     from emotrace.show.report.page import render_report
+    from emotrace.show.system_files import TO_FILL_IN, read_system, write_system
     from emotrace.show.vpc_results import write_vpc_results
     from emotrace.study.verbs import evaluate as evaluate_directories
 
     copies = _systems(anonymised, stages or [])
-    _require_places([report], [out, vpc])
-    if vpc is not None and len(copies) > 1:
-        raise ValueError("--vpc writes the files of one system: evaluate them one by one")
-    options = {"training": train_on, "enrolment": enrolment, "jobs": jobs, "scheduler": scheduler}
+    _require_places([report, system], [out, vpc])
+    for option, place in {"--vpc": vpc, "--system": system}.items():
+        if place is not None and len(copies) > 1:
+            raise ValueError(f"{option} writes what one system is given: evaluate them one by one")
+    if system is not None and system.exists():
+        read_system(system)  # what is none is refused before an evaluation, not after it
+    options = {"training": train_on, "training_anonymised": train_anonymised or [], "enrolment": enrolment}
+    options |= {"jobs": jobs, "scheduler": scheduler}
     recognisers = Recognisers(asr, ser=tuple(ser.split(",")), naturalness=naturalness)
     results = evaluate_directories(original, copies, labels, recognisers, **options)
     summary, lost = summary_table(results), stage_table(results) if stages else None
@@ -213,6 +234,9 @@ def evaluate(
             write_text_atomic(out / "stages.csv", lost.to_csv(index=False))
     if vpc is not None:
         write_vpc_results(results, vpc, anonymised[0].resolve().name.removeprefix(original.resolve().name))
+    if system is not None:
+        write_system(results, system)
+        typer.echo(f"{system}: before others read it, fill in {', '.join(TO_FILL_IN)}", err=True)
     if paths := [path for path in (report, out and out / "report.html") if path is not None]:
         for path in paths:
             write_text_atomic(path, render_report(results, summary, lost, path.absolute().parent))

@@ -24,12 +24,14 @@ from emotrace.pipeline.rows import EVERY_ENCODER, ORIGINAL, Row, select_rows
 from emotrace.study.results import Results
 from emotrace.weights import ModelError
 
+Given = DataDir | Path | str
+"""Speech: a data directory, or where it lies."""
 SHORTEST_SYNTHESIS = 0.031  # seconds; YAAPT needs 481 samples and HuBERT 400
 LENGTH_TOLERANCE = 0.1  # seconds by which a version may be longer or shorter than its original
 
 
 def anonymise(
-    data: DataDir | Path | str,
+    data: Given,
     row: Row | str,
     models: Path = MODELS,
     *,
@@ -81,13 +83,14 @@ def anonymise(
 
 
 def evaluate(
-    original: DataDir | Path | str,
-    anonymised: DataDir | Path | str | Sequence[DataDir | Path | str] | Mapping[str, DataDir | Path | str],
+    original: Given,
+    anonymised: Given | Sequence[Given] | Mapping[str, Given],
     labels: Path | str | None = None,
     recognisers: Recognisers | None = None,
     *,
-    training: DataDir | Path | str | None = None,
-    enrolment: DataDir | Path | str | None = None,
+    training: Given | None = None,
+    training_anonymised: Given | Sequence[Given] = (),
+    enrolment: Given | None = None,
     jobs: int = DEFAULT_JOBS,
     scheduler: str | None = None,
     work: Path | None = None,
@@ -102,6 +105,8 @@ def evaluate(
             `emotrace labels`; by default labels.csv in the folder of the recordings, or else in each.
         recognisers: who measures; the study's by default.
         training: originals of other speakers for the emotion recognisers; without it, leave-one-fold-out.
+        training_anonymised: ``training`` as each system anonymises it, in the order of ``anonymised``: what the matched
+            recognisers and the semi-informed attacker learn from. Without ``training`` these learn by folds.
         enrolment: another anonymised copy, made in a separate invocation, that the lazy-informed attacker enrols with;
             without it, the enrolment utterances of the copy itself serve. It goes with a single copy.
         jobs, scheduler, work: as of `anonymise`.
@@ -116,19 +121,10 @@ def evaluate(
     from emotrace.study.tasks import LEARNED, measuring
 
     recognisers, folder = recognisers or Recognisers(), (work or WORK / "evaluate").absolute()
-    given = [anonymised] if isinstance(anonymised, DataDir | Path | str) else anonymised
-    given, called = (list(given.values()), tuple(given)) if isinstance(given, Mapping) else (list(given), None)
-    if enrolment is not None and len(given) != 1:
-        raise CorpusError("an enrolment copy belongs to one anonymised copy: evaluate them one by one")
-    labels = _labels_of(original) if labels is None else Path(labels)
-    data = _opened(original, folder, labels)
-    copies = [_opened(each, folder, labels, data) for each in given]
-    again = None if enrolment is None else _opened(enrolment, folder, labels, data)
-    training = None if training is None else _opened(training, folder)
-    for other in (*copies, *([again] if again else [])):
-        _require_same_utterances(data, other)
-    for each in {each.path: each for each in (data, *copies, *([again] if again else []))}.values():
-        require_usable_audio(each)
+    called = tuple(anonymised) if isinstance(anonymised, Mapping) else None
+    copies = list(anonymised.values()) if isinstance(anonymised, Mapping) else _several(anonymised)
+    given = original, copies, enrolment, training, _several(training_anonymised)
+    data, copies, again, training, learnt = _opened_together(*given, labels=labels, work=folder)
     possible = [possible_measures(data, copy, training is not None) for copy in copies]
     corpus = "emotional" if any(u.emotion for u in data) else "read"
     keys = Keys(Setting(work=folder, recognisers=recognisers))
@@ -139,17 +135,19 @@ def evaluate(
         _rendering_of(name, copy, again, replace(recorded, measures=measures), folder)
         for name, copy, (measures, _) in zip(names, copies, possible, strict=True)
     ]
-    learned = None
+    learned, rendered = None, [None] * len(copies)
     if training is not None:
-        learned = keys.rendering(ORIGINAL, "ser-training", training.path, (Measure.SPEAKER, Measure.EMOTION))
+        learned = keys.rendering(ORIGINAL, "ser-training", training.path, LEARNED)
+    if learnt:
+        rendered = [_rendering_of(name, copy, None, learned, folder) for name, copy in zip(names, learnt, strict=True)]
     with running(folder, jobs, scheduler) as workers:
-        if learned is not None:
-            workers.run(measuring(learned, recognisers, LEARNED), "training originals")
+        for each in filter(None, (learned, *rendered)):
+            workers.run(measuring(each, recognisers, LEARNED), f"training speech, {each.name}")
         for each in (recorded, *made):
             workers.run(measuring(each, recognisers), each.name)
     lines, trials = [], []
-    for each in (recorded, *made):
-        known = Training(recorded, each) if learned is None else Training(learned)
+    for each, taught in zip((recorded, *made), (learned if learnt else None, *rendered), strict=True):
+        known = Training(recorded, each) if learned is None else Training(learned, taught)
         lines.append(utterance_lines(each, known, recognisers))
         trials.append(trial_lines(each, recorded, known, recognisers))
     identity = {  # what the numbers depend on besides the copies' audio, in the words of a row's provenance
@@ -166,6 +164,41 @@ def evaluate(
     return Results(joined(lines), joined(trials), rows, "yours", recognisers.ser, **told)
 
 
+def _opened_together(
+    original: Given,
+    copies: Sequence[Given],
+    enrolment: Given | None,
+    training: Given | None,
+    learnt: Sequence[Given],
+    *,
+    labels: Path | str | None,
+    work: Path,
+) -> tuple[DataDir, list[DataDir], DataDir | None, DataDir | None, list[DataDir]]:
+    """The directories of an evaluation, see `evaluate`. Raises CorpusError where they do not fit together."""
+    if enrolment is not None and len(copies) != 1:
+        raise CorpusError("an enrolment copy belongs to one anonymised copy: evaluate them one by one")
+    if learnt and (training is None or len(learnt) != len(copies)):
+        raise CorpusError("anonymised training speech goes with its originals, one copy for each system")
+    labels = _labels_of(original) if labels is None else Path(labels)
+    data = _opened(original, work, labels)
+    copies = [_opened(each, work, labels, data) for each in copies]
+    again = None if enrolment is None else _opened(enrolment, work, labels, data)
+    training = None if training is None else _opened(training, work)
+    learnt = [_opened(each, work, like=training) for each in learnt]
+    fitting = [(data, other) for other in (*copies, *([again] if again else []))]
+    fitting += [(training, other) for other in learnt]
+    for recorded, other in fitting:
+        _require_same_utterances(recorded, other)
+    for each in {each.path: each for each in (data, *(other for _, other in fitting))}.values():
+        require_usable_audio(each)
+    return data, copies, again, training, learnt
+
+
+def _several(given: Given | Sequence[Given]) -> list[Given]:
+    """One or several, as a list."""
+    return [given] if isinstance(given, Given) else list(given)
+
+
 def names_of(folders: Sequence[Path]) -> tuple[str, ...]:
     """What tables call anonymised copies: the name of the folder, with that of the folder above where two are equal."""
     folders = [folder.resolve() for folder in folders]
@@ -178,18 +211,18 @@ def names_of(folders: Sequence[Path]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _opened(data: DataDir | Path | str, work: Path, labels: Path | None = None, like: DataDir | None = None) -> DataDir:
+def _opened(data: Given, work: Path, labels: Path | None = None, like: DataDir | None = None) -> DataDir:
     """A data directory, or a folder of audio as one, see `directory_of`."""
     return directory_of(_absolute(data), work, labels=labels, like=like)
 
 
-def _labels_of(original: DataDir | Path | str) -> Path | None:
+def _labels_of(original: Given) -> Path | None:
     """The table beside the recordings; None in a data directory, which needs none."""
     folder = _absolute(original)
     return folder / LABELS if (folder / LABELS).is_file() and not (folder / "wav.scp").exists() else None
 
 
-def _absolute(data: DataDir | Path | str) -> Path:
+def _absolute(data: Given) -> Path:
     """Where a data directory lies; a worker may run in another folder."""
     return (data.path if isinstance(data, DataDir) else Path(data)).absolute()
 

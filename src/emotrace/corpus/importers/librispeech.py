@@ -47,6 +47,7 @@ def import_readers(
     speakers: str | Path | None = None,
     limit: int | None = None,
     without: Sequence[str] = (),
+    only: str | Path | None = None,
 ) -> Imported:
     """Import every reader of a folder as the data directory `target`/test, with enrolment and same-gender trials.
 
@@ -56,8 +57,9 @@ def import_readers(
     The folder is a LibriSpeech tree with transcripts, or one without: then audio files named
     READER-CHAPTER-NUMBER.flac lie anywhere below it, and no utterance has a text. `speakers` is the file SPEAKERS.TXT
     where it is not in the folder; of each reader `limit` utterances are taken, evenly spread, and none of the readers
-    `without`. Raises as every `Importer` does; CorpusError, with the file, for a reader without gender and for other
-    names, and where only some chapters have a transcript.
+    `without`; or those whose ids the file `only` lists. Raises as every `Importer` does; CorpusError, with the file,
+    for a reader without gender and for other names, where only some chapters have a transcript, and where an utterance
+    of `only` is missing.
     """
     source, target = Path(source), Path(target)
     genders = _genders(source / "SPEAKERS.TXT" if speakers is None else Path(speakers))
@@ -70,6 +72,8 @@ def import_readers(
     if not utterances:
         raise CorpusError(f"{source}: holds no audio named READER-CHAPTER-NUMBER.flac")
     utterances = sorted((u for u in utterances if u.speaker not in without), key=lambda utterance: utterance.id)
+    if only is not None:
+        utterances = _listed(utterances, Path(only), source)
     if limit is not None:
         utterances = [one for own in _spoken(utterances).values() for one in own[:: max(1, len(own) // limit)][:limit]]
     enrolment, trials = _verification(utterances)
@@ -81,6 +85,16 @@ def import_readers(
         "trials": len(trials),
     }
     return write_import(target, [DataDir(target / "test", tuple(utterances), tuple(enrolment), tuple(trials))], summary)
+
+
+def _listed(utterances: Sequence[Utterance], file: Path, source: Path) -> list[Utterance]:
+    """The utterances that a file lists, in their order here."""
+    if not file.is_file():
+        raise CorpusError(f"{file}: no such file")
+    listed = set(file.read_text(encoding="utf-8").split())
+    if missing := sorted(listed - {utterance.id for utterance in utterances}):
+        raise CorpusError(f"{source}: lacks {len(missing)} of {len(listed)} utterances of {file}, first {missing[0]}")
+    return [utterance for utterance in utterances if utterance.id in listed]
 
 
 def _verification(utterances: Sequence[Utterance]) -> tuple[list[str], list[Trial]]:

@@ -15,7 +15,7 @@ import jinja2
 import pandas as pd
 
 from emotrace import __version__
-from emotrace.analysis.comparison import among_recorded, privacy_and_emotion, standing
+from emotrace.analysis.comparison import among_recorded, privacy_and_emotion, same_corpus, standing
 from emotrace.analysis.contrasts import EMOTIONS, TableError
 from emotrace.analysis.stages import diagnosis
 from emotrace.analysis.summary import difference_table, summary_table
@@ -29,6 +29,7 @@ from emotrace.show.pages import RECORDED, recorded_study
 from emotrace.show.report.figures import Picture, confusions, named, picture, pictures, recall_lines
 from emotrace.show.tables import table2_display
 from emotrace.study.results import Results, label_of
+from emotrace.study.study import StudyResults
 
 TEMPLATE = "report.html.j2"
 IN_WORDS = ("UAR [%]", "WER [%]", "EER [%]")  # in the sentences at the top
@@ -174,18 +175,22 @@ def compare_with_recorded(results: Results, summary: pd.DataFrame) -> dict[str, 
     table.insert(3, "corpus", [corpus for _, lines, corpus in both for _ in lines.index])
     identities = [work.record.read()["identity"] for work in study.works]
     stale = [state.name for state in study.states if state.state != "done"]
-    sentences = remarks(results.identity, identities, study.profile.recognisers, stale)
+    known = same_corpus(results, study) is not None
+    sentences = remarks(results.identity, identities, study.profile.recognisers, stale, same_utterances=known)
     found = {"table": table, "remarks": sentences, "picture": _recalls_beside(results, summary, recorded)}
-    same = same_protocol(results.identity, identities[0], study.profile.recognisers)
+    same = same_protocol(results, study, identities[0]["ser_training"])
     return found | (_among(results, study) if same else {"standings": {}, "planes": []})
 
 
-def same_protocol(ours: Identity, recorded: Identity, recognisers: Recognisers) -> bool:
-    """Whether an evaluation took the recordings, recognisers and training that a recorded row took."""
-    if not ours:
+def same_protocol(results: Results, study: StudyResults, training: str | None) -> bool:
+    """Whether an evaluation took a corpus, recognisers and training that recorded rows took.
+
+    ``training``: digest of the speech that the recognisers of the rows have learned from; None where they did by folds.
+    """
+    ours = results.identity
+    if not ours or same_corpus(results, study) is None or ours["recognisers"] != study.profile.recognisers:
         return False
-    data = recorded["corpora"]["emotional"]["data"]
-    return (ours["data"], ours["recognisers"], ours["ser_training"]) == (data, recognisers, recorded["ser_training"])
+    return results.utterances["emotion"].isna().all() or (ours["ser_training"] is None) == (training is None)
 
 
 def _among(results: Results, study: Results) -> dict[str, Any]:
@@ -203,6 +208,8 @@ def _among(results: Results, study: Results) -> dict[str, Any]:
     planes = []
     for name in joined.recognisers:
         both = privacy_and_emotion(joined, name)
+        if both.empty:
+            continue
         frame = both.rename(columns=lambda column: column.replace("eer", "x").replace("uar", "y"))
         frame = frame.assign(name=both["row"], mine=both["row"].isin(systems))
         attacker = both["attacker"].iloc[0]
@@ -214,7 +221,12 @@ def _among(results: Results, study: Results) -> dict[str, Any]:
 
 
 def remarks(
-    ours: Identity, recorded: Sequence[Identity], recognisers: Recognisers, stale: Sequence[str] = ()
+    ours: Identity,
+    recorded: Sequence[Identity],
+    recognisers: Recognisers,
+    stale: Sequence[str] = (),
+    *,
+    same_utterances: bool = False,
 ) -> list[str]:
     """In sentences, where corpus, recognisers, their training or the code differ from those of the recorded rows.
 
@@ -223,6 +235,7 @@ def remarks(
         recorded: identities of the recorded rows.
         recognisers: of the recorded rows.
         stale: the recorded rows whose code, models or data are not those at hand.
+        same_utterances: whether they are of the same utterances, whatever the audio, see `same_corpus`.
     """
     if not ours:
         return ["What this evaluation was made with is not known: compare directions at most."]
@@ -230,6 +243,10 @@ def remarks(
     if ours["data"] not in {corpus["data"] for identity in recorded for corpus in identity["corpora"].values()}:
         rows = f"the recorded rows were measured on {RECORDED_SPEECH}"
         sentences = [f"Other corpus: {rows}. Compare directions, not values."]
+        if same_utterances:
+            sentences = [
+                "Same utterances, decoded or trimmed otherwise: the recordings' own numbers say what that does."
+            ]
     there = backends(recognisers)
     for kind, here in backends(ours["recognisers"]).items():
         if here != there[kind]:
