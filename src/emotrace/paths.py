@@ -6,15 +6,17 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 PACKAGE = Path(__file__).resolve().parent
-_CHECKOUT = PACKAGE.parents[1] if (PACKAGE.parents[1] / "pyproject.toml").is_file() else user_cache_path("emotrace")
-ROOT = Path(os.environ.get("EMOTRACE_ROOT", _CHECKOUT))
+_CHECKOUT = PACKAGE.parents[1] if (PACKAGE.parents[1] / "pyproject.toml").is_file() else None
+ROOT = Path(os.environ.get("EMOTRACE_ROOT", _CHECKOUT or user_cache_path("emotrace")))
 """The checkout: its folders data, book and work. Of an installed package the user's cache, which has only work."""
+SHIPPED = ROOT / "data" if _CHECKOUT or "EMOTRACE_ROOT" in os.environ else PACKAGE / "recorded"
+"""What is read and never written by an evaluation: recorded results and reported values. They come with the package."""
 MODELS = ROOT / "data" / "models" / "scale"
 """The models that the study ships."""
-RESULTS = ROOT / "data" / "results"
+RESULTS = SHIPPED / "results"
 WORK = ROOT / "work"
 """What is computed and not committed."""
-REPORTED = ROOT / "data" / "paper" / "table2.csv"
+REPORTED = SHIPPED / "paper" / "table2.csv"
 """The paper's table II."""
 
 

@@ -49,7 +49,7 @@ class _Judge:
             change = interval(self.results, [*after, *minus(before)])
             shown = f"EER {_rate(rate)}, {_rate(interval(self.results, before))} of the originals"
             if pd.isna(rate.low):
-                yield f"Speakers, {attacker} attacker: too few of them for a judgement; {shown}."
+                yield f"Speakers, {attacker} attacker: too few of them for an interval, so no judgement."
             elif change.low > 0 and rate.high >= CHANCE:
                 yield f"Speakers are hidden from the {attacker} attacker, whose interval reaches chance: {shown}."
             elif change.low > 0:

@@ -15,7 +15,7 @@ from emotrace.engine.keys import Setting
 from emotrace.engine.runner import RunError
 from emotrace.engine.workers import PORTABLE
 from emotrace.evaluation import ACOUSTICS
-from emotrace.paths import ROOT, source_of
+from emotrace.paths import RESULTS, ROOT, source_of
 from emotrace.pipeline.measures import Measure, Recognisers
 from emotrace.pipeline.rows import (
     ALL_ROWS,
@@ -199,7 +199,7 @@ def scale(root: Path = ROOT) -> Profile:
             Corpus("read", data / "librispeech" / "test", READ_MEASURES, skipped=ABOUT_EMOTION),
         ),
         work=root / "work" / "scale",
-        results=root / "data" / "results" / "scale",
+        results=(RESULTS if root == ROOT else root / "data" / "results") / "scale",
         ser_training=data / "ravdess" / "train",
         recognisers=AS_RECORDED,
         groups=GROUPS | {"whisper": WHISPER_ROWS},  # none is recorded: scale-next has them
