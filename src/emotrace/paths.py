@@ -6,10 +6,10 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 PACKAGE = Path(__file__).resolve().parent
-_CHECKOUT = PACKAGE.parents[1] if (PACKAGE.parents[1] / "pyproject.toml").is_file() else None
-ROOT = Path(os.environ.get("EMOTRACE_ROOT", _CHECKOUT or user_cache_path("emotrace")))
+_CHECKOUT = PACKAGE.parents[1] if (PACKAGE.parents[1] / "pyproject.toml").is_file() else user_cache_path("emotrace")
+ROOT = Path(os.environ.get("EMOTRACE_ROOT", _CHECKOUT))
 """The checkout: its folders data, book and work. Of an installed package the user's cache, which has only work."""
-SHIPPED = ROOT / "data" if _CHECKOUT or "EMOTRACE_ROOT" in os.environ else PACKAGE / "recorded"
+SHIPPED = ROOT / "data" if (ROOT / "data" / "results").is_dir() else PACKAGE / "recorded"
 """What is read and never written by an evaluation: recorded results and reported values. They come with the package."""
 MODELS = ROOT / "data" / "models" / "scale"
 """The models that the study ships."""

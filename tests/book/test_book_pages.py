@@ -156,14 +156,13 @@ def test_what_pages_make_becomes_part_of_the_book(tmp_path):
     assert (tmp_path / "_build" / "made").is_dir()  # Sphinx warns of a folder that is not there
 
 
-def test_binder_installs_the_locked_requirements():
-    folder = ROOT / ".binder"
-    (line,) = (folder / "requirements.txt").read_text().split("\n")[:-1]
-    assert (folder / line.removeprefix("-r ")).resolve() == ROOT / "requirements.lock"
-    script = (folder / "postBuild").read_text()
-    assert all((ROOT / name).is_file() for name in re.findall(r"-r (\S+)", script))
-    assert subprocess.run(["sh", "-n", str(folder / "postBuild")]).returncode == 0
-    assert (folder / "postBuild").stat().st_mode & 0o111
+def test_binder_installs_the_package_without_torch():
+    """What pages need to read recorded results; versions are the pinned ones."""
+    lines = (ROOT / ".binder" / "requirements.txt").read_text().splitlines()[1:]
+    assert lines[:2] == ["-c ../requirements.txt", "-e ."] and (ROOT / "requirements.txt").is_file()
+    assert not {"torch", "torchaudio", "transformers"} & set(lines)
+    pinned = (ROOT / "requirements.lock").read_text()
+    assert all(re.search(f"^{name}==", pinned, re.MULTILINE) for name in lines[2:]), lines
 
 
 def test_pdf_is_skipped_with_a_message_without_a_browser(monkeypatch, capsys):

@@ -75,17 +75,23 @@ class State:
     """Where a work stands."""
 
     name: str
-    state: str  #: "done", "stale" (recorded with other code, models, data or configuration), "partial" or "missing"
-    reasons: tuple[str, ...] = ()  #: what differs, for a stale one
+    state: str  #: "done", "stale" (with other code, models, data or settings), "unchecked", "partial" or "missing"
+    reasons: tuple[str, ...] = ()  #: what differs, for a stale one; what is not installed, for an unchecked one
     files: int = 0  #: intermediate files that are there
     total: int = 0  #: all that are needed; 0 where that cannot be known
 
 
 def state_of(work: Work) -> State:
-    """Where a work stands. Without data or a model, recorded results are judged by everything else."""
+    """Where a work stands. Without data or a model, recorded results are judged by everything else.
+
+    Without a package that made them nobody can say what its code would be: they are unchecked.
+    """
     recorded = work.record.read()
     if recorded is not None:
-        reasons = tuple(differences(recorded["identity"], work.identity(recorded["identity"])))
+        try:
+            reasons = tuple(differences(recorded["identity"], work.identity(recorded["identity"])))
+        except ImportError as error:
+            return State(work.name, "unchecked", (f"{error.name} is not installed",))
         return State(work.name, "stale" if reasons else "done", reasons)
     try:
         work.require()
@@ -119,7 +125,7 @@ def run(
         TaskError: a task failed, and the message names it, or the cluster cannot be used. What is done stays done.
         CodeChangedError: the code was edited meanwhile.
     """
-    settled = ("done",) if rerun_stale else ("done", "stale")
+    settled = ("done", "unchecked") if rerun_stale else ("done", "unchecked", "stale")
     wanted = [work for work in works if state_of(work).state not in settled]
     if scheduler is not None and not wanted:  # a wrong address is an error even where nothing is left to do
         from emotrace.engine.cluster import connect

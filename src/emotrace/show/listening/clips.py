@@ -85,9 +85,17 @@ def open_listening_page(
     corpus = emotional_corpus(profile)
     data = wanted[0].keys.data(corpus.path)
     utterances = choose(data, speaker, corpus.transcribed(data, ORIGINAL))
-    missing = {work.row: models for work in wanted if (models := work.keys.missing_models([work.row]))}
+    missing = {work.row: lacking for work in wanted if (lacking := _lacking(work))}
     clips = render([work for work in wanted if work.row not in missing], list(utterances.values()), jobs=jobs)
     return ListeningPage(profile, utterances, clips, missing, recorded_study(profile, rows, layer, seed))
+
+
+def _lacking(work: RowWork) -> list[str]:
+    """The models that a row needs and that are not there, or the package without which none can be used."""
+    try:
+        return work.keys.missing_models([work.row])
+    except ImportError as error:
+        return [f"the package {error.name}"]
 
 
 def emotional_corpus(profile: Profile) -> Corpus:

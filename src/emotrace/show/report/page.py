@@ -174,10 +174,7 @@ def compare_with_recorded(results: Results, summary: pd.DataFrame) -> dict[str, 
     )
     table.insert(3, "corpus", [corpus for _, lines, corpus in both for _ in lines.index])
     identities = [work.record.read()["identity"] for work in study.works]
-    try:
-        stale = [state.name for state in study.states if state.state != "done"]
-    except ImportError:  # a recogniser of the rows is not installed, so nobody can say
-        stale = []
+    stale = [state.name for state in study.states if state.state == "stale"]
     known = same_corpus(results, study) is not None
     sentences = remarks(results.identity, identities, study.profile.recognisers, stale, same_utterances=known)
     found = {"table": table, "remarks": sentences, "picture": _recalls_beside(results, summary, recorded)}
