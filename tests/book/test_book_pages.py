@@ -3,7 +3,6 @@
 import importlib.util
 import inspect
 import re
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace

@@ -42,6 +42,23 @@ def test_pictures_below_the_first_are_lazy(meta):
     assert meta.lazy(body) == '<img src="a"><p><img loading="lazy" alt="b" src="b"></p><img loading="eager" src="c">'
 
 
+def test_a_picture_of_a_cell_gets_its_alternative_text_as_a_caption_and_no_other(meta):
+    pictures = [nodes.image(uri=name, alt=alt) for name, alt in (("a.svg", "UAR of <two> rows"), ("b.svg", ""))]
+    own = nodes.figure("", nodes.image(uri="c.svg", alt="C"), nodes.caption("", "Its own"))
+    page = publish_doctree("")
+    page += nodes.container("", *pictures, own, classes=["cell_output"])
+    page += nodes.image(uri="d.svg", alt="D")
+    meta.caption_pictures(None, page, "page")
+    captions = [(figure[0]["uri"], figure[1].astext()) for figure in page.findall(nodes.figure)]
+    assert captions == [("a.svg", "UAR of <two> rows"), ("c.svg", "Its own")]
+    assert len(list(page.findall(nodes.image))) == 4
+
+
+def test_such_a_caption_is_not_read_out_twice(meta):
+    body = '<figcaption>\n<p class="of-alt"><span>A</span></p></figcaption><p class="x">B</p><p>C</p>'
+    assert meta.unspoken(body) == body.replace('<p class="of', '<p aria-hidden="true" class="of')
+
+
 def test_the_script_of_icons_is_left_out_and_no_other():
     script = '<script defer src="_static/scripts/{}?digest=5"></script>'
     page = f"<head>{script.format('fontawesome.js')}{script.format('bootstrap.js')}</head>"

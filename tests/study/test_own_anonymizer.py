@@ -25,6 +25,7 @@ TEXTS = {"one": "why you eat", "two": "you eat why"}
 SWAPPED = {"ana": "bea", "bea": "ana", "cem": "dan", "dan": "cem"}
 GAIN = 0.25  # a power of two: floats are scaled without rounding
 UNITS = {"identity", "quieter", "swapped"}
+REPORTED = ("identity", "swapped")
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def evaluated(tmp_path_factory, inline_workers) -> dict[str, Evaluated]:
         for system in sorted(UNITS):
             data, out = root / "data" / system, root / "results" / system
             emotrace("import", "wavs", root / system, data, *labels)
-            options = ("--out", out, "--report", out / "report.html", "--jobs", 1)
+            options = ("--out", out, "--jobs", 1, *(("--report", out / "report.html") if system in REPORTED else ()))
             text = emotrace("evaluate", root / "data" / "original", data, *options)
             assert "note:" not in text and system in text
     return {system: Evaluated(root / "results" / system) for system in UNITS}
@@ -204,7 +205,8 @@ def test_swapped_voices_say_the_same_words(evaluated):
 
 
 def test_the_report_holds_the_numbers(evaluated):
-    for system, found in evaluated.items():
+    for system in REPORTED:
+        found = evaluated[system]
         summary = pd.read_csv(found.folder / "summary.csv")
         shown = np.array([[float(value[f"data-{name}"]) for name in ("sort", "low", "high")]
                           for value in Page(found.report).values])  # fmt: skip
