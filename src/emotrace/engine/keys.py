@@ -37,6 +37,7 @@ TABLES = tuple(
     f"emotrace.pipeline.results:{name}" for name in ("utterance_lines", "trial_lines", "joined", "write_parquet")
 )
 Component = dict[str, Any]
+IN_PLACE = "in place"  # digest of what stands for a recogniser whose packages are not installed; see `emotrace.light`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,7 @@ class Keys:
         measures, recognisers = frozenset(measures), self.setting.recognisers
         found = {f"measure {taken}": self._measurement(taken) for taken in recognisers.measurements(measures)}
         if Measure.EMOTION in measures:
-            found |= {f"emotion recogniser {name}": {"code": self.code(SER.find(name))} for name in recognisers.ser}
+            found |= {f"emotion recogniser {name}": self._coded(SER.find(name)) for name in recognisers.ser}
         if Measure.SPEAKER in measures and recognisers.attacker:
             from emotrace.evaluation.attackers import BACKENDS  # loads scikit-learn
 
@@ -174,10 +175,16 @@ class Keys:
         return {"weights": found} if found else {}
 
     def _measurement(self, taken: Measurement) -> Component:
-        made = [MEASURING, MEASURES.find(taken.measure), *([taken.backend] if taken.backend else [])]
-        made += [feature.function for _, feature in taken.features]
+        made = [feature.function for _, feature in taken.features]
         names = {"features": [name for name, _ in taken.features]} if taken.features else {}
-        return {"code": self.code(*made)} | names | self._weights(files=_files(taken.backend))
+        coded = self._coded(taken.backend, MEASURING, MEASURES.find(taken.measure), further=made)
+        return coded | names | self._weights(files=_files(taken.backend))
+
+    def _coded(self, backend: Any, *before: Any, further: Sequence[Any] = ()) -> Component:
+        """The digest of a recogniser's code, with other code; what stands for another has the other's and its own."""
+        usual = getattr(backend, "same_as", backend)
+        code = self.code(*before, *([usual] if usual else []), *further)
+        return {"code": code} | ({IN_PLACE: self.code(backend)} if usual is not backend else {})
 
     def _anonymizer(self, row: Row, *further: str) -> dict[str, Component]:
         """The component that replaces a row's speaker, with ``further`` code, by name; none where nothing does."""

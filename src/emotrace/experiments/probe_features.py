@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pocketsphinx
-import torch
 from safetensors.numpy import save_file
 
 from emotrace.corpus.audio import SAMPLE_RATE, load_audio, peak_normalise
 from emotrace.corpus.datadir import Utterance
 from emotrace.corpus.files import atomic_file
 from emotrace.representation import STREAMS
-from emotrace.representation.hubert import load_hubert
-from emotrace.training.hubert import ALIGNER_RATE, align
 from emotrace.weights import ModelFolder
+
+if TYPE_CHECKING:  # who reads what was recorded needs neither
+    import pocketsphinx
+    import torch
 
 FRAME, HOP = 400, 320
 SPEECH_DB = 40.0  # frames within this distance of the loudest are speech; RAVDESS is trimmed by the same rule
@@ -60,6 +61,10 @@ def write_probe_features(output: Path, utterance: Utterance, models: Path, devic
 
     Raises AudioError or ValueError for audio that cannot be used, FileNotFoundError for a missing model.
     """
+    import torch
+
+    from emotrace.representation.hubert import load_hubert
+
     waveform = load_audio(utterance.path)
     levelled = torch.from_numpy(peak_normalise(waveform))
     names = (*READ, "f0", "ecapa", "gst", "log-mel")
@@ -109,6 +114,8 @@ def _mean(values: np.ndarray) -> float:
 
 def _phones(waveform: np.ndarray, text: str | None, frames: int) -> np.ndarray:
     """The phone at the centre of each frame (L,), as a place in PHONES; all NaN where the aligner loses its way."""
+    from emotrace.training.hubert import ALIGNER_RATE, align
+
     names = align(_aligner(), waveform, text) if text else []
     numbers = np.array([PHONES.index(name) if name in PHONES else np.nan for name in names] or [np.nan])
     centres = np.arange(frames) * HOP + FRAME // 2
@@ -122,6 +129,8 @@ def _stream(name: str, models: Path, device: str, layer: int | None = None):
 
 @lru_cache(maxsize=1)
 def _aligner() -> pocketsphinx.Decoder:
+    import pocketsphinx
+
     return pocketsphinx.Decoder(loglevel="FATAL", lm=None)
 
 

@@ -26,6 +26,8 @@ SMOOTHING, LONGEST_PAUSE = 8, 6  # windows
 class LightGe2e:
     """The encoder of `emotrace.evaluation.asv.Ge2e` without torch: the same weights, by matrix products."""
 
+    same_as = "emotrace.evaluation.asv:Ge2e"
+
     def __init__(self, weights: Weights):
         self._weights = weights
 

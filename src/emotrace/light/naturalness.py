@@ -34,6 +34,8 @@ HEAD = "transformer_pool_attn"
 class LightDistilMos:
     """`DistilMos` of `emotrace.evaluation.naturalness` without torch: the same weights, by matrix products."""
 
+    same_as = "emotrace.evaluation.naturalness:DistilMos"
+
     def __init__(self, weights: Weights):
         self._weights = weights
 

@@ -22,6 +22,8 @@ NAMES = {"gamma": "weight", "beta": "bias"}  # of CTranslate2's norms, in torch'
 class LightWhisperLogistic(WhisperLogistic):
     """`WhisperLogistic` without torch: the same weights, by matrix products."""
 
+    same_as = "emotrace.released.whisper:WhisperLogistic"
+
     @staticmethod
     def files() -> tuple[Path, ...]:
         """The file that the encoder is read from."""

@@ -38,6 +38,8 @@ class Segment:
 class LightWhisperTinyEn(WhisperTinyEn):
     """`WhisperTinyEn` without faster-whisper and what that installs; the same model, search and guards."""
 
+    same_as = "emotrace.released.whisper:WhisperTinyEn"
+
     def __init__(self, folder: Path):
         self._model = Whisper(str(folder), "cpu", compute_type="int8", intra_threads=1)
         language = ["<|en|>", "<|transcribe|>"] if self._model.is_multilingual else []
@@ -84,6 +86,7 @@ class LightWhisperBase(LightWhisperTinyEn):
     """`WhisperBase` without faster-whisper."""
 
     checkpoint = "whisper_base"
+    same_as = "emotrace.released.whisper:WhisperBase"
 
 
 def decoded(tokens: list[str]) -> str:

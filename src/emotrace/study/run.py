@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from emotrace.engine.code import digest
-from emotrace.engine.keys import Keys
+from emotrace.engine.keys import IN_PLACE, Keys
 from emotrace.engine.runner import Record, RunError, Stages, State, run, state_of
 from emotrace.engine.workers import DEFAULT_JOBS
 from emotrace.pipeline.measures import Measure, Rendering
@@ -172,12 +172,16 @@ class RowWork:
 
 
 def _with_known_weights(components: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Components whose weights are not there are judged by the recorded ones."""
+    """Components whose weights are not there are judged by the recorded ones; what stands for one, by its code."""
     found = {}
     for name, component in components.items():
-        recorded = known.get(name, {}).get("weights", {})
-        weights = {key: value or recorded.get(key) for key, value in component.get("weights", {}).items()}
+        recorded = known.get(name, {})
+        weights = {
+            key: value or recorded.get("weights", {}).get(key) for key, value in component.get("weights", {}).items()
+        }
         found[name] = component | ({"weights": weights} if weights else {})
+        if known and IN_PLACE not in recorded:
+            found[name].pop(IN_PLACE, None)
     return found
 
 

@@ -21,6 +21,7 @@ from emotrace.analysis.stages import diagnosis
 from emotrace.analysis.summary import difference_table, summary_table
 from emotrace.analysis.tables import table2
 from emotrace.analysis.verdict import verdict
+from emotrace.engine.keys import IN_PLACE
 from emotrace.pipeline.measures import Recognisers
 from emotrace.pipeline.results import emotion_column
 from emotrace.show.explorer import explorer_html
@@ -257,8 +258,10 @@ def remarks(
     changed = [
         name
         for name, component in ours["components"].items()
-        if any(identity["components"].get(name, component) != component for identity in recorded)
+        if any(identity["components"].get(name, component)["code"] != component["code"] for identity in recorded)
     ]
+    if in_place := [name for name, component in ours["components"].items() if IN_PLACE in component]:
+        sentences.append(f"Without torch, by numpy: {', '.join(in_place)}. Their outputs differ by 0.00001 at most.")
     if changed:
         names = ", ".join(changed)
         sentences.append(f"The recorded rows were measured by another version of the evaluation's code: {names}.")
