@@ -81,7 +81,7 @@ def evaluation(results: Results, row: str, identity: Mapping[str, Any], recognis
         "recognisers": {**{name: getattr(recognisers, name) for name in PROTOCOL}, "ser": list(recognisers.ser)},
         "learned_from": identity["ser_training"],
         "emotrace": __version__,
-        "components": {name: component["code"] for name, component in identity["components"].items()},
+        "components": {name: part["code"] for name, part in identity["components"].items() if "code" in part},
         "original": list(metrics(results, results.rows[0])),
         "system": list(metrics(results, row)),
     }
