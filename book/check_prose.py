@@ -92,6 +92,7 @@ def unknown_keys(page: str, text: str, entries: dict[str, Any]) -> list[str]:
     """Problems: what a page substitutes or says to be sure or undecided and numbers.json does not have."""
     used = [key.removesuffix("_interval") for key in KEY.findall(text)]
     used += [first for first, *_ in SURELY.findall(text)] + UNDECIDED.findall(text)
+    used += [name for first, _, second in HOLDS.findall(text) for name in (first, second) if not _is_number(name)]
     return [f"{page}: no entry {key} in numbers.json" for key in used if key not in entries]
 
 
@@ -115,7 +116,8 @@ def broken_statements(page: str, text: str, entries: dict[str, Any]) -> list[str
     compared = [
         f"{page}: no longer holds: {first} {sign} {second} ({_said(first, entries)}, {_said(second, entries)})"
         for first, sign, second in HOLDS.findall(text)
-        if not compare[sign](_value(first, entries), _value(second, entries))
+        if all(name in entries or _is_number(name) for name in (first, second))
+        and not compare[sign](_value(first, entries), _value(second, entries))
     ]
     unsure = [
         f"{page}: no longer sure: {name} {sign} {bound} ({_said(name, entries)})"
@@ -128,6 +130,10 @@ def broken_statements(page: str, text: str, entries: dict[str, Any]) -> list[str
         if name in entries and not _has_both_signs(*_ends(name, entries))
     ]
     return compared + unsure + decided
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[-+]?\d+(\.\d+)?", text) is not None
 
 
 def _has_both_signs(low: float, high: float) -> bool:

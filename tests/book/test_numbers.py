@@ -80,6 +80,13 @@ def test_a_result_file_that_changes_by_one_percent_is_named_number_by_number(num
     assert "no longer holds: scale.none_T1.centroid_hz <" in problem
 
 
+def test_a_comparison_with_what_is_not_there_names_it(prose):
+    entries = {"a.zero": _points(1.0, -0.8, 2.8)}
+    text = "% holds: a.zero > a.gone\n% holds: a.zero < 5\n"
+    assert prose.unknown_keys("a.md", text, entries) == ["a.md: no entry a.gone in numbers.json"]
+    assert prose.broken_statements("a.md", text, entries) == []
+
+
 def _points(estimate: float, low: float, high: float) -> dict:
     """An entry of numbers.json."""
     return {"estimate": estimate, "low": low, "high": high, "unit": "points", "form": "+.1f", "n": 1000, "seed": 0}
