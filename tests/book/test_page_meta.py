@@ -63,3 +63,18 @@ def test_the_script_of_icons_is_left_out_and_no_other():
     script = '<script defer src="_static/scripts/{}?digest=5"></script>'
     page = f"<head>{script.format('fontawesome.js')}{script.format('bootstrap.js')}</head>"
     assert load("theme_fixes").without_icon_script(page) == f"<head>{script.format('bootstrap.js')}</head>"
+
+
+def test_pages_but_the_search_do_without_its_index():
+    script = '<script src="{}?digest=5"></script>'
+    page = "".join(script.format(name) for name in ("_static/searchtools.js", "a.js", "../searchindex.js"))
+    assert load("theme_fixes").without_search_index(page) == script.format("a.js")
+
+
+def test_scripts_wait_for_the_page_but_for_those_that_inline_ones_change():
+    page = '<script src="a.js"></script><script>let a = 1;</script><script async="async" src="b.js"></script>'
+    page += '<script src="_static/documentation_options.js?v=9"></script><script data-x="1" src="c.js"></script>'
+    found = load("theme_fixes").deferred(page)
+    assert found == page.replace('<script src="a', '<script defer="defer" src="a').replace(
+        "<script data", '<script defer="defer" data'
+    )
