@@ -56,7 +56,7 @@ def train(
     model: Annotated[str, typer.Argument(help="Name of a model, or all for every one that is not finished.")] = "all",
     data: Annotated[
         list[Path] | None,
-        typer.Option(help="Data directory to learn from; may be given several times. Default: work/corpora/*/train."),
+        typer.Option(help="Data directory to learn from; may be given several times. Default: as the model's card says."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the models; the profile's own by default.")] = None,
     profile: Annotated[
@@ -66,55 +66,56 @@ def train(
         bool, typer.Option(help="Paper: extract the features from every crop, as SSL-SAS does; many times slower.")
     ] = False,
     precision: Annotated[str, typer.Option(help="no (float32), bf16 or fp16.")] = "no",
-    copies: Annotated[
-        bool,
-        typer.Option(help="Scale: learn from copies of the speech at other speeds, too, as from further speakers."),
-    ] = True,
     seed: SeedOption = 0,
 ) -> None:
     """Train a model, or go on where a training was interrupted; on several GPUs by `accelerate launch -m emotrace`.
 
     Example: `emotrace train acoustic-none-T6`
     """
+    from emotrace.study.scale import unfinished
     from emotrace.training.catalogue import TRAINERS
     from emotrace.training.catalogue import train as train_model
 
     if model not in ("all", *TRAINERS):
         raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
-    train_model(model, _training_run(profile, model, data or [], out, crop_features, copies, seed, precision))
+    folder = out or _models_of(profile)
+    if model == "all" and profile is ProfileName.PAPER:
+        raise ValueError("name a model: those of the paper that were not released are in emotrace plan --profile paper")
+    for name in unfinished(folder) if model == "all" else (model,):
+        train_model(name, _training_run(profile, name, data or [], folder, crop_features, seed, precision))
+
+
+def _models_of(profile: ProfileName) -> Path:
+    from emotrace.paths import MODELS
+    from emotrace.study.profiles import paper
+
+    return paper().models if profile is ProfileName.PAPER else MODELS
 
 
 def _training_run(
-    profile: ProfileName,
-    model: str,
-    data: list[Path],
-    out: Path | None,
-    crop: bool,
-    copies: bool,
-    seed: int,
-    precision: str,
+    profile: ProfileName, model: str, data: list[Path], out: Path, crop: bool, seed: int, precision: str
 ):
     """Where a model is trained, and from which speech, imported where need be; RunError where a corpus is not there.
 
-    Small models learn from the training parts of LibriSpeech and RAVDESS. The paper's learn from LibriTTS
-    train-clean-100, the pool from train-other-500, without copies, with front-ends that `emotrace fetch paper` made.
+    Small models learn from what `catalogue.speech_of` names. The paper's learn from LibriTTS train-clean-100, the pool
+    from train-other-500, without copies, with front-ends that `emotrace fetch paper` made.
     """
     from emotrace.engine.runner import RunError
-    from emotrace.paths import MODELS, ROOT, WORK
+    from emotrace.paths import WORK
     from emotrace.released.paper_plan import CORPORA
-    from emotrace.study.profiles import import_corpora, paper
+    from emotrace.study.scale import training_speech
+    from emotrace.training.catalogue import copies_of
     from emotrace.training.loop import from_main
     from emotrace.training.run import Steps, TrainingRun
     from emotrace.training.unified import ORIGINAL, PAPER
 
     options = {"seed": seed, "precision": precision}
     if profile is not ProfileName.PAPER:
-        folders = data or from_main(lambda: import_corpora(ROOT))
-        options |= {} if copies else {"copies": ()}
-        return TrainingRun(tuple(folders), WORK / "training", out or MODELS, **options)
+        folders = data or from_main(lambda: training_speech(model))
+        return TrainingRun(tuple(folders), WORK / "training", out, copies=copies_of(model), **options)
     source = CORPORA[1] if model == "pool" else CORPORA[0]
     folder = WORK / "corpora" / source.folder
     if not data and not (folder / "wav.scp").is_file():
         raise RunError(f"no {source.name} in {folder}; get it from {source.page}, then {source.command}")
-    steps, models = Steps(unified=ORIGINAL if crop else PAPER), out or paper().models
-    return TrainingRun(tuple(data or [folder]), WORK / "training-paper", models, steps, copies=(), **options)
+    steps = Steps(unified=ORIGINAL if crop else PAPER)
+    return TrainingRun(tuple(data or [folder]), WORK / "training-paper", out, steps, copies=(), **options)

@@ -16,7 +16,6 @@ MORE = "pip install 'emotrace[models,cluster]', or the repository, which has dat
 class ProfileName(StrEnum):
     PHANTOM = "phantom"
     SCALE = "scale"
-    NEXT = "scale-next"
     PAPER = "paper"
 
 

@@ -17,7 +17,7 @@ RowsOption = Annotated[
     str | None,
     typer.Option(
         help="Rows or groups of rows, separated by commas; table II by default. Groups: attribution, baselines, "
-        "effects, seeds, snapshots, waveform."
+        "discrete, draws, effects, seeds, snapshots, training, unified, waveform."
     ),
 ]
 LevelOption = Annotated[
@@ -27,8 +27,6 @@ LevelOption = Annotated[
         help="The level experiment: its rows, recognised by eGeMAPS + SVM with the level as-recorded or normalised.",
     ),
 ]
-RavdessOption = Annotated[Path | None, typer.Option(help="RAVDESS folder or zip, where it is not imported yet.")]
-LibriSpeechOption = Annotated[Path | None, typer.Option(help="LibriSpeech folder with SPEAKERS.TXT, likewise.")]
 
 
 def _profile_and_rows(name: str, rows: str | None, layer: int, seed: int, level: str | None = None):
@@ -81,8 +79,6 @@ def run(
     level: LevelOption = None,
     jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
-    ravdess: RavdessOption = None,
-    librispeech: LibriSpeechOption = None,
 ) -> None:
     """Run the study, or what of it is missing or stale. Stopped at any time, the same command goes on.
 
@@ -92,7 +88,7 @@ def run(
     from emotrace.study.run import run_rows
 
     own, chosen = _profile_and_rows(profile, rows, layer, seed, level)
-    prepare(get_profile(profile), ravdess=ravdess, librispeech=librispeech)
+    prepare(get_profile(profile))
     done = run_rows(own, chosen, jobs=jobs, scheduler=scheduler)
     typer.echo(f"{own.results}: ran {', '.join(done) or 'nothing, all rows are there'}")
 
@@ -104,8 +100,6 @@ def reproduce(
     seed: SeedOption = 0,
     jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
-    ravdess: RavdessOption = None,
-    librispeech: LibriSpeechOption = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every row that has results, at whatever layer and seed.")
     ] = False,
@@ -130,7 +124,7 @@ def reproduce(
 
     plain = get_profile(profile)
     groups = recorded_everywhere(plain) if every else [_profile_and_rows(profile, rows, layer, seed)]
-    prepare(plain, ravdess=ravdess, librispeech=librispeech)
+    prepare(plain)
     comparisons = []
     for own, chosen in groups:
         options = {"jobs": jobs, "scheduler": scheduler, "fresh": fresh and not comparisons, "speakers": speakers}
@@ -151,8 +145,6 @@ def probe(
     seed: SeedOption = 0,
     jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
-    ravdess: RavdessOption = None,
-    librispeech: LibriSpeechOption = None,
 ) -> None:
     """Train linear probes on every layer and embedding: which carries F0, energy, emotion, speaker, phones.
 
@@ -162,7 +154,7 @@ def probe(
     from emotrace.study.profiles import get_profile, prepare
 
     own = replace(get_profile(profile), seed=seed)
-    prepare(own, ravdess=ravdess, librispeech=librispeech)
+    prepare(own)
     done = run_probing(own, jobs=jobs, scheduler=scheduler)
     table = read_probing(own)
     typer.echo(f"{own.results}: {'recorded' if done else 'recorded already'}; the best of each probe:")
@@ -175,8 +167,6 @@ def learning_curve(
     profile: ProfileOption = ProfileName.SCALE,
     jobs: JobsOption = DEFAULT_JOBS,
     scheduler: SchedulerOption = None,
-    ravdess: RavdessOption = None,
-    librispeech: LibriSpeechOption = None,
 ) -> None:
     """Train the recognisers of emotion on fewer speakers: would more of them close the gap of a control?
 
@@ -187,7 +177,7 @@ def learning_curve(
     from emotrace.study.profiles import get_profile, prepare
 
     own = get_profile(profile)
-    prepare(own, ravdess=ravdess, librispeech=librispeech)
+    prepare(own)
     done = run_learning_curve(own, jobs=jobs, scheduler=scheduler)
     table = read_curve(own)
     typer.echo(

@@ -135,7 +135,7 @@ ALL_ROWS: tuple[Row, ...] = (
     Row("original"),
     Row("official-control", UNIVERSAL_MEL, "universal"),
     Row("log-mel", LOG_MEL, "two-stage"),
-    Row("unified-log-mel", LOG_MEL, "unified"),
+    Row("unified-log-mel", LOG_MEL, "joint"),
     *table2_rows(),
     *BASELINE_ROWS,
 )

@@ -2,24 +2,26 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from emotrace.pipeline.effects import EFFECTS
 from emotrace.pipeline.rows import (
-    ALL_ROWS,
     BASELINE_ROWS,
     EFFECT_MARK,
+    EVERY_ENCODER,
     MCADAMS,
     VARIANT_MARK,
+    WHISPER_ROWS,
     Row,
     encoder_row,
     select_rows,
     table2_rows,
 )
 from emotrace.representation.spec import ENCODERS
-from emotrace.training.unified import SMALL
+from emotrace.training.unified import JointConfig
 
-SEED = "seed"  # and its number: the variant of a row by models of another seed
+SEED, STEP = "seed", "step"  # and a number: the variant of a row by models of another seed, or of a step of training
+SEEDS = (f"{SEED}1", f"{SEED}2")
 CONTROLS = ("official-control", "log-mel")
 
 
@@ -34,8 +36,14 @@ def with_effect(row: Row, effect: str) -> Row:
 
 
 def unified(row: Row) -> Row:
-    """The same row by a unified vocoder instead of two stages, e.g. "unified-none-T1"."""
-    return replace(row, name=f"unified-{row.name}", vocoder="unified")
+    """The same row by one network instead of two stages, e.g. "unified-none-T1"."""
+    return replace(row, name=f"unified-{row.name}", vocoder="joint")
+
+
+def step_of(row: str) -> tuple[str, int]:
+    """The row of a finished model and the step of its training, e.g. "unified-none-T1", 150 for "unified-none-T1@step150"."""
+    name, _, variant = row.partition(VARIANT_MARK)
+    return name, int(variant.removeprefix(STEP)) if variant else JointConfig().steps
 
 
 def lattice(encoder: str = "hubert") -> tuple[Row, ...]:
@@ -71,45 +79,49 @@ def with_effects(row: Row, effects: Iterable[str] = tuple(EFFECTS)) -> tuple[Row
     return (row, *(with_effect(row, effect) for effect in effects if effect not in impossible))
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A unified vocoder at a step of its training: the row, the name of the vocoder's own row, the step."""
-
-    row: Row
-    of: str
-    step: int
-
-    @property
-    def before_discriminators(self) -> bool:
-        return self.step == SMALL.mel_only
+def named(*names: str) -> tuple[Row, ...]:
+    """Rows of the table, of every encoder, by name."""
+    return select_rows(names, rows=EVERY_ENCODER)
 
 
-def snapshots(row: Row) -> tuple[Snapshot, ...]:
-    """A row of a unified vocoder at every snapshot of its training, e.g. "unified-none-T1@step300", and at its end."""
-    kept = [Snapshot(with_variant(row, f"step{step}"), row.name, step) for step in SMALL.snapshots]
-    return (*kept, Snapshot(row, row.name, SMALL.steps))
-
-
-TWICE = select_rows(["none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"])
-UNIFIED_ROWS = (*select_rows(["unified-log-mel"]), *(unified(row) for row in TWICE[:2]))
-SNAPSHOTS = tuple(snapshot for row in UNIFIED_ROWS for snapshot in snapshots(row))
+SEEDED = named("none-T1", "none-T6", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft")
+SEEDED += named("none-W1", "none-W3", "ECAPA-orig-W6-soft", "ECAPA-anon-W6-soft")
+"""Rows whose models are trained with three seeds."""
+UNIFIED = tuple(map(unified, (*named("none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"), *WHISPER_ROWS)))
+"""Rows by one network that learns from waveforms, as the paper has it, beside "unified-log-mel" of the table."""
+FOLLOWED = (*named("unified-log-mel"), *UNIFIED[:2])
+"""Rows whose training is followed: the model is kept at several steps."""
+EMOTIONAL = tuple(
+    with_variant(row, "emotional") for row in SEEDED if row.ir.layer != ENCODERS[row.ir.linguistic].last // 2
+)
+"""Rows whose acoustic model has learned from emotional speech, too."""
 GROUPS: dict[str, tuple[Row, ...]] = {
     "baselines": BASELINE_ROWS,
     "waveform": (MCADAMS,),
-    "attribution": lattice(),
+    "attribution": tuple(dict.fromkeys(row for encoder in ENCODERS for row in lattice(encoder))),
     "effects": tuple(
-        changed for row in select_rows(["original", "none-T1", "ECAPA-anon-T12-soft"]) for changed in with_effects(row)
+        changed for row in named("original", "none-T1", "ECAPA-anon-T12-soft") for changed in with_effects(row)
     ),
-    "seeds": (*TWICE, *(with_variant(row, f"{SEED}1") for row in TWICE)),
-    "snapshots": tuple(snapshot.row for snapshot in SNAPSHOTS),
+    "seeds": (*SEEDED, *(with_variant(row, seed) for row in SEEDED for seed in SEEDS)),
+    "discrete": (*named("ECAPA-orig-W6-soft"), encoder_row("ecapa", 6, "kmeans", encoder="whisper")),
+    "unified": UNIFIED,
+    "snapshots": tuple(
+        each
+        for row in FOLLOWED
+        for each in (*(with_variant(row, f"{STEP}{step}") for step in JointConfig().snapshots), row)
+    ),
+    "training": (*SEEDED, *EMOTIONAL),
+    "draws": named("ECAPA-anon-T12-soft", "ECAPA-anon-W6-soft"),
 }
-ABOUT_EMOTION = tuple(row.name for group in ("attribution", "effects") for row in GROUPS[group] if row not in ALL_ROWS)
+ABOUT_EMOTION = tuple(row.name for rows in GROUPS.values() for row in rows if row not in (*EVERY_ENCODER, *UNIFIED))
 """Names of the further rows whose experiments are about the recognised emotion alone."""
+VARIANTS = tuple(row.name for name in ("seeds", "training", "snapshots") for row in GROUPS[name] if row.variant)
+"""Names of the rows by other models of the same recipe."""
 
 
 def all_rows() -> tuple[Row, ...]:
     """Every row of the study and of its experiments, each once."""
     of_encoders = (row for encoder in ENCODERS for row in (*table2_rows(encoder), *lattice(encoder)))
-    two_stage = dict.fromkeys((*ALL_ROWS, *(row for rows in GROUPS.values() for row in rows), *of_encoders))
+    two_stage = dict.fromkeys((*EVERY_ENCODER, *(row for rows in GROUPS.values() for row in rows), *of_encoders))
     further = (unified(row) for row in two_stage if row.vocoder == "two-stage" and not row.variant and not row.effect)
     return tuple(dict.fromkeys((*two_stage, *further)))

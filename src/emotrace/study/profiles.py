@@ -14,21 +14,19 @@ from emotrace.corpus.datadir import DataDir, Emotion
 from emotrace.engine.keys import Setting
 from emotrace.engine.runner import RunError
 from emotrace.engine.workers import PORTABLE
-from emotrace.evaluation import ACOUSTICS
-from emotrace.paths import RESULTS, ROOT, source_of
+from emotrace.paths import ROOT
 from emotrace.pipeline.measures import Measure, Recognisers
 from emotrace.pipeline.rows import (
     ALL_ROWS,
     EVERY_ENCODER,
     PAPER_ROWS,
     STUDIED_LAYER,
-    WHISPER_ROWS,
     Row,
     select_rows,
     with_layer,
 )
 from emotrace.registry import Registry
-from emotrace.study.groups import ABOUT_EMOTION, GROUPS
+from emotrace.study.groups import GROUPS
 
 
 @dataclass(frozen=True)
@@ -151,11 +149,6 @@ class Profile(Setting):
 
 
 ALL_MEASURES = frozenset(Measure)
-AS_RECORDED = Recognisers(
-    "pocketsphinx", ser=("functionals", "ge2e"), acoustics=ACOUSTICS[:8], naturalness="", attacker="", matched=False
-)
-"""Who measured the recorded rows of profile scale."""
-READ_MEASURES = frozenset({Measure.WORDS, Measure.ACOUSTICS})
 CUE_MEASURES = frozenset({Measure.ACOUSTICS, Measure.EMOTION, Measure.SPEAKER})
 CUE_ROWS = ("original", "log-mel", "none-T1", "none-T6", "ECAPA-orig-T12-soft", "none-W1", "ECAPA-orig-W6-soft")
 
@@ -180,31 +173,6 @@ def phantom(root: Path = ROOT) -> Profile:
         rows=EVERY_ENCODER,
         missing="the corpus belongs to the repository: restore data/phantom (git checkout -- data/phantom)",
         kernels=PORTABLE,
-    )
-
-
-def scale(root: Path = ROOT) -> Profile:
-    """Real speech: RAVDESS actors 13-24 for emotion and speakers, a held-out LibriSpeech chapter for words."""
-    data = root / "work" / "corpora"
-    return Profile(
-        name="scale",
-        corpora=(
-            Corpus(
-                "emotional",
-                data / "ravdess" / "test",
-                ALL_MEASURES - {Measure.NATURALNESS},
-                further_per_cell=3,
-                title="RAVDESS",
-            ),
-            Corpus("read", data / "librispeech" / "test", READ_MEASURES, skipped=ABOUT_EMOTION),
-        ),
-        work=root / "work" / "scale",
-        results=(RESULTS if root == ROOT else root / "data" / "results") / "scale",
-        ser_training=data / "ravdess" / "train",
-        recognisers=AS_RECORDED,
-        groups=GROUPS | {"whisper": WHISPER_ROWS},  # none is recorded: scale-next has them
-        missing="get RAVDESS speech (zenodo.org/records/1188976) and LibriSpeech train-clean-100 readers 19, 26, 27 "
-        "(openslr.org/12), then: emotrace run --profile scale --ravdess PATH --librispeech PATH",
     )
 
 
@@ -235,10 +203,7 @@ def paper(root: Path = ROOT) -> Profile:
     )
 
 
-PROFILES = Registry(
-    "profile",
-    {"phantom": phantom, "scale": scale, "scale-next": "emotrace.study.scale_next:scale_next", "paper": paper},
-)
+PROFILES = Registry("profile", {"phantom": phantom, "scale": "emotrace.study.scale:scale", "paper": paper})
 
 
 def get_profile(name: str) -> Profile:
@@ -246,34 +211,12 @@ def get_profile(name: str) -> Profile:
     return PROFILES.find(name)()
 
 
-def prepare(profile: Profile, *, ravdess: Path | None = None, librispeech: Path | None = None) -> None:
+def prepare(profile: Profile) -> None:
     """Import what the profile needs and lacks. Raises RunError where the data is neither imported nor found."""
     if profile.has_data():
         return
-    if profile.name == "scale-next":
-        from emotrace.study.scale_next import prepare_next
-
-        return prepare_next()
     if profile.name != "scale":
         raise RunError(f"profile {profile.name}: no data in {profile.corpora[0].path.parent}; {profile.missing}")
-    import_corpora(ravdess=ravdess, librispeech=librispeech)
+    from emotrace.study.scale import add_corpora
 
-
-def import_corpora(root: Path = ROOT, *, ravdess: Path | None = None, librispeech: Path | None = None) -> list[Path]:
-    """Import RAVDESS and LibriSpeech into work/corpora where they are not yet, and return the training directories.
-
-    Raises RunError where a corpus is neither imported nor found.
-    """
-    from emotrace.corpus.importers.librispeech import import_librispeech
-    from emotrace.corpus.importers.ravdess import import_ravdess
-
-    folder = root / "work" / "corpora"
-    for name, source, importer in (
-        ("ravdess", ravdess or source_of("ravdess_16k"), import_ravdess),
-        ("librispeech", librispeech or source_of("librispeech_3spk"), import_librispeech),
-    ):
-        if not all((folder / name / part / "wav.scp").is_file() for part in ("train", "test")):
-            if not source.exists():
-                raise RunError(f"no {name} at {source}; {scale(root).missing}")
-            importer(source, folder / name)
-    return [folder / "librispeech" / "train", folder / "ravdess" / "train"]
+    add_corpora()

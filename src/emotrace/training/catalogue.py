@@ -7,10 +7,11 @@ from emotrace.pipeline.rows import LOG_MEL
 from emotrace.representation.spec import BASELINES, IRSpec
 from emotrace.training.acoustic import train_acoustic, train_gst
 from emotrace.training.baselines import fit_styles, make_targets, train_codebook
+from emotrace.training.data import COPY_SPEEDS
 from emotrace.training.ecapa import make_pool, train_ecapa
 from emotrace.training.hubert import train_hubert, train_soft
 from emotrace.training.joint import train_joint
-from emotrace.training.run import CARD, TrainingRun
+from emotrace.training.run import TrainingRun
 from emotrace.training.soft_head import train_soft_head
 from emotrace.training.vocoder import train_unified
 
@@ -28,20 +29,15 @@ IRS = {
 }
 """The IRs that have an acoustic model, by name."""
 UNIFIED = tuple(name for name in IRS if name not in BASELINES)
-STUDIED_TWICE = ("none-T1", "ECAPA-T12-soft")  # by a second seed, and by a unified vocoder
-LARGE = tuple(f"unified-{name}" for name in UNIFIED if name not in ("log-mel", *STUDIED_TWICE))
-"""On request only: they are the paper's."""
-JOINT = tuple(f"joint-{name}" for name in UNIFIED)
-"""On request only, until rows of the study take them."""
-WHISPER = ("soft-whisper", "units-whisper", *(f"acoustic-{name}" for name in IRS if IRS[name].linguistic == "whisper"))
-"""On request only, until rows of the study take them."""
 THRICE = ("none-T1", "none-T6", "ECAPA-T12-soft", "none-W1", "none-W3", "ECAPA-W6-soft")
 EMOTIONAL = ("none-T1", "ECAPA-T12-soft", "none-W1", "ECAPA-W6-soft")
+FIRST = ("hubert", "soft", "units", "vq")
+"""HuBERT-mini and what is made of it: they have learned from few speakers, and from copies of their speech."""
 VARIANTS = {
     **{f"acoustic-{name}-seed{n}": partial(train_acoustic, spec=IRS[name], seed=n) for name in THRICE for n in (1, 2)},
     **{f"acoustic-{name}-emotional": partial(train_acoustic, spec=IRS[name], emotional=True) for name in EMOTIONAL},
 }
-"""Acoustic models by three seeds, and by speech with emotions; on request only, but for `STUDIED_TWICE`."""
+"""Acoustic models by two further seeds, and by speech with emotions."""
 TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
     "hubert": train_hubert,
     "soft": train_soft,
@@ -61,23 +57,28 @@ TRAINERS: dict[str, Callable[[TrainingRun], None]] = {
 }
 
 
-def train(name: str, run: TrainingRun) -> None:
-    """Train one model, or with "all" every one that is not finished; an interrupted training goes on where it was.
+def speech_of(name: str) -> tuple[str, ...]:
+    """What a small model learns from: data directories below work/corpora."""
+    if name in FIRST:
+        return ("librispeech/train", "ravdess/train")
+    if name == "pool":
+        return ("librispeech_251/test",)
+    emotional = ("ravdess/train-01", "nemo") if name.endswith("-emotional") else ()
+    return ("librispeech_248/test", "phantom/train", *emotional)
 
-    "all" leaves out what is there on request only: `LARGE`, the unified vocoders that the study on a CPU does not look
-    at, `WHISPER` and most of `VARIANTS`.
+
+def copies_of(name: str) -> tuple[float, ...]:
+    """The speeds at which a small model learns from its speech once more."""
+    return COPY_SPEEDS if name in FIRST else ()
+
+
+def train(name: str, run: TrainingRun) -> None:
+    """Train one model; an interrupted training goes on where it was.
 
     Raises:
         KeyError: unknown name; the message lists the known ones.
         ModelError: a model that this one builds on is missing.
     """
-    if name == "all":
-        twice = {f"acoustic-{name}-seed1" for name in STUDIED_TWICE}
-        on_request = {*LARGE, *JOINT, *WHISPER, *VARIANTS} - twice
-        for model in TRAINERS:
-            if model not in on_request and not (run.out / model / CARD).is_file():
-                TRAINERS[model](run)
-        return
     if name not in TRAINERS:
-        raise KeyError(f"no model '{name}'; one of: all, {', '.join(TRAINERS)}")
+        raise KeyError(f"no model '{name}'; one of: {', '.join(TRAINERS)}")
     TRAINERS[name](run)
