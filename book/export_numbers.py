@@ -11,7 +11,7 @@ in the names of rows become underscores. Reported numbers are as printed: ``{{ p
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
 recogniser's seed) and, where they are recorded, ``attribution.HuBERT_mini.RAVDESS.functionals.soft_units``,
 ``model_seeds.none_T1.uar_seed1``, ``course.unified_none_T1.step300.uar``,
-``course.unified_none_T1.discriminators.uar`` (what they change), ``claims.C1``,
+``claims.C1``,
 ``cells.C1.HuBERT_mini.two_stage.RAVDESS.ge2e``, ``tests.C1.HuBERT_mini.two_stage.RAVDESS.ge2e.own_speaker``,
 ``follows.none_T1.sd_ratio_kurtosis``, ``learning_curve.official_control.kept.speakers12``,
 ``reproduction.different``, ``reproduction.reported.different``, ``probes.emotion.soft_units``,
@@ -30,7 +30,7 @@ from typing import Any
 import pandas as pd
 
 from emotrace.analysis.bootstrap import Interval
-from emotrace.analysis.claims import CELL, CLAIMS, N_BOOTSTRAP, UNIFIED, cell_verdicts, overall
+from emotrace.analysis.claims import CELL, CLAIMS, N_BOOTSTRAP, cell_verdicts, overall
 from emotrace.analysis.contrasts import COLUMNS, Contrast, TableError, metric_interval
 from emotrace.analysis.gates import gate_table
 from emotrace.analysis.seeds import Seeds, recorded_seeds
@@ -43,7 +43,7 @@ from emotrace.experiments.level import level_profile
 from emotrace.experiments.numbers import numbers_record, read_tests
 from emotrace.experiments.probing import probing_record, read_probing
 from emotrace.experiments.reproduction import read_reproductions
-from emotrace.experiments.variants import METRICS, OF_EMOTION, adversarial_change, model_spread, training_course
+from emotrace.experiments.variants import METRICS, OF_EMOTION, model_spread, training_course
 from emotrace.paths import REPORTED
 from emotrace.pipeline.rows import Row
 from emotrace.study import Study
@@ -94,11 +94,6 @@ def both_routes(profile: Profile) -> Results:
     rows = dict.fromkeys([*profile.rows, *(row for row in profile.groups["snapshots"] if is_final(row))])
     names = [row.name for row in rows if read_provenance(profile, row) is not None]
     return Study(profile, names, n_bootstrap=N_BOOTSTRAP)
-
-
-def is_final(row: Row) -> bool:
-    """Whether a row is made by a unified vocoder at the end of its training."""
-    return row.name.startswith(UNIFIED) and not row.variant
 
 
 def judged(profile: Profile) -> Entries:
@@ -251,22 +246,13 @@ def further_seeds(made: Results) -> Entries:
 
 
 def course(snapshots: Results) -> Entries:
-    """Unified vocoders: METRIC at each step, and under "discriminators" the change by the steps with them.
-
-    Of further recognisers as METRIC_second, METRIC_third.
-    """
+    """Followed rows: METRIC at each step of their training; of further recognisers as METRIC_second, METRIC_third."""
     entries: Entries = {}
     for recogniser in snapshots.recognisers:
         suffix, metrics = SUFFIXES[recogniser], OF_EMOTION if SUFFIXES[recogniser] else METRICS
-        at_steps = training_course(snapshots, metrics, recogniser)
-        changes = adversarial_change(snapshots, metrics, recogniser)
-        at_steps["at"], changes["at"] = "step" + at_steps["step"].astype(str), "discriminators"
-        for line in pd.concat([at_steps, changes]).itertuples():
-            unit, form = UNITS.get(line.metric, ""), ".1f"
-            if line.at == "discriminators":
-                unit, form = " points" if unit == " %" else unit, "+.1f"
-            row = entries.setdefault(slug(line.row), {}).setdefault(line.at, {})
-            row[line.metric + suffix] = entry((line.estimate, line.low, line.high), unit, form)
+        for line in training_course(snapshots, metrics, recogniser).itertuples():
+            found = entry((line.estimate, line.low, line.high), UNITS.get(line.metric, ""))
+            branch(entries, slug(line.row), f"step{line.step}")[line.metric + suffix] = found
     return entries
 
 

@@ -24,8 +24,9 @@ from emotrace.experiments.level import RECOGNISERS, level_profile, level_rows
 from emotrace.pipeline.effects import KURTOSIS_FACTOR, LEVEL_DB
 from emotrace.pipeline.measures import Measure
 from emotrace.show.figures import change_figure
-from emotrace.study.profiles import Profile, phantom, scale
+from emotrace.study.profiles import Profile, phantom
 from emotrace.study.results import Results
+from emotrace.study.scale import scale
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,21 @@ import pandas as pd
 import pytest
 
 from emotrace.paths import REPORTED
-from emotrace.pipeline.rows import ALL_ROWS, MCADAMS, PAPER_ROWS, REPLACED_BY, Row, select_rows, with_layer
+from emotrace.pipeline.rows import (
+    ALL_ROWS,
+    EVERY_ENCODER,
+    MCADAMS,
+    PAPER_ROWS,
+    REPLACED_BY,
+    Row,
+    select_rows,
+    with_layer,
+)
 from emotrace.representation.spec import BASELINES, IRSpec
-from emotrace.study.groups import GROUPS, unified, with_effect, with_variant
-from emotrace.study.profiles import scale
+from emotrace.study.groups import GROUPS, lattice, step_of, unified, with_effect, with_variant
+from emotrace.study.scale import scale
 from emotrace.training.catalogue import TRAINERS
-from emotrace.training.unified import SMALL
+from emotrace.training.unified import JointConfig
 from emotrace.vocoder import VOCODERS
 
 
@@ -102,21 +111,22 @@ def test_groups_hold_known_rows_once_and_select_by_name():
     for name, rows in GROUPS.items():
         assert len(set(rows)) == len({row.name for row in rows}) == len(rows)
         assert profile.select([name]) == rows
-    assert profile.select() == ALL_ROWS
+    assert profile.select() == EVERY_ENCODER
     assert [row.name for row in profile.select(["none-T6", "seeds"], layer=3)][:2] == ["none-T3", "none-T1"]
 
 
 def test_the_lattice_changes_one_decision_at_a_time():
-    names = [row.name for row in GROUPS["attribution"]]
+    names = [row.name for row in lattice()]
     assert names[:5] == ["original", "official-control", "log-mel", "none-T1", "none-T12"]
     assert names[-1] == "ECAPA-anon-T12-soft" and len(names) == 12
+    assert [row.name for row in GROUPS["attribution"]] == [*names, *(row.name for row in lattice("whisper")[3:])]
 
 
 def test_a_variant_has_a_vocoder_of_its_own_and_an_effect_has_not():
     row = select_rows(["ECAPA-anon-T12-soft"])[0]
     assert vocoder_models(row) == vocoder_models(with_effect(row, "peak")) == ("acoustic-ECAPA-T12-soft",)
     assert vocoder_models(with_variant(row, "seed1")) == ("acoustic-ECAPA-T12-soft-seed1",)
-    assert vocoder_models(unified(row)) == ("unified-ECAPA-T12-soft",)
+    assert vocoder_models(unified(row)) == ("joint-ECAPA-T12-soft",)
     changed = with_effect(with_variant(row, "seed1"), "peak")
     assert changed.name == "ECAPA-anon-T12-soft@seed1~peak"
     assert changed.before == with_variant(row, "seed1")
@@ -145,13 +155,15 @@ def test_a_row_without_an_ir_is_chosen_by_name_or_group_and_is_not_in_the_table(
 
 def test_the_snapshots_are_those_that_training_keeps():
     names = [name for row in GROUPS["snapshots"] for name in vocoder_models(row)]
-    first, last = min(SMALL.snapshots), max(SMALL.snapshots)
-    assert {"unified-log-mel", f"unified-none-T1-step{first}", f"unified-ECAPA-T12-soft-step{last}"} <= set(names)
-    assert len(names) == 3 * (len(SMALL.snapshots) + 1) >= 3 * 6
+    first, last = min(JointConfig().snapshots), max(JointConfig().snapshots)
+    assert {"joint-log-mel", f"joint-none-T1-step{first}", f"joint-ECAPA-T12-soft-step{last}"} <= set(names)
+    assert len(names) == 3 * (len(JointConfig().snapshots) + 1)
     missing = {name.partition("-step")[0] for name in names} - set(TRAINERS)
     assert not missing
+    steps = {step_of(row.name) for row in GROUPS["snapshots"]}
+    assert ("unified-none-T1", first) in steps and ("unified-none-T1", JointConfig().steps) in steps
 
 
 def test_every_row_of_every_group_has_a_vocoder_that_can_be_trained():
-    rows = [row for group in (ALL_ROWS, *GROUPS.values()) for row in group if row.ir is not None]
+    rows = [row for group in (EVERY_ENCODER, *GROUPS.values()) for row in group if row.ir is not None]
     assert {name.partition("-step")[0] for row in rows for name in vocoder_models(row)} <= set(TRAINERS)

@@ -156,7 +156,7 @@ def test_the_trend_of_a_training_has_a_line_for_each_emotion_and_marks_where_the
         for place, name in enumerate(("uar", "sad"))
         for step in steps
     ]
-    figure = figures.trend_figure(pd.DataFrame(lines), label="recall [%]", change=2400)
+    figure = figures.trend_figure(pd.DataFrame(lines), label="recall [%]")
     assert [panel.get_title() for panel in figure.axes] == ["none-T1", "log-mel"]
     *drawn, mark = figure.axes[0].lines
     assert [line.get_label() for line in drawn] == ["UAR", "sad"]

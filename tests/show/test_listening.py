@@ -22,8 +22,9 @@ from emotrace.show.listening import clips as listening
 from emotrace.show.listening import page as listening_page
 from emotrace.show.listening.clips import choose, open_listening_page
 from emotrace.show.listening.pictures import FRAME, clip_figure, common_limits, measure_tracks
-from emotrace.study.profiles import get_profile, scale
+from emotrace.study.profiles import get_profile
 from emotrace.study.run import works
+from emotrace.study.scale import scale
 from emotrace.study.tasks import anonymising
 
 ROW = "ECAPA-anon-T6"

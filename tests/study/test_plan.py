@@ -19,13 +19,11 @@ from emotrace.study.profiles import (
     Corpus,
     Profile,
     get_profile,
-    import_corpora,
     phantom,
     prepare,
-    scale,
 )
 from emotrace.study.run import RowWork
-from emotrace.study.scale_next import LABELS, scale_next
+from emotrace.study.scale import LABELS, add_corpora, scale
 
 SECONDS = 16 * 0.6
 
@@ -130,13 +128,14 @@ def test_transcribed_utterances_are_spread_evenly_over_a_cell():
 def test_rows_about_emotion_alone_are_not_run_on_read_speech():
     read = {corpus.name: corpus for corpus in scale().corpora}["read"]
     on_read = {name: [row.name for row in rows if read.includes(row)] for name, rows in GROUPS.items()}
-    assert on_read["attribution"] == ["original", *CONTROLS, "none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"]
+    hubert = ["original", *CONTROLS, "none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"]
+    assert on_read["attribution"] == [*hubert, "none-W1", "ECAPA-orig-W6-soft", "ECAPA-anon-W6-soft"]
     assert on_read["effects"] == ["original", "none-T1", "ECAPA-anon-T12-soft"]
     assert len(on_read["seeds"]) == 6 and all(map(read.includes, ALL_ROWS))
 
 
 def test_further_rows_and_redrawn_ones_are_spared_what_their_experiment_does_not_ask():
-    profile = scale_next()
+    profile = scale()
     emotional, read = profile.corpora[:2]
     table, seed = profile.select(["ECAPA-anon-W6-soft"])[0], profile.select(["none-W1@seed2"])[0]
     assert emotional.measures_of(table) == ALL_MEASURES and emotional.measures_of(seed) == LABELS
@@ -167,14 +166,14 @@ def test_every_path_and_row_of_every_profile_exists():
         assert all(not corpus.skipped or profile.select(corpus.skipped) for corpus in profile.corpora)
         assert profile.selection.n_random <= profile.selection.n_farthest
     assert phantom().has_data()
-    assert set(PROFILES) == {"phantom", "scale", "scale-next", "paper"}
+    assert set(PROFILES) == {"phantom", "scale", "paper"}
 
 
 def test_an_unknown_profile_and_absent_data_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="unknown profile 'study'; there are: phantom, scale, scale-next, paper"):
+    with pytest.raises(ValueError, match="unknown profile 'study'; there are: phantom, scale, paper"):
         get_profile("study")
     with pytest.raises(RunError, match="git checkout -- data/phantom"):
         prepare(phantom(tmp_path))
     monkeypatch.setenv("EMOTRACE_DATA", str(tmp_path))
     with pytest.raises(RunError, match=f"no ravdess at {tmp_path}"):
-        import_corpora(tmp_path, ravdess=None, librispeech=Path("none"))
+        add_corpora(root=tmp_path)

@@ -56,7 +56,9 @@ def train(
     model: Annotated[str, typer.Argument(help="Name of a model, or all for every one that is not finished.")] = "all",
     data: Annotated[
         list[Path] | None,
-        typer.Option(help="Data directory to learn from; may be given several times. Default: as the model's card says."),
+        typer.Option(
+            help="Data directory to learn from; may be given several times. Default: as the model's card says."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the models; the profile's own by default.")] = None,
     profile: Annotated[
@@ -92,9 +94,7 @@ def _models_of(profile: ProfileName) -> Path:
     return paper().models if profile is ProfileName.PAPER else MODELS
 
 
-def _training_run(
-    profile: ProfileName, model: str, data: list[Path], out: Path, crop: bool, seed: int, precision: str
-):
+def _training_run(profile: ProfileName, model: str, data: list[Path], out: Path, crop: bool, seed: int, precision: str):
     """Where a model is trained, and from which speech, imported where need be; RunError where a corpus is not there.
 
     Small models learn from what `catalogue.speech_of` names. The paper's learn from LibriTTS train-clean-100, the pool

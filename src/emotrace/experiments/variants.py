@@ -8,7 +8,7 @@ import pandas as pd
 from emotrace.analysis.bootstrap import Interval
 from emotrace.analysis.contrasts import EMOTIONS, Contrast, TableError, metric_interval
 from emotrace.pipeline.rows import VARIANT_MARK
-from emotrace.study.groups import SEED, SNAPSHOTS
+from emotrace.study.groups import GROUPS, SEED, step_of
 from emotrace.study.results import Results
 
 OF_EMOTION = ("uar", *EMOTIONS, "recall_spread", "neu_called_ang")
@@ -40,42 +40,20 @@ def model_spread(results: Results) -> pd.DataFrame:
 
 
 def training_course(results: Results, metrics: Sequence[str] = METRICS, recogniser: str | None = None) -> pd.DataFrame:
-    """One line per unified vocoder, training step and metric: columns row, step, metric, estimate, low, high.
+    """One line per followed row, training step and metric: columns row, step, metric, estimate, low, high.
 
-    Rates are in percent, the centroid in Hz. Rows that are no unified vocoder's are left out. Words count in the
+    Rates are in percent, the centroid in Hz. Rows whose training is not followed are left out. Words count in the
     utterances that are transcribed at every step.
 
     Raises:
         TableError: an unknown metric, or a row without results for it.
     """
-    kept = [snapshot for snapshot in SNAPSHOTS if snapshot.row.name in results.rows]
-    same = results.same_words(snapshot.row.name for snapshot in kept)
+    kept = [row.name for row in GROUPS["snapshots"] if row.name in results.rows]
+    same = results.same_words(kept)
     lines = [
-        {"row": snapshot.of, "step": snapshot.step, "metric": name}
-        | metric_interval(same, snapshot.row.name, name, recogniser)._asdict()
-        for snapshot in kept
+        dict(zip(("row", "step"), step_of(row), strict=True), metric=name)
+        | metric_interval(same, row, name, recogniser)._asdict()
+        for row in kept
         for name in metrics
     ]
     return pd.DataFrame(lines, columns=["row", "step", "metric", *Interval._fields])
-
-
-def adversarial_change(
-    results: Results, metrics: Sequence[str] = METRICS, recogniser: str | None = None
-) -> pd.DataFrame:
-    """What the steps with discriminators change: one line per unified vocoder and metric.
-
-    Columns row, metric, estimate, low, high: the paired difference of the vocoder at its end and at its snapshot before
-    the discriminators; rates in percentage points. Vocoders without that snapshot are left out. Words count in the
-    utterances that both transcribe.
-
-    Raises:
-        TableError: an unknown metric.
-    """
-    lines = []
-    for snapshot in (snapshot for snapshot in SNAPSHOTS if snapshot.before_discriminators):
-        end, before = snapshot.of, snapshot.row.name
-        for name in metrics if {end, before} <= set(results.rows) else ():
-            same = results.same_words([end, before])
-            change = Contrast.of(name, {end: 1, before: -1}).interval(same, recogniser)
-            lines.append({"row": end, "metric": name, **change._asdict()})
-    return pd.DataFrame(lines, columns=["row", "metric", *Interval._fields])

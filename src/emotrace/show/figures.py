@@ -336,7 +336,6 @@ def trend_figure(
     *,
     label: str,
     over: str = "training step",
-    change: int | None = None,
     limit: float | None = None,
 ) -> Drawing:
     """Estimates over training steps, or over the size of a training set: a line for each `line`, a panel a `panel`.
@@ -346,7 +345,6 @@ def trend_figure(
             the categories gives the marker, so that it is the same in another figure), step, estimate, low, high.
         label: of the y axis, with its unit.
         over: what the column step counts.
-        change: the step after which the recipe is another one, marked by a dotted line.
         limit: a value that is wanted, marked by a dotted line.
     """
     _require_numbers(frame, label)
@@ -357,8 +355,6 @@ def trend_figure(
     for title, part, axes in panels:
         _draw_trends(axes, part)
         axes.set(title=title, ylabel=label)
-        if change is not None:
-            axes.axvline(change, color="black", linestyle=":", linewidth=0.9)
         if limit is not None:
             axes.axhline(limit, color="black", linestyle=":", linewidth=0.9)
     axes.set_xlabel(over)
