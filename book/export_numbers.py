@@ -91,7 +91,7 @@ def recorded_study() -> Results:
 
 def both_routes(profile: Profile) -> Results:
     """The recorded rows of the claims, by two stages and unified, with the draws that verdicts take."""
-    rows = dict.fromkeys([*profile.rows, *(row for row in profile.groups["snapshots"] if is_final(row))])
+    rows = dict.fromkeys([*profile.rows, *profile.groups["unified"]])
     names = [row.name for row in rows if read_provenance(profile, row) is not None]
     return Study(profile, names, n_bootstrap=N_BOOTSTRAP)
 

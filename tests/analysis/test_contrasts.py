@@ -82,6 +82,22 @@ def test_an_eer_is_in_percent_and_of_one_gender(results):
     assert 5 < women.estimate < 30 and 5 < men.estimate < 30 and women != men
 
 
+def test_the_strongest_attacker_is_the_semi_informed_one_where_it_was_tried(results):
+    """It separates every target trial from the others; the lazy-informed one does not."""
+    lazy = results.trials[results.trials["row"] == "original"].assign(row="none-T1", attacker="lazy-informed")
+    semi = lazy.assign(attacker="semi-informed", score=lazy["score"] + 3 * lazy["target"])
+    tried = frames.results(results.utterances, pd.concat([results.trials, lazy, semi]))
+    weak, strong, untried = (
+        metric_interval(study, "none-T1", name).estimate
+        for study, name in (
+            (tried, "eer_f"),
+            (tried, "eer_strongest_f"),
+            (frames.results(results.utterances, pd.concat([results.trials, lazy])), "eer_strongest_f"),
+        )
+    )
+    assert strong == 0 < weak == untried
+
+
 def test_a_quantile_over_frames_is_that_of_the_frames(results):
     """All frames of an utterance in one bin: of sad speech in the first, of angry speech in the last."""
     from emotrace.evaluation.spectrum import CENTROID_EDGES

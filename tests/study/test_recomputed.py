@@ -65,10 +65,11 @@ class Lines:
         return self.known[asked]
 
     def _values(self, row: str, metric: str, corpus: str, label: str) -> tuple[tuple[str, ...], np.ndarray, int]:
-        if (found := re.fullmatch("eer_([fm])", metric)) is not None:
-            kind = "read" if self.has_read_trials(row) else corpus
-            attacker = "original" if row == "original" else "lazy-informed"
-            return error_rates(self.trials(row, kind), attacker, found[1])
+        if (found := re.fullmatch("eer_(strongest_)?([fm])", metric)) is not None:
+            trials = self.trials(row, "read" if self.has_read_trials(row) else corpus)
+            trained = found[1] and (trials["attacker"] == "semi-informed").any()
+            attacker = "original" if row == "original" else "semi-informed" if trained else "lazy-informed"
+            return error_rates(trials, attacker, found[2])
         if metric in ("wer_read", "wer_emotional"):
             return self._word_errors(row, metric, corpus)
         lines = self.lines(row, corpus)

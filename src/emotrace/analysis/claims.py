@@ -294,13 +294,13 @@ def _kurtosis_gap(row: str, more: str, less: str) -> Contrast:
     return Contrast.of(f"kurtosis_median_{more}", {row: 1}) + Contrast.of(f"kurtosis_median_{less}", {row: -1})
 
 
-EXCHANGED = tuple(
-    Test(
-        f"{first} hides more: mean EER of women and men",
-        Contrast.of("eer_f", {first: 0.5, second: -0.5}) + Contrast.of("eer_m", {first: 0.5, second: -0.5}),
-    )
-    for first, second in ((T6_ANON, T6_OWN), (SOFT_ANON, SOFT_OWN))
-)
+def hides_more(first: str, second: str) -> Test:
+    """The test that one row hides speakers better than another from the strongest attacker, as VoicePrivacy ranks."""
+    women, men = (Contrast.of(f"eer_strongest_{each}", {first: 0.5, second: -0.5}) for each in "fm")
+    return Test(f"{first} hides more: mean EER of women and men", women + men)
+
+
+EXCHANGED = (hides_more(T6_ANON, T6_OWN), hides_more(SOFT_ANON, SOFT_OWN))
 """The manipulation behind every effect of anonymisation: another embedding has to hide the speaker better."""
 CLAIMS: tuple[Claim, ...] = (
     Claim("C1", "T6 instead of T12-soft raises UAR", H3).tested_by(

@@ -22,6 +22,7 @@ from emotrace.study.results import Results
 
 EMOTIONS = tuple(emotion.value for emotion in Emotion)
 SOURCE = "in_the_recording"
+STRONGEST = "semi-informed"  # of the attackers, where it was tried
 COLUMNS = ("eer_f", "eer_m", "wer_read", "wer_emotional", *EMOTIONS, "uar")
 
 
@@ -48,7 +49,8 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
     """A metric by its column name in table II, or the mean of an acoustic feature by its name in the results; of read
     speech, where the name ends in "_read".
 
-    Also: eer (of both genders), eer_read, eer_emotional_f and the like; mos; recall_spread, sad_called_ang and the
+    Also: eer (of both genders), eer_read, eer_emotional_f and the like; eer_strongest_f, by the strongest attacker that
+    was tried; mos; recall_spread, sad_called_ang and the
     like, other_called_ang (of all emotions but angry); loudness_median, loudness_peak_matched_median; quantiles over
     frames such as centroid_p99, kurtosis_median, kurtosis_median_ang, kurtosis_median_read (of read speech). And
     sd_ratio_f0_range_st, correlation_centroid_hz and the like, of an acoustic feature: how the row follows the
@@ -64,7 +66,7 @@ def metric(name: str, recogniser: str = "functionals", seed: int = 0) -> Metric:
         emotional[name] = statistics.ShareCalled(column, None if true == "other" else Emotion(true), Emotion(called))
     if name in emotional:
         return Metric(lambda results, row: recognised(results, row, column), emotional[name])
-    if (verified := re.fullmatch("eer(?:_(read|emotional))?(?:_([fm]))?", name)) is not None:
+    if (verified := re.fullmatch("eer(?:_(read|emotional))?(?:_(strongest))?(?:_([fm]))?", name)) is not None:
         return Metric(lambda results, row: _trials(results, row, *verified.groups()), statistics.EqualErrorRate())
     if name in ("wer_read", "wer_emotional"):
         return Metric(
@@ -258,11 +260,14 @@ def attacker_shown(row: str) -> str:
     return "original" if row == "original" else "lazy-informed"
 
 
-def _trials(results: Results, row: str, corpus: str | None, gender: str | None) -> pd.DataFrame:
-    """Trials by the attacker that table II shows, of both genders where none is named; of read speech where there is
-    any, unless a corpus is named."""
-    trials = results.trials
-    trials = trials[(trials["row"] == row) & (trials["attacker"] == attacker_shown(row))]
+def _trials(
+    results: Results, row: str, corpus: str | None = None, strongest: str | None = None, gender: str | None = None
+) -> pd.DataFrame:
+    """Trials by the attacker that table II shows, or by the ``strongest`` tried, of both genders where none is named;
+    of read speech where there is any, unless a corpus is named."""
+    trials = results.trials[results.trials["row"] == row]
+    trained = strongest and (trials["attacker"] == STRONGEST).any()
+    trials = trials[trials["attacker"] == (STRONGEST if trained else attacker_shown(row))]
     if gender is not None:
         trials = trials[trials["gender"] == gender]
     if corpus is None:

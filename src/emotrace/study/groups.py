@@ -41,7 +41,7 @@ def unified(row: Row) -> Row:
 
 
 def step_of(row: str) -> tuple[str, int]:
-    """The row of a finished model and the step of its training, e.g. "unified-none-T1", 150 for "unified-none-T1@step150"."""
+    """The row of the finished model, and the step: "unified-none-T1", 150 for "unified-none-T1@step150"."""
     name, _, variant = row.partition(VARIANT_MARK)
     return name, int(variant.removeprefix(STEP)) if variant else JointConfig().steps
 

@@ -1,4 +1,4 @@
-"""Profile scale: two encoders, two acted corpora, readers that no model has learned from; and what models learn from."""
+"""Profile scale: two encoders, two acted corpora, readers that no model has learned from; what models learn from."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -125,7 +125,7 @@ def add_corpora(names: Iterable[str] = tuple(SOURCES), root: Path = ROOT) -> Non
 
 
 def training_speech(model: str, root: Path = ROOT) -> tuple[Path, ...]:
-    """The data directories that a model learns from, imported where need be. Raises RunError where speech is missing."""
+    """The data directories that a model learns from, imported where need be. Raises RunError without the speech."""
     from emotrace.training.catalogue import speech_of
 
     folders = speech_of(model)
