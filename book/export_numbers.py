@@ -10,6 +10,7 @@ row there are the columns of table II and, measured, what FURTHER names; ``minus
 in the names of rows become underscores. Reported numbers are as printed: ``{{ paper.none_T1.uar }}``. Further:
 ``gates.official_control.uar_second`` (as a multiple of the original's, or in percent), ``seeds.original.uar`` (by the
 recogniser's seed) and, where they are recorded, ``attribution.HuBERT_mini.RAVDESS.functionals.soft_units``,
+``unfamiliar.RAVDESS.none_T1.functionals.unfamiliar`` (points of the loss that a matched recogniser does not have),
 ``model_seeds.none_T1.uar_seed1``, ``course.unified_none_T1.step300.uar``,
 ``claims.C1``,
 ``cells.C1.HuBERT_mini.two_stage.RAVDESS.ge2e``, ``tests.C1.HuBERT_mini.two_stage.RAVDESS.ge2e.own_speaker``,
@@ -61,6 +62,7 @@ FURTHER += ("kurtosis_median", "kurtosis_p99", "loudness_median")
 SEED, DIGITS = 0, 6
 SUFFIXES = {"functionals": "", "ge2e": "_second", "whisper": "_third"}  # of an entry, by recogniser
 COMPARED = ("wer_read", "wer_emotional", "sad", "neu", "ang", "hap", "uar", "sad_called_ang", "neu_called_ang")
+COMPARED += ("ang_called_neu", "ang_called_sad")
 FOLLOWED = ("centroid_hz", "kurtosis", "f0_mean_hz", "f0_range_st")
 SHOWN_EFFECTS = ("ang", "uar", "other_called_ang")
 
@@ -139,7 +141,7 @@ def experiments() -> Entries:
     profile = get_profile(RECORDED)
     groups = {"model_seeds": ("seeds", further_seeds), "effects": ("effects", effects), "course": ("snapshots", course)}
     entries = {name: of_rows(profile, profile.groups[group], make) for name, (group, make) in groups.items()}
-    entries["attribution"] = shares(profile)
+    entries |= {"attribution": shares(profile), "unfamiliar": unfamiliar(profile)}
     levels = {level: level_profile(profile, level) for level in LEVELS}
     entries["level"] = {slug(level): made for level, own in levels.items() if (made := of_rows(own, own.rows, effects))}
     entries["learning_curve"] = learned(profile) if curve_record(profile).read() else {}
@@ -232,6 +234,16 @@ def shares(profile: Profile) -> Entries:
         own = branch(entries, slug(line.encoder), slug(line.corpus), line.recogniser)
         values = (line.estimate, line.low, line.high)
         own[slug(line.decision)] = entry(values, "points", over=line.over)
+    return entries
+
+
+def unfamiliar(profile: Profile) -> Entries:
+    """What a row loses of UAR, and how much less by a matched recogniser: ``RAVDESS.none_T1.functionals.lost``."""
+    entries: Entries = {}
+    for line in pd.read_csv(numbers_record(profile).tables[4]).itertuples():
+        own = branch(entries, slug(line.corpus), slug(line.row), line.recogniser)
+        own["lost"] = entry((line.lost, line.lost_low, line.lost_high), "points")
+        own["unfamiliar"] = entry((line.unfamiliar, line.low, line.high), "points")
     return entries
 
 

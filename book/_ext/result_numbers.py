@@ -23,6 +23,7 @@ SECTIONS = {
     "course": "what-training-does",
     "follows": "output-follows-input",
     "attribution": "which-decision",
+    "unfamiliar": "gone-or-unfamiliar",
     "probes": "which-layer",
     "seeds": "what-chance-does",
     "model_seeds": "what-chance-does",

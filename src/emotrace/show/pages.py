@@ -8,16 +8,21 @@ source in short.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
+from emotrace.analysis.attribution import attribution
 from emotrace.analysis.contrasts import COLUMNS, differences
+from emotrace.analysis.seeds import recorded_seeds
 from emotrace.analysis.tables import confusion_table
 from emotrace.engine.runner import RunError
 from emotrace.paths import REPORTED
 from emotrace.pipeline.rows import STUDIED_LAYER
+from emotrace.representation.spec import ENCODERS
 from emotrace.study import Study
+from emotrace.study.groups import lattice
 from emotrace.study.profiles import Profile, get_profile
 from emotrace.study.results import Results, label_of
 from emotrace.study.run import works
@@ -87,6 +92,28 @@ def open_experiment(group: str, n_bootstrap: int) -> dict[str, StudyResults]:
     if not recorded:
         raise RunError(f"no results of {group} are recorded: emotrace run --rows {group} --profile {RECORDED}")
     return recorded
+
+
+def shares_of_decisions(n_bootstrap: int) -> pd.DataFrame:
+    """`attribution` of UAR by every encoder and usual recogniser, of each speech with all rows that it takes.
+
+    Columns of `attribution`, and encoder and recogniser by their labels, panel and speech.
+
+    Raises:
+        RunError: no profile has results of all rows of an encoder's lattice; the message has the command.
+    """
+    parts = []
+    for (name, title), (encoder, about) in product(SPEECH.items(), ENCODERS.items()):
+        names = [row.name for row in lattice(encoder)]
+        if (study := recorded_study(name, names, n_bootstrap=n_bootstrap, complete=True)) is not None:
+            seeds = recorded_seeds(study.profile)
+            for recogniser in study.recognisers:
+                found = attribution(study, seeds=seeds, recogniser=recogniser, encoder=encoder)
+                labels = {"encoder": about.label, "recogniser": label_of(recogniser)}
+                parts.append(found.assign(**labels, panel=title, speech=study.source))
+    if not parts:
+        raise RunError(f"no results of attribution are recorded: emotrace run --rows attribution --profile {RECORDED}")
+    return pd.concat(parts, ignore_index=True)
 
 
 def by_speech(studies: Mapping[str, StudyResults], rows: Sequence[str] = ()) -> dict[str, dict[str, Results]]:
