@@ -86,9 +86,9 @@ def emotions(results: Results, rows: Sequence[str]) -> Drawn:
     return drawn
 
 
-def words(results: Results, row: str) -> Drawn:
+def words(results: Results, row: str, corpus: str) -> Drawn:
     """Utterances with their words and how many of them are wrong."""
-    lines = results.lines(row, "emotional", "word_errors")
+    lines = results.lines(row, corpus, "word_errors")
     sums = lines.groupby("speaker")[["word_errors", "words"]].sum()
     logits = _logits(sums["word_errors"].to_numpy(float)[:, None], sums["words"].to_numpy(float)[:, None])
     each = int(lines.groupby("speaker").size().median())
@@ -116,7 +116,7 @@ def values(results: Results, row: str, column: str) -> Drawn:
 
 def verification(results: Results, row: str, attacker: str) -> Case:
     """Trials of every speaker against every one, and the EER of two normal distributions of scores."""
-    trials = results.trials.query("row == @row and attacker == @attacker")
+    trials = results.trials.query("row == @row and attacker == @attacker and corpus == 'read'")
     targets, others = trials[trials["target"]], trials[~trials["target"]]
     mean, by_speaker = others["score"].mean(), targets.groupby("speaker")["score"]
     claimed, speaking = (others.groupby(who)["score"].mean() - mean for who in ("speaker", "trial_speaker"))
@@ -155,7 +155,8 @@ def cases(results: Results) -> tuple[Case, ...]:
             RecallSpread(PREDICTED),
             emotions(results, ["ECAPA-anon-T12-soft", "original"]),
         ),
-        Case("WER", WordErrorRate(), words(results, "none-T1")),
+        Case("WER, read", WordErrorRate(), words(results, "none-T1", "read")),
+        Case("WER, acted", WordErrorRate(), words(results, "none-T1", "emotional")),
         Case("median centroid", Quantile("centroid_hz"), values(results, "none-T1", "centroid_hz")),
         Case("median kurtosis", Quantile("kurtosis"), values(results, "none-T1", "kurtosis")),
         verification(results, "original", "original"),
