@@ -32,7 +32,7 @@ from emotrace.pipeline.rows import select_rows
 from emotrace.representation.ecapa import load_ecapa
 from emotrace.representation.f0 import F0Error, yaapt_f0
 from emotrace.study.profiles import get_profile
-from emotrace.vocoder.istft import IstftConfig, IstftGenerator
+from emotrace.vocoder.acoustic import AcousticConfig, AcousticModel
 from emotrace.weights import CheckpointError, ModelError, ModelFolder, load_model, save_model
 
 
@@ -406,8 +406,8 @@ def test_float_bytes_do_not_reach_the_voice_activity_detector():
 
 @pytest.fixture
 def model(tmp_path) -> Path:
-    save_model(IstftGenerator(IstftConfig(4, dim=8, blocks=1)), tmp_path / "unified-log-mel")
-    return tmp_path / "unified-log-mel"
+    save_model(AcousticModel(AcousticConfig(4, dim=8, blocks=1)), tmp_path / "acoustic-log-mel")
+    return tmp_path / "acoustic-log-mel"
 
 
 def damage(folder: Path) -> None:
@@ -429,16 +429,16 @@ def misspell(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("apply", "expected"),
     [
-        (damage, "unified-log-mel/model.safetensors: "),
-        (poison, "unified-log-mel/model.safetensors: NaN or infinite weights"),
-        (misspell, "unified-log-mel/config.json: unknown keys blokcs"),
+        (damage, "acoustic-log-mel/model.safetensors: "),
+        (poison, "acoustic-log-mel/model.safetensors: NaN or infinite weights"),
+        (misspell, "acoustic-log-mel/config.json: unknown keys blokcs"),
     ],
 )
-def test_a_damaged_vocoder_is_refused_by_file(model, apply, expected):
+def test_a_damaged_model_is_refused_by_file(model, apply, expected):
     apply(model)
     before = snapshot(model)
     with pytest.raises(CheckpointError) as caught:
-        load_model(IstftGenerator, IstftConfig, model)
+        load_model(AcousticModel, AcousticConfig, model)
     assert expected in str(caught.value) and "\n" not in str(caught.value)
     assert snapshot(model) == before
 

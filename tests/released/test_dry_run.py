@@ -16,7 +16,7 @@ from emotrace.released.paper_plan import missing_parts
 from emotrace.representation.hubert import load_hubert
 from emotrace.study.profiles import Profile
 from emotrace.study.run import RowWork, row_states, run_rows
-from emotrace.vocoder.unified import load_generator
+from emotrace.vocoder.unified import Unified
 from emotrace.weights import CheckpointError, ModelError, ModelFolder
 
 
@@ -83,7 +83,7 @@ def test_converted_models_compute_what_the_released_ones_do(profile):
     released = hubert_base(CHECKPOINTS.find("hubert_base").path())
     ours, theirs = load_hubert(models, "hubert", "cpu").layers(waveform), released.layers(waveform)
     assert len(ours) == 13 and all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
-    generator = load_generator(models, "unified-ECAPA-T12-soft")
+    generator = Unified.load(models, "ECAPA-T12-soft").generator
     ir = torch.randn(1, generator.config.in_channels, 20)
     with torch.no_grad():
         expected = ssl_sas_generator(CHECKPOINTS.find("ssl_sas_generator").path())(ir)

@@ -41,7 +41,7 @@ from emotrace.study.run import run_rows
 from emotrace.study.study import StudyResults
 from emotrace.vocoder import VOCODERS
 from emotrace.vocoder.acoustic import AcousticConfig, AcousticModel
-from emotrace.vocoder.istft import IstftConfig, IstftGenerator
+from emotrace.vocoder.hifigan import HifiGan, HifiGanConfig
 from emotrace.weights import save_model
 
 REPRESENTATION = '''
@@ -207,7 +207,7 @@ def profile(rows, tmp_path_factory) -> Profile:
     bands, speaker = rows["representation"].ir, rows["anonymizer"].ir
     acoustic = AcousticModel(AcousticConfig(12 + 1, dim=8, blocks=2))
     save_model(acoustic, folder / "models" / f"acoustic-{bands.name}")
-    generator = IstftGenerator(IstftConfig(16 + 1 + 192, dim=8, blocks=2))
+    generator = HifiGan(HifiGanConfig(16 + 1 + 192, initial_channels=32))
     save_model(generator, folder / "models" / f"unified-{speaker.name}")
     tiny = tiny_profile(folder, folder)
     corpus = replace(tiny.corpora[0], measures=ALL_MEASURES - {Measure.WORDS})

@@ -81,6 +81,8 @@ def train(
     if model not in ("all", *TRAINERS):
         raise ValueError(f"no model {model!r}; there are: all, {', '.join(TRAINERS)}")
     folder = out or _models_of(profile)
+    if model.startswith("unified-") and profile is not ProfileName.PAPER:
+        raise ValueError(f"{model} is the paper's and takes a GPU: --profile paper; joint-... is trained on a CPU")
     if model == "all" and profile is ProfileName.PAPER:
         raise ValueError("name a model: those of the paper that were not released are in emotrace plan --profile paper")
     for name in unfinished(folder) if model == "all" else (model,):

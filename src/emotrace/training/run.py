@@ -14,7 +14,7 @@ from torch import Tensor
 from emotrace.corpus.files import atomic_file, write_text_atomic
 from emotrace.training.data import COPY_SPEEDS, TrainingFeatures, TrainingSet, load_training_set, with_copies
 from emotrace.training.loop import LoopConfig, Recipe, TrainingRecord, fit, state
-from emotrace.training.unified import SMALL, JointConfig, UnifiedConfig
+from emotrace.training.unified import PAPER, JointConfig, UnifiedConfig
 from emotrace.weights import CONFIG, WEIGHTS, ModelFolder, write_weights
 
 CARD = "card.json"
@@ -23,10 +23,10 @@ SHARE_ALIKE = {"ravdess": "RAVDESS", "nemo": "nEMO"}  # corpora under CC BY-NC-S
 
 @dataclass(frozen=True)
 class Steps:
-    """Optimiser steps of every model, and how the unified vocoder is trained.
+    """Optimiser steps of every model, and how vocoders learn from waveforms.
 
     The three of HuBERT are its iterations: on clusters of MFCC, on clusters of its own T6, on aligned phones. An
-    acoustic model takes about seven minutes on one thread. Those of scale had 1,000 steps, as their cards say.
+    acoustic model takes about seven minutes on one thread.
     """
 
     hubert: int = 2_500
@@ -37,7 +37,7 @@ class Steps:
     ecapa: int = 2_000
     gst: int = 1_000
     acoustic: int = 3_000
-    unified: UnifiedConfig = SMALL
+    unified: UnifiedConfig = PAPER
     joint: JointConfig = JointConfig()
 
 

@@ -10,7 +10,6 @@ samples at 16 kHz, P period.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -25,19 +24,17 @@ from emotrace.representation.ir import HOP, build_ir
 from emotrace.representation.mel import ssl_sas_mel
 from emotrace.representation.spec import IRSpec, StreamSpec
 from emotrace.representation.streams import Stream
-from emotrace.training.data import draw_by_length, models_of, normalise_to
-from emotrace.training.loop import Rate, Recipe, TrainingRecord, own_slice
+from emotrace.training.data import draw_by_length, models_of
+from emotrace.training.loop import Rate, Recipe, own_slice
 from emotrace.training.run import TrainingRun
-from emotrace.training.unified import SLIM, DiscriminatorConfig, UnifiedConfig
+from emotrace.training.unified import SLIM, DiscriminatorConfig
 from emotrace.vocoder.hifigan import HifiGan, HifiGanConfig
-from emotrace.vocoder.istft import IstftConfig, IstftGenerator
 from emotrace.weights import ModelFolder
 
 SEGMENT = 8_960  # samples: 0.56 s, 56 frames
 FRAMES = SEGMENT // HOP
 LEARNING_RATE = 2e-4
-MEL_ONLY_RATE = 1e-3  # a plain regression stands a higher rate, and a CPU has no 100,000 steps to give
-DECAY = 0.999  # of both rates, each time as many segments were seen as there are utterances
+DECAY = 0.999  # of the rate, each time as many segments were seen as there are utterances
 SLOPE = 0.1
 PERIODS = (2, 3, 5, 7, 11)
 SCALES = 3
@@ -186,10 +183,10 @@ def generator_loss(mel: Tensor, features: Tensor, adversarial: Tensor) -> Tensor
 
 
 class VocoderTraining(Recipe):
-    """AdamW 2e-4 for both sides, 45 x mel L1 + 2 x feature matching + LS-GAN, after `mel_only` steps of mel L1 alone.
+    """AdamW 2e-4 for both sides, 45 x mel L1 + 2 x feature matching + LS-GAN.
 
-    `generator` maps (B, D, 56) to (B, 1, 8960); a HifiGan or an IstftGenerator. The paper's own values: batch_size
-    32, mel_only 0, discriminators HIFIGAN. Raises ValueError for an utterance that is shorter than a segment.
+    `generator` maps (B, D, 56) to (B, 1, 8960). The paper's own values: batch_size 32, discriminators HIFIGAN. Raises
+    ValueError for an utterance that is shorter than a segment.
     """
 
     def __init__(
@@ -200,7 +197,6 @@ class VocoderTraining(Recipe):
         *,
         discriminators: DiscriminatorConfig = SLIM,
         batch_size: int = 32,
-        mel_only: int = 0,
         seed: int = 0,
     ) -> None:
         if short := [i for i, waveform in enumerate(waveforms) if len(waveform) < SEGMENT]:
@@ -208,16 +204,14 @@ class VocoderTraining(Recipe):
         torch.manual_seed(seed)
         super().__init__(generator=generator, discriminators=Discriminators(discriminators))
         self.waveforms, self.features = waveforms, features
-        self.batch_size, self.mel_only = batch_size, mel_only
+        self.batch_size = batch_size
         for name in self.modules:
-            rate = self._rate(mel_only if name == "generator" else 0)
-            self.use_adamw(name, [name], rate, LEARNING_RATE, (0.8, 0.99))
+            self.use_adamw(name, [name], self._rate(), LEARNING_RATE, (0.8, 0.99))
 
-    def _rate(self, mel_only: int) -> Rate:
-        """Multiple of the learning rate after so many steps: the mel-only rate first, and a decay with every epoch."""
+    def _rate(self) -> Rate:
+        """Multiple of the learning rate after so many steps: a decay with every epoch."""
         steps_an_epoch = max(1, len(self.waveforms) // self.batch_size)
-        first = MEL_ONLY_RATE / LEARNING_RATE
-        return lambda step: (first if step < mel_only else 1.0) * DECAY ** (step // steps_an_epoch)
+        return lambda step: DECAY ** (step // steps_an_epoch)
 
     def batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Crops "ir" (B, D, 56) and "waveform" (B, 1, 8960); an utterance is drawn in proportion to its length."""
@@ -234,13 +228,9 @@ class VocoderTraining(Recipe):
         return {"ir": irs, "waveform": torch.from_numpy(audio)[:, None]}
 
     def update(self, batch: dict[str, Tensor], step: int, accelerator: Accelerator) -> dict[str, float]:
-        """One step of the discriminators, then one of the generator; of the generator alone in the mel-only phase."""
+        """One step of the discriminators, then one of the generator."""
         real = batch["waveform"]
         fake = self.modules["generator"](batch["ir"])
-        if step < self.mel_only:
-            losses = {"mel": mel_loss(real, fake)}
-            self.descend(MEL_WEIGHT * losses["mel"], accelerator, "generator")
-            return {"mel": losses["mel"].item()}
         discriminators = self.modules["discriminators"].requires_grad_(True)
         losses = {"discriminators": discriminator_loss(discriminators(real), discriminators(fake.detach()))}
         self.descend(losses["discriminators"], accelerator, "discriminators")
@@ -256,39 +246,24 @@ class VocoderTraining(Recipe):
 
 
 def train_unified(run: TrainingRun, spec: IRSpec) -> None:
-    """The unified vocoder of one IR, as the run's `steps.unified` says: small, or the paper's.
-
-    Its snapshots are models of their own: "unified-log-mel-step300".
-    """
+    """The unified vocoder of one IR as the paper has it: a HiFi-GAN from nothing, as the run's `steps.unified` says."""
     data, config = run.augmented_set.at_least(SEGMENT), run.steps.unified
     if config.features == "crop":
         features = CropFeatures.load(data.waveforms, spec, run.models)
     else:
         features = UtteranceFeatures(run.features.irs(data, spec))
     torch.manual_seed(run.seed)
-    generator = _generator(config, features, len(data.waveforms))
-    options = {"discriminators": config.discriminators, "batch_size": config.batch_size, "mel_only": config.mel_only}
-    recipe = VocoderTraining(generator, data.waveforms, features, **options, seed=run.seed)
-    save = partial(_save, run, spec, generator)
-    options = {"needs": models_of(spec), "settings": config, "snapshots": config.snapshots, "snapshot": save}
-    save(run.fit(f"unified-{spec.name}", recipe, config.steps, **options))
-
-
-def _save(run: TrainingRun, spec: IRSpec, generator: IstftGenerator | HifiGan, record: TrainingRecord) -> None:
-    """Save a vocoder as it is after the steps of the record: a snapshot, or, at the last step, the vocoder itself."""
-    config, channels = run.steps.unified, generator.config.in_channels
-    name = f"unified-{spec.name}" if record.steps == config.steps else f"unified-{spec.name}-step{record.steps}"
-    purpose = f"IR {spec.name} ({channels} channels, 100 frames/s) -> waveform, in one network"
-    notes = f"{config.mel_only} steps of mel L1 alone, then {config.gan} with discriminators; batch of "
-    notes += f"{config.batch_size}; features of the whole {config.features}."
-    run.save(name, generator.state_dict(), vars(generator.config), purpose, {"unified": record}, notes=notes)
-
-
-def _generator(config: UnifiedConfig, features: CropSource, utterances: int) -> IstftGenerator | HifiGan:
-    """Untrained; the iSTFT generator is normalised to the IRs of the training data (in the mode "crop", to crops)."""
-    if config.generator == "hifigan":
-        return HifiGan(HifiGanConfig(len(features(0, 0)), initial_channels=config.channels))
-    irs = features.irs if isinstance(features, UtteranceFeatures) else [features(i, 0) for i in range(utterances)]
-    generator = IstftGenerator(IstftConfig(in_channels=irs[0].shape[0], dim=config.channels))
-    normalise_to(generator, ir=irs)
-    return generator
+    generator = HifiGan(HifiGanConfig(len(features(0, 0)), initial_channels=config.channels))
+    options = {"discriminators": config.discriminators, "batch_size": config.batch_size, "seed": run.seed}
+    recipe = VocoderTraining(generator, data.waveforms, features, **options)
+    record = run.fit(f"unified-{spec.name}", recipe, config.steps, needs=models_of(spec), settings=config)
+    purpose = f"IR {spec.name} ({generator.config.in_channels} channels, 100 frames/s) -> waveform, in one network"
+    notes = f"Batch of {config.batch_size}; features of the whole {config.features}."
+    run.save(
+        f"unified-{spec.name}",
+        generator.state_dict(),
+        vars(generator.config),
+        purpose,
+        {"unified": record},
+        notes=notes,
+    )

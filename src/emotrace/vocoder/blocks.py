@@ -1,4 +1,4 @@
-"""Layers that the acoustic model and the iSTFT generator share. Axes: B batch, C channels, L frames.
+"""Layers of the acoustic model. Axes: B batch, C channels, L frames.
 
 ConvNeXt as in Liu et al. 2022 (section 2), in one dimension as Vocos uses it (Siuzdak 2024).
 """
