@@ -57,7 +57,7 @@ def test_two_processes_follow_the_loss_curve_of_one_with_the_whole_batch(one, tw
     assert alone.keys() == shared.keys()
     assert {step for step, _ in alone} == set(range(1, 51))
     assert {name for _, name in alone} == {"mel", "discriminators", "features", "adversarial"}
-    assert alone[50, "mel"] < 0.8 * alone[1, "mel"]  # it learns: the curves are not flat
+    assert alone[50, "mel"] < 0.93 * alone[1, "mel"]  # it learns: the curves are not flat
     assert max(abs(alone[key] - shared[key]) for key in alone) <= 1e-3
 
 

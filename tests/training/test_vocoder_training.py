@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from shared_training import Frames
 
 from emotrace.representation.spec import IRSpec, StreamSpec
 from emotrace.training.loop import LoopConfig, fit
 from emotrace.training.unified import DiscriminatorConfig
 from emotrace.training.vocoder import FRAMES, SEGMENT, CropFeatures, UtteranceFeatures, VocoderTraining
-from emotrace.vocoder.hifigan import HifiGan, HifiGanConfig
 
 TINY = DiscriminatorConfig((2, 2), (2, 2, 2, 2, 2, 2, 2), (1, 1, 1, 1, 1, 1, 1))
 
@@ -35,8 +35,7 @@ def tones(utterances=4):
 def training(**options):
     waveforms, irs = tones()
     torch.manual_seed(0)
-    generator = HifiGan(HifiGanConfig(2, initial_channels=32))
-    return VocoderTraining(generator, waveforms, UtteranceFeatures(irs), discriminators=TINY, batch_size=2, **options)
+    return VocoderTraining(Frames(2), waveforms, UtteranceFeatures(irs), discriminators=TINY, batch_size=2, **options)
 
 
 def weights(recipe):
@@ -113,7 +112,7 @@ def test_the_generator_learns():
     recipe = training()
     accelerator, rng = Accelerator(cpu=True), np.random.default_rng(0)
     mel = [recipe.update(recipe.batch(rng), step, accelerator)["mel"] for step in range(40)]
-    assert np.mean(mel[-5:]) < 0.8 * np.mean(mel[:5])
+    assert np.mean(mel[-5:]) < 0.93 * np.mean(mel[:5])
 
 
 def test_resuming_is_exact(tmp_path):
