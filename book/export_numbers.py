@@ -46,8 +46,9 @@ from emotrace.experiments.probing import probing_record, read_probing
 from emotrace.experiments.reproduction import read_reproductions
 from emotrace.experiments.variants import METRICS, OF_EMOTION, model_spread, training_course
 from emotrace.paths import REPORTED
-from emotrace.pipeline.rows import Row
+from emotrace.pipeline.rows import EVERY_ENCODER, Row
 from emotrace.study import Study
+from emotrace.study.groups import UNIFIED as UNIFIED_ROWS
 from emotrace.study.profiles import Profile, get_profile
 from emotrace.study.results import Results
 from emotrace.study.run import read_provenance
@@ -137,7 +138,7 @@ def follows(results: Results, row: str) -> Entries:
 
 
 def experiments() -> Entries:
-    """What the recorded experiments beside the table found; {} for one that lacks a row."""
+    """What the recorded experiments beside the table found; {} for one without a row."""
     profile = get_profile(RECORDED)
     groups = {"model_seeds": ("seeds", further_seeds), "effects": ("effects", effects), "course": ("snapshots", course)}
     entries = {name: of_rows(profile, profile.groups[group], make) for name, (group, make) in groups.items()}
@@ -153,11 +154,11 @@ def experiments() -> Entries:
 
 
 def of_rows(profile: Profile, rows: Iterable[Row], make: Callable[[Results], Entries]) -> Entries:
-    """``make`` of recorded rows; {} where one of them is not recorded."""
-    rows = list(rows)
-    if not all(read_provenance(profile, row) for row in rows):
+    """``make`` of those rows that are recorded; {} where no further row is, beside the table's and the unified ones."""
+    names = [row.name for row in rows if read_provenance(profile, row) is not None]
+    if set(names) <= {row.name for row in (*EVERY_ENCODER, *UNIFIED_ROWS)}:
         return {}
-    return make(Study(profile, [row.name for row in rows], n_bootstrap=N_BOOTSTRAP))
+    return make(Study(profile, names, n_bootstrap=N_BOOTSTRAP))
 
 
 def entry(

@@ -22,7 +22,7 @@ from emotrace.paths import REPORTED
 from emotrace.pipeline.rows import STUDIED_LAYER
 from emotrace.representation.spec import ENCODERS
 from emotrace.study import Study
-from emotrace.study.groups import lattice
+from emotrace.study.groups import UNIFIED, lattice
 from emotrace.study.profiles import Profile, get_profile
 from emotrace.study.results import Results, label_of
 from emotrace.study.run import works
@@ -77,17 +77,17 @@ def recorded_study(
 
 
 def open_experiment(group: str, n_bootstrap: int) -> dict[str, StudyResults]:
-    """The rows of a group of `groups.GROUPS`, e.g. "attribution", of every profile where all of them have results.
+    """The recorded rows of a group of `groups.GROUPS`, e.g. "effects", of every profile that has a further row of it.
 
     The pseudo-speakers are the study's own, with which the experiments are recorded. Titles as of `open_studies`.
 
     Raises:
-        RunError: no profile has results of all of them; the message has the command that records them.
+        RunError: no profile has such a row; the message has the command that records them.
     """
     recorded = {}
     for name, title in SPEECH.items():
-        study = recorded_study(name, [group], n_bootstrap=n_bootstrap, complete=True)
-        if study is not None:
+        study = recorded_study(name, [group], n_bootstrap=n_bootstrap)
+        if study is not None and not set(study.rows) <= {row.name for row in (*study.profile.rows, *UNIFIED)}:
             recorded[title] = study
     if not recorded:
         raise RunError(f"no results of {group} are recorded: emotrace run --rows {group} --profile {RECORDED}")
