@@ -11,11 +11,11 @@ from frames import utterance_lines
 
 from emotrace.analysis.attribution import DECISIONS, attribution, coefficients, orders, row_of
 from emotrace.analysis.contrasts import metric_interval
-from emotrace.study.groups import GROUPS, lattice
+from emotrace.study.groups import lattice
 from emotrace.study.results import Results
 
 NAMES = [decision.name for decision in DECISIONS]
-ROWS = [row.name for row in GROUPS["attribution"]]
+ROWS = [row.name for row in lattice()]
 
 
 @pytest.fixture(scope="module")
