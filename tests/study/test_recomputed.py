@@ -66,7 +66,8 @@ class Lines:
 
     def _values(self, row: str, metric: str, corpus: str, label: str) -> tuple[tuple[str, ...], np.ndarray, int]:
         if (found := re.fullmatch("eer_(strongest_)?([fm])", metric)) is not None:
-            trials = self.trials(row, "read" if self.has_read_trials(row) else corpus)
+            beside = corpus == "emotional" and self.has_read_trials(row)  # read speech stands beside the first corpus
+            trials = self.trials(row, "read" if beside else corpus)
             trained = found[1] and (trials["attacker"] == "semi-informed").any()
             attacker = "original" if row == "original" else "semi-informed" if trained else "lazy-informed"
             return error_rates(trials, attacker, found[2])
