@@ -13,8 +13,9 @@ import yaml
 DISCLAIMER = "no evidence about people"
 BOOK = Path(__file__).resolve().parent
 LOADING = ("img", "audio", "video", "source")
-NAN = re.compile(r"\S* ?(?<![\w.\"'])nan(?![\w(]) ?\S*")  # as printed, not np.nan or "nan" in code
-LOOKED_UP = ("paper", "references", "where", "api/")  # pages without a number of the phantom
+NAN = re.compile(r"(?<![\w.\"'])nan(?![\w(])")  # as printed, not np.nan or "nan" in code
+BESIDE = 20  # characters of a page's text that a message shows on either side
+LOOKED_UP = ("paper", "references", "where", "systems", "api/")  # pages without a number of the phantom
 STUDIES = ("notebooks/", "sets/")  # pages that show figures and tables
 
 
@@ -84,7 +85,8 @@ def check_page(name: str, html: str) -> list[str]:
     if "Traceback (most recent call last)" in page.text:
         problems.append(f"{name}: shows a traceback")
     if not name.startswith("api/") and (shown := NAN.search(page.text)):
-        problems.append(f"{name}: shows a number that is none: {shown[0]!r}")
+        beside = page.text[max(0, shown.start() - BESIDE) : shown.end() + BESIDE]
+        problems.append(f"{name}: shows a number that is none: {beside!r}")
     if name.startswith(STUDIES):
         problems += [
             f"{name}: no {what}" for what, found in (("figure", page.images), ("table", page.tables)) if not found

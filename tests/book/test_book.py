@@ -37,7 +37,7 @@ def test_a_good_page_passes(book):
         (GOOD.replace('alt="recalls"', ""), "1 image(s) without alt text"),
         (
             GOOD.replace("<h1>", "<pre>np.nan, 'nan', centroid nan Hz</pre><h1>"),
-            "none: 'centroid nan Hz'",
+            "centroid nan Hz",
         ),
         (GOOD.replace("<h1>", "<pre>Traceback (most recent call last)</pre><h1>"), "traceback"),
     ],
