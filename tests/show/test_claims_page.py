@@ -43,6 +43,8 @@ def test_a_cell_of_the_matrix_has_every_recogniser_and_leads_to_its_claim():
     tests = lines(
         {"verdict": rule.REPRODUCED},
         {"recogniser": "ge2e", "verdict": rule.OPPOSITE},
+        {"recogniser": "functionals_matched", "verdict": rule.UNDECIDED},
+        {"recogniser": "ge2e_matched", "verdict": rule.UNDECIDED},
         {"route": "unified", "encoder": "Whisper base"},
         {"claim": "C9", "recogniser": "", "verdict": rule.DIFFERENT},
     )
@@ -53,11 +55,19 @@ def test_a_cell_of_the_matrix_has_every_recogniser_and_leads_to_its_claim():
     first, unified, ninth = page.findall("table/tbody/tr")
     assert first.find("th").get("rowspan") == "2" and first.find("th/small").text == "RAVDESS: mixed"
     assert unified.find("th") is None and unified.find("td").text == "unified"
-    assert [(mark.text, mark.get("class")) for mark in first.iter("span")] == [("✓", "for"), ("✗", "against")]
+    assert [(mark.text, mark.get("class")) for mark in first.iter("span")] == [
+        ("✓", "for"),
+        ("✗", "against"),
+        ("?", "open"),
+        ("?", "open"),
+    ]
+    inside = [part.tag for part in first.findall("td")[1].find("a")]
+    assert inside == ["span", "span", "br", "span", "span"], "matched recognisers begin a line"
     _, own, other = first.findall("td")
     assert own.find("a").get("href") == "#claim-C1" and other.find("a") is None, "nothing of Whisper by two stages"
     assert own.find("a").get("aria-label") == (
-        "C1, two stages, HuBERT-mini, RAVDESS: functionals + SVM: reproduced; GE2E + SVM: opposite sign here"
+        "C1, two stages, HuBERT-mini, RAVDESS: functionals + SVM: reproduced; GE2E + SVM: opposite sign here; "
+        "functionals + SVM, matched: undecided; GE2E + SVM, matched: undecided"
     )
     assert [mark.get("title") for mark in ninth.iter("span")] == [rule.DIFFERENT]
     assert {mark.text for mark in page.find("p").iter("span")} == {"✓", "✗", "?", "≠"}

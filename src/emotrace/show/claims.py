@@ -15,6 +15,7 @@ from IPython.display import HTML
 
 from emotrace.analysis import claims as rule
 from emotrace.analysis.claims import CELL, Claim, overall
+from emotrace.pipeline.results import MATCHED
 from emotrace.show.tables import interval_text
 from emotrace.study.results import label_of
 
@@ -56,8 +57,9 @@ def claim_matrix(cells: pd.DataFrame, claims: Sequence[Claim]) -> HTML:
             lines.append({"claim": claim, "whole": whole, "spanned": spanned, "route": ROUTES[route], "cells": found})
     used = set(cells["verdict"])
     legend = [(symbol, kind, verdict) for verdict, (symbol, kind) in SYMBOLS.items() if verdict in used]
-    recognisers = dict.fromkeys(_title(name) for name in cells["recogniser"] if name)
-    return _render("matrix", columns=columns, lines=lines, legend=legend, recognisers=list(recognisers))
+    usual = dict.fromkeys(_title(name) for name in cells["recogniser"] if name and not name.endswith(MATCHED))
+    matched = cells["recogniser"].str.endswith(MATCHED).any()
+    return _render("matrix", columns=columns, lines=lines, legend=legend, recognisers=list(usual), matched=matched)
 
 
 def claim_strip(cells: pd.DataFrame, claims: Sequence[Claim], page: str) -> HTML:
@@ -70,12 +72,13 @@ def claim_strip(cells: pd.DataFrame, claims: Sequence[Claim], page: str) -> HTML
 
 
 def _cell(of_route: pd.DataFrame, encoder: str, corpus: str) -> list[dict[str, str]]:
-    """Symbol, class and title of every verdict of a cell of the matrix."""
+    """Symbol, class and title of every verdict of a cell of the matrix; those of matched recognisers begin a line."""
     own = of_route[(of_route["encoder"] == encoder) & (of_route["corpus"] == corpus)]
+    matched = own["recogniser"].str.endswith(MATCHED)
     return [
-        {"symbol": SYMBOLS[line.verdict][0], "kind": SYMBOLS[line.verdict][1]}
+        {"symbol": SYMBOLS[line.verdict][0], "kind": SYMBOLS[line.verdict][1], "begins": begins}
         | {"title": f"{_title(line.recogniser)}: {line.verdict}".removeprefix(": ")}
-        for line in own.itertuples()
+        for line, begins in zip(own.itertuples(), matched & ~matched.shift(fill_value=True), strict=True)
     ]
 
 
