@@ -28,6 +28,7 @@ TERM = re.compile(r"([+-]?) ?([\d.]* ?)(\w+)\(([^)]+)\)")
 SAMPLES = ("", "_seed1", "_seed2")
 DRAWS = 1_000
 ROUNDING = 2e-6  # of numbers that are written with six decimals
+DRAWN = ("ECAPA-anon-T12-soft", "ECAPA-anon-W6-soft")  # rows whose further draws say what a draw changes; others' do not
 ERRORS = 4.0  # standard errors that the variance by a seed may be off
 LOOSE = 0.15  # of the width of an interval: five standard errors of a standard deviation over 1,000 draws
 
@@ -283,8 +284,9 @@ def of_versions(
     made = defaultdict(list)
     for folder in study.folders:
         name = re.sub(r"-seed(\d)$", r"@draw\1", folder)
-        if mark in name:
-            made[name.partition("@")[0]].append(name)
+        row = name.partition("@")[0]
+        if mark in name and (mark == "@seed" or row in DRAWN):
+            made[row].append(name)
     further = {row.replace("-orig", "").replace("-anon", ""): len(others) for row, others in made.items()}
     changes = [
         summed_up(study, signed, "emotional", label)

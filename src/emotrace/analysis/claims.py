@@ -31,7 +31,7 @@ from emotrace.analysis.metrics import MetricError
 from emotrace.analysis.seeds import Seeds, has_models, row_named, seeds_of
 from emotrace.paths import REPORTED
 from emotrace.representation.spec import ENCODERS
-from emotrace.study.groups import at_layers_of, counterparts
+from emotrace.study.groups import BY_ONE, at_layers_of, counterparts
 from emotrace.study.results import Results
 
 REPRODUCED, OPPOSITE, DIFFERENT = "reproduced", "opposite sign here", "different here"
@@ -43,7 +43,6 @@ N_BOOTSTRAP = 10_000  # draws for verdicts
 SAME_UAR = 3.0  # percentage points; the paper calls -0.15 similar
 SAME_KURTOSIS = 0.5  # of medians of two emotions
 ONE_READER = "the read corpus has one reader: no interval over readers"
-UNIFIED = "unified-"
 CELL = ["claim", "encoder", "route", "corpus", "recogniser"]
 
 
@@ -73,26 +72,26 @@ class Test:
     @property
     def route(self) -> str:
         """Which rows it compares: "two-stage", "unified" or "both"."""
-        routes = {row.startswith(UNIFIED) for row in self.contrast.rows if has_models(row)}
+        routes = {row.startswith(BY_ONE) for row in self.contrast.rows if has_models(row)}
         return "both" if len(routes) > 1 else "unified" if True in routes else "two-stage"
 
     @property
     def encoder(self) -> str:
         """The label of the encoder of its rows; "" where they have none."""
-        found = (row_named(row.removeprefix(UNIFIED)) for row in self.contrast.rows)
+        found = (row_named(row.removeprefix(BY_ONE)) for row in self.contrast.rows)
         return next((row.ir.encoder.label for row in found if row and row.ir and row.ir.encoder.label), "")
 
     def unified(self) -> "Test":
         """The same test of rows by unified vocoders; itself where some of its rows are."""
-        if any(row.startswith(UNIFIED) for row in self.contrast.rows):
+        if any(row.startswith(BY_ONE) for row in self.contrast.rows):
             return self
-        names = {row: f"{UNIFIED}{row}" for row in self.contrast.rows if has_models(row)}
+        names = {row: f"{BY_ONE}{row}" for row in self.contrast.rows if has_models(row)}
         return replace(self, contrast=self.contrast.of_rows(names))
 
     def by(self, encoder: str) -> "Test":
         """The same test of rows by another encoder, e.g. "whisper"; its text names their layers."""
         names = counterparts(encoder)
-        both = names | {f"{UNIFIED}{row}": f"{UNIFIED}{other}" for row, other in names.items()}
+        both = names | {f"{BY_ONE}{row}": f"{BY_ONE}{other}" for row, other in names.items()}
         return replace(self, text=at_layers_of(encoder, self.text), contrast=self.contrast.of_rows(both))
 
     @property
@@ -284,7 +283,7 @@ H1, H2 = "h1_vocoder_mode_collapse", "h2_speaker_embeddings"
 H3, H4 = "h3_ir_discretisation", "h4_acoustic_features"
 T6_OWN, T6_ANON = "ECAPA-orig-T6", "ECAPA-anon-T6"
 SOFT_OWN, SOFT_ANON, SOFT_GST = "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft", "GST-orig-T12-soft"
-SOFT_UNIFIED = f"{UNIFIED}{SOFT_OWN}"
+SOFT_UNIFIED = f"{BY_ONE}{SOFT_OWN}"
 HUBERT_ROWS = ("none-T1", T6_OWN, SOFT_OWN, SOFT_GST, "none-T6", T6_ANON, SOFT_ANON)
 ORDER = ("ang", "hap", "neu", "sad")  # of the kurtosis medians in none-T1, from high to low
 

@@ -15,6 +15,7 @@ from emotrace.analysis.tables import table2
 from emotrace.pipeline.rows import BASELINE_ROWS
 from emotrace.show.pages import Studies
 from emotrace.show.tables import heading
+from emotrace.study.groups import BY_ONE
 from emotrace.study.results import Results, label_of
 
 TEMPLATE = "systems.html.j2"
@@ -77,11 +78,11 @@ def _shades(values: pd.Series, *, less: bool) -> dict[str, int]:
 
 def group_of(name: str) -> str:
     """What a row is among: the rows by an encoder, those by one network, the controls."""
-    row = row_named(name.removeprefix("unified-"))
+    row = row_named(name.removeprefix(BY_ONE))
     if name == "original" or (row and row.ir and row.ir.is_spectrogram):
         return CONTROLS
     if row in BASELINE_ROWS:
         return EQUIVALENTS
     if row is None or row.ir is None:
         return OTHERS
-    return f"{row.ir.encoder.label}, {'unified' if name.startswith('unified-') else 'two stages'}"
+    return f"{row.ir.encoder.label}, {'unified' if name.startswith(BY_ONE) else 'two stages'}"

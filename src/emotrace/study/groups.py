@@ -22,6 +22,7 @@ from emotrace.training.unified import JointConfig
 
 SEED, STEP = "seed", "step"  # and a number: the variant of a row by models of another seed, or of a step of training
 SEEDS = (f"{SEED}1", f"{SEED}2")
+BY_ONE = "unified-"  # before the name of a row of two stages: the same by one network
 CONTROLS = ("official-control", "log-mel")
 
 
@@ -37,12 +38,17 @@ def with_effect(row: Row, effect: str) -> Row:
 
 def unified(row: Row) -> Row:
     """The same row by one network instead of two stages, e.g. "unified-none-T1"."""
-    return replace(row, name=f"unified-{row.name}", vocoder="joint")
+    return replace(row, name=f"{BY_ONE}{row.name}", vocoder="joint")
 
 
 def step_of(row: str) -> tuple[str, int]:
-    """The row of the finished model, and the step: "unified-none-T1", 150 for "unified-none-T1@step150"."""
+    """The row of the finished model, and the step: "unified-none-T1", 150 for "unified-none-T1@step150".
+
+    A joint model begins as the two stages: "none-T1" is step 0.
+    """
     name, _, variant = row.partition(VARIANT_MARK)
+    if not name.startswith(BY_ONE):
+        return f"{BY_ONE}{name}", 0
     return name, int(variant.removeprefix(STEP)) if variant else JointConfig().steps
 
 
@@ -90,7 +96,7 @@ SEEDED += named("none-W1", "none-W3", "ECAPA-orig-W6-soft", "ECAPA-anon-W6-soft"
 UNIFIED = tuple(map(unified, (*named("none-T1", "ECAPA-orig-T12-soft", "ECAPA-anon-T12-soft"), *WHISPER_ROWS)))
 """Rows by one network that learns from waveforms, as the paper has it, beside "unified-log-mel" of the table."""
 FOLLOWED = (*named("unified-log-mel"), *UNIFIED[:2])
-"""Rows whose training is followed: the model is kept at several steps."""
+"""Rows whose training is followed, from the two stages that it begins with; the model is kept at several steps."""
 EMOTIONAL = tuple(
     with_variant(row, "emotional") for row in SEEDED if row.ir.layer != ENCODERS[row.ir.linguistic].last // 2
 )
@@ -108,7 +114,8 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "snapshots": tuple(
         each
         for row in FOLLOWED
-        for each in (*(with_variant(row, f"{STEP}{step}") for step in JointConfig().snapshots), row)
+        for start in named(row.name.removeprefix(BY_ONE))
+        for each in (start, *(with_variant(row, f"{STEP}{step}") for step in JointConfig().snapshots), row)
     ),
     "training": (*SEEDED, *EMOTIONAL),
     "draws": named("ECAPA-anon-T12-soft", "ECAPA-anon-W6-soft"),
