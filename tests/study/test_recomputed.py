@@ -28,7 +28,10 @@ TERM = re.compile(r"([+-]?) ?([\d.]* ?)(\w+)\(([^)]+)\)")
 SAMPLES = ("", "_seed1", "_seed2")
 DRAWS = 1_000
 ROUNDING = 2e-6  # of numbers that are written with six decimals
-DRAWN = ("ECAPA-anon-T12-soft", "ECAPA-anon-W6-soft")  # rows whose further draws say what a draw changes; others' do not
+DRAWN = (
+    "ECAPA-anon-T12-soft",
+    "ECAPA-anon-W6-soft",
+)  # rows whose further draws say what a draw changes; others' do not
 ERRORS = 4.0  # standard errors that the variance by a seed may be off
 LOOSE = 0.15  # of the width of an interval: five standard errors of a standard deviation over 1,000 draws
 
