@@ -1,4 +1,4 @@
-// A page of a hypothesis: what stands below "Everything else" is folded, section by section. An address within opens its
+// What stands below "Everything else" on a page is folded, section by section. An address within opens its
 // fold, and so does printing.
 addEventListener("DOMContentLoaded", () => {
   const folds = [...document.querySelectorAll("#everything-else > section")].map(section => {

@@ -1,4 +1,4 @@
-"""What folds.js makes of a hypothesis: sections below "Everything else" are folded, and an address opens its own."""
+"""What folds.js makes of a page: sections below "Everything else" are folded, and an address opens its own."""
 
 from pathlib import Path
 
