@@ -1,5 +1,6 @@
 // The listening room: a click on a cell plays it; arrow keys go to the next row or emotion, on from the same moment of the
-// sentence. A line runs over the picture; a click on the picture goes to that moment.
+// sentence. A line runs over the picture; a click on the picture goes to that moment. The address of a cell plays it, where
+// the browser lets it: after a click on this site.
 {
   const STEPS = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]};
 
@@ -84,6 +85,11 @@
     const asked = grid.flat().find(link => link?.hash === location.hash);
     show(asked ?? grid.flat().find(Boolean));
     room.classList.add("ready");
+    if (asked) {
+      room.scrollIntoView(); // the take stood lower before the others were hidden
+      asked.focus({preventScroll: true});
+      play(asked, 0);
+    }
   };
 
   addEventListener("load", () => document.querySelectorAll(".listening").forEach(furnish));

@@ -42,6 +42,7 @@ def page(browser, tmp_path, request):
     script = (STATIC / "listening.js").read_text()
     html = f"<!doctype html><html lang='en'><title>t</title>{show_cards(cards).data}<script>{script}</script></html>"
     (tmp_path / "notebooks" / "room.html").write_text(html)
+    (tmp_path / "index.html").write_text('<a href="notebooks/room.html#ang-none-T1">Hear it</a>')
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path))
     Thread(target=server.serve_forever, daemon=True).start()
     address = tmp_path.as_uri() if request.param == "file" else f"http://127.0.0.1:{server.server_port}"
@@ -71,6 +72,24 @@ def test_a_click_plays_that_cell_alone(page):
         wait_for(page, take)
         assert visible(page) == [take]
         assert page.locator("[aria-current]").get_attribute("href") == f"#{take}"
+
+
+def test_the_address_of_a_cell_plays_it_after_a_click_on_the_site(page):
+    page.goto(page.url.replace("notebooks/room.html", "index.html"))
+    page.get_by_text("Hear it").click()
+    page.wait_for_url("**/room.html#ang-none-T1")
+    wait_for(page, "ang-none-T1")
+    assert visible(page) == ["ang-none-T1"]
+    page.keyboard.press("ArrowUp")
+    wait_for(page, "ang-log-mel")
+
+
+def test_the_address_alone_shows_a_cell_and_plays_nothing(page):
+    address = f"{page.url}#hap-log-mel"
+    page.goto("about:blank")
+    page.goto(address)
+    page.wait_for_function("document.querySelector('#hap-log-mel audio').readyState > 0")
+    assert visible(page) == ["hap-log-mel"] and page.evaluate(PLAYING) == []
 
 
 def test_arrow_keys_change_row_or_emotion_at_the_same_moment(page):
