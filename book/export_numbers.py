@@ -15,7 +15,7 @@ recogniser's seed) and, where they are recorded, ``attribution.HuBERT_mini.RAVDE
 ``claims.C1``,
 ``cells.C1.HuBERT_mini.two_stage.RAVDESS.ge2e``, ``tests.C1.HuBERT_mini.two_stage.RAVDESS.ge2e.own_speaker``,
 ``follows.none_T1.sd_ratio_kurtosis``, ``learning_curve.official_control.kept.speakers12``,
-``reproduction.different``, ``reproduction.reported.different``, ``probes.emotion.soft_units``,
+``reproduction.different``, ``probes.emotion.soft_units``,
 ``effects.original.kurtosis_up.other_called_ang`` and ``level.as_recorded.original.peak.uar``.
 """
 
@@ -299,23 +299,16 @@ def learned(profile: Profile) -> Entries:
 
 
 def reproduced(profile: Profile) -> Entries:
-    """What reproductions of rows of the table found, with the results at hand; {} without any.
-
-    Those with a note, made elsewhere or under other conditions, stand apart, by the note's first word.
-    """
+    """What reproductions of rows of the table found, with the results at hand; {} without any."""
     lines = read_reproductions(profile, profile.rows)
     if (lines := lines[lines["verdict"] != "outdated"]).empty:
         return {}
-    here, noted = lines[lines["note"].isna()], lines[lines["note"].notna()]
-    elsewhere = {note: compared(own) for note, own in noted.groupby(noted["note"].str.split(r"\W").str[0])}
-    minutes = {"minutes": f"{here['minutes'].sum():.0f}", "rows": f"{len(here)} of {len(profile.rows)}"}
-    return compared(here) | minutes | elsewhere
-
-
-def compared(lines: pd.DataFrame) -> Entries:
-    """How many predictions of some reproductions differ from the record, and how far the numbers do."""
     counts = {name: f"{lines[name].sum():,.0f}" for name in ("predictions", "different", "transcripts")}
-    return counts | {"features": f"{lines['features'].max():.2g}", "metrics": f"{lines['metrics'].max():.2g} points"}
+    return counts | {
+        "rows": f"{lines['row'].nunique()}",
+        "labels": f"{lines['different'].sum() - lines['transcripts'].sum():,.0f}",
+        "features": f"{lines['features'].max():.1%}",
+    }
 
 
 def probed(table: pd.DataFrame) -> Entries:

@@ -30,6 +30,7 @@ SECTIONS = {
     "level": "the-level",
     "effects": "the-kurtosis-or-the-centroid",
     "tests": "every-test",
+    "reproduction": "other-processors",
 }
 """Name of a group of entries -> label of the section that has their cells."""
 

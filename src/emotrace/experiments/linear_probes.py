@@ -110,12 +110,13 @@ def score_interval(lines: pd.DataFrame, score: Score, *, by: str, n: int, seed: 
     """Score of the test lines with its 95 % interval, over ``n`` draws of the values of column ``by``.
 
     ``lines``: columns target, predicted, speaker, utterance, fold. UAR is the mean over folds, as everywhere in the
-    study. What the interval does not show: another training part would give another probe. Raises MetricError where
-    there is only one value of ``by``.
+    study. It ends at 1, the best of every score. What it does not show: another training part would give another probe.
+    Raises MetricError where there is only one value of ``by``.
     """
     hit = (lines["predicted"] == lines["target"]).astype(float)
     part = Part(1.0, lines.assign(emotion=lines["target"], hit=hit), _statistic(score), by)
-    return combination([part], n=n, seed=seed)
+    found = combination([part], n=n, seed=seed)
+    return found._replace(high=min(found.high, 1.0))
 
 
 def baseline(lines: pd.DataFrame, score: Score) -> float:

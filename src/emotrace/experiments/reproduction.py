@@ -1,6 +1,7 @@
 """Recorded rows reproduced from nothing on this machine, and how far the two agree, utterance by utterance."""
 
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from emotrace.analysis.bootstrap import Interval
@@ -40,7 +42,8 @@ class Comparison:
         different: how many of them differ.
         transcripts: how many of the different ones are transcripts.
         features: largest relative difference of an acoustic feature of an utterance.
-        metrics: largest difference of a number of table II or of an end of its interval, in percentage points.
+        metrics: largest difference of a number of table II or of an end of its interval, in percentage points; NaN
+            where only a part of the utterances was reproduced.
     """
 
     row: str
@@ -53,16 +56,18 @@ class Comparison:
 
     def holds(self) -> bool:
         """Whether every prediction is the same and no metric differs by more than a millionth of a percentage point."""
-        return self.different == 0 and self.metrics <= TOLERANCE
+        return self.different == 0 and not self.metrics > TOLERANCE
 
     def text(self) -> str:
         """What was found, in one line."""
+        numbers = "" if math.isnan(self.metrics) else f", table II {self.metrics:.1e} points"
         return (
             f"{self.different} of {self.predictions:,} predictions differ ({self.transcripts} transcripts); largest "
-            f"difference: features {self.features:.1e} (relative), table II {self.metrics:.1e} points"
+            f"difference: features {self.features:.1e} (relative){numbers}"
         )
 
 
+SIZES = ("features", "metrics")
 FIELDS = tuple(field.name for field in fields(Comparison))
 
 
@@ -70,7 +75,7 @@ def together(comparisons: Sequence[Comparison]) -> Comparison:
     """Several rows as one: counts added up, the largest of the differences, "stale" where one is."""
     sums = ("predictions", "different", "transcripts")
     counts = {name: sum(getattr(each, name) for each in comparisons) for name in sums}
-    largest = {name: max(getattr(each, name) for each in comparisons) for name in ("features", "metrics")}
+    largest = {name: float(np.fmax.reduce([getattr(each, name) for each in comparisons])) for name in SIZES}
     return Comparison("all", max(each.state for each in comparisons), **counts, **largest)
 
 
@@ -215,7 +220,7 @@ def compare(recorded: Profile, again: Profile, row: Row) -> Comparison:
         sum(different.values()),
         different.get("hypothesis", 0),
         max(_relative(first[name], second[name]) for name in MEASURED),
-        _metrics(recorded, again, row) if whole else 0.0,
+        _metrics(recorded, again, row) if whole else math.nan,
     )
 
 
