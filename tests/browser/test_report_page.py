@@ -33,6 +33,7 @@ def test_pictures_are_inside_and_loaded(report, visit):
 
 def test_tables_sort_by_number(report, visit):
     page = visit(report).page
+    page.locator("summary", has_text="Every metric").click()
     table = page.locator("table", has=page.locator("caption", has_text="Every metric"))
     head = table.get_by_role("button", name="value")
     column = "cells => cells.map(cell => Number(cell.dataset.sort))"

@@ -95,7 +95,7 @@ class _Judge:
             elif falls or rises:
                 verb, some = ("falls", falls) if falls else ("rises", rises)
                 name = max(some, key=lambda each: abs(some[each].estimate))
-                most = f"the most by {label_of(name)}, {_points(some[name])} points"
+                most = f"{'the most by ' if len(some) > 1 else ''}{label_of(name)}, {_points(some[name])} points"
                 further = self._labelled(name, emotion) if falls else self._called_everywhere(name, emotion)
                 yield f"{title}: recall {verb} by {len(some)} {among}, {most}{further}."
             else:
