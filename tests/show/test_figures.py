@@ -1,5 +1,6 @@
 """The figures: what is drawn stands where the frame says, and nothing rests on colour alone."""
 
+import io
 from xml.etree import ElementTree
 
 import numpy as np
@@ -186,3 +187,20 @@ def test_stairs_stand_at_their_stage_and_what_has_no_interval_has_no_bar():
     assert [tuple(line.get_ydata()) for line in axes.lines] == [(70, 60, 50), (68, 66, 40)]
     drawn = [segment for bars in axes.collections[::2] for segment in bars.get_segments() if len(segment)]
     assert [tuple(segment[:, 1]) for segment in drawn] == [(63, 73), (61, 71), (35, 45)]
+
+
+def test_a_plane_has_a_legend_for_own_systems_and_one_for_the_others_within_the_figure():
+    names = [row.name for row in figures.all_rows()[:22]]
+    own = ["a-system-with-a-very-long-name-ravdess-test", "another"]
+    rows = pd.DataFrame({"name": [*own, *names], "mine": [True] * 2 + [False] * len(names)})
+    for place, way in enumerate("xy"):
+        rows[way] = 10.0 + place + rows.index
+        rows[f"{way}_low"], rows[f"{way}_high"] = rows[way] - 3, rows[way] + 3
+    drawn = figures.plane_figure(rows, x="EER [%]", y="UAR, Whisper encoder + logistic regression [%]")
+    drawn.savefig(io.BytesIO(), format="png")  # lays the figure out
+    assert [[text.get_text() for text in legend.get_texts()] for legend in drawn.legends] == [own, names]
+    frame = drawn.bbox
+    for part in (*drawn.legends, drawn.axes[0].yaxis.label):
+        box = part.get_window_extent()
+        assert frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+    assert drawn.axes[0].get_window_extent().height > 2 * drawn.dpi

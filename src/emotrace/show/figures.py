@@ -9,6 +9,8 @@ estimate that is not a number.
 import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import cycle
+from textwrap import wrap
 
 import matplotlib
 import numpy as np
@@ -58,7 +60,7 @@ ROW_COLOURS = {
 OTHER_COLOUR = "#333333"  # of pairs of rows, and of rows that are not the study's
 SHADES = ("#111111", "#8A8A8A", "#555555", "#B0B0B0")  # of all but emotions, rows and probes: colour is theirs
 MARKERS = ("o", "^", "s", "D")
-MINE, PLANE_HEIGHT = "#D55E00", 4.6  # of a system that stands among others; inches
+MINE, OWN_MARKERS, PLANE_HEIGHT = "#D55E00", ("*", "P", "X", "D"), 3.0  # of systems that stand among others; inches
 PROBE_COLOURS = {"F0": "#0072B2", "energy": "#D55E00", "spectral tilt": "#E6A700", "phone": "#5A5A5A"}
 PROBE_COLOURS |= {"emotion": "#D55E00", "speaker": "#0072B2"}  # never in one panel with the above
 PROBE_MARKERS = {"F0": "o", "energy": "^", "spectral tilt": "s", "phone": "D", "emotion": "^", "speaker": "o"}
@@ -165,16 +167,25 @@ def plane_figure(frame: pd.DataFrame, *, x: str, y: str) -> Drawing:
         x, y: labels of the axes, with their units.
     """
     _require_numbers(frame.assign(estimate=frame["x"] + frame["y"]), f"{x} and {y}")
-    figure = Drawing(figsize=(WIDTH, PLANE_HEIGHT), dpi=DPI, layout="constrained")
+    others, own = list(frame.loc[~frame["mine"], "name"]), cycle(OWN_MARKERS)
+    columns = _legend_columns(others or [""], most=3)
+    height = PLANE_HEIGHT + LEGEND_LINE * (len(frame) - len(others) - (-len(others) // columns))
+    figure = Drawing(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     for line in frame.to_dict("records"):
         colour = MINE if line["mine"] else row_colour(line["name"])
         ends = {f"{way}err": [[line[way] - line[f"{way}_low"]], [line[f"{way}_high"] - line[way]]] for way in "xy"}
-        form = {"marker": "*" if line["mine"] else "o", "markersize": 13 if line["mine"] else 5, "linestyle": ""}
+        form = {"marker": next(own) if line["mine"] else "o", "markersize": 11 if line["mine"] else 5, "linestyle": ""}
         label = line["name"]
         axes.errorbar(line["x"], line["y"], **ends, **form, color=colour, elinewidth=0.8, capsize=2, label=label)
-    axes.set(xlabel=x, ylabel=y)
-    figure.legend(loc="outside upper center", ncols=3, frameon=False, handletextpad=0.1, columnspacing=0.7)
+    axes.set(xlabel=x, ylabel="\n".join(wrap(y, 26)))
+    options = {"frameon": False, "handletextpad": 0.1, "columnspacing": 0.7}
+    marks = dict(zip(frame["name"], axes.containers, strict=True))
+    if mine := [name for name in frame["name"] if name not in others]:
+        figure.legend([marks[name] for name in mine], mine, loc="outside upper center", **options)
+    if others:
+        marks = [marks[name] for name in others]
+        figure.legend(marks, others, loc="outside lower center", ncols=columns, **options)
     return figure
 
 
