@@ -107,3 +107,22 @@ def test_an_enrolment_copy_belongs_to_one_copy(tmp_path):
     data = make_corpus(tmp_path)
     with pytest.raises(CorpusError, match="evaluate them one by one"):
         evaluate(data, [data, data], enrolment=data)
+
+
+@pytest.mark.parametrize(("seconds", "asr"), [(43.0, "whisper-tiny.en"), (50.0, "whisper-tiny.en-windows")])
+def test_words_of_a_long_file_are_recognised_by_windows(tmp_path, inline_workers, seconds, asr):
+    """One file of so many seconds decides who recognises the words of all, so that versions stay comparable."""
+    sayer = Utterance("long", "a", "f", tmp_path / "wav" / "long.wav", "ONE TWO")
+    sayer.path.parent.mkdir()
+    soundfile.write(sayer.path, tone(seconds), 16_000)
+    data = write_datadir(tmp_path, [sayer])
+    found = evaluate(data, data, recognisers=Recognisers(naturalness="", acoustics=()), work=tmp_path / "work")
+    assert found.identity["recognisers"].asr == asr
+    assert found.utterances["hypothesis"].notna().all()
+
+
+def test_an_unknown_recogniser_is_refused_before_anything_is_measured(tmp_path):
+    data = make_corpus(tmp_path)
+    with pytest.raises(ValueError, match="unknown emotion recogniser ''"):
+        evaluate(data, data, recognisers=Recognisers(ser=("",)), work=tmp_path / "work")
+    assert not (tmp_path / "work").exists()

@@ -20,6 +20,8 @@ ASR = Registry(
         "whisper-base": _with(
             "faster_whisper", "emotrace.released.whisper:WhisperBase", "emotrace.light.words:LightWhisperBase"
         ),
+        "whisper-tiny.en-windows": "emotrace.light.words:LightWhisperTinyEn",
+        "whisper-base-windows": "emotrace.light.words:LightWhisperBase",
         "vpc": "emotrace.released.vpc:VpcAsr",
     },
 )
@@ -55,7 +57,8 @@ NATURALNESS = Registry(
         )
     },
 )
-"""Recognisers by name; "vpc" are VoicePrivacy 2024's. Another one is a class, a line here and a line in a profile."""
+"""Recognisers by name; "vpc" are VoicePrivacy 2024's, "windows" take speech of any length. Another one is a class, a
+line here and a line in a profile."""
 SEEDS = (0, 1, 2)
 """Of the emotion recognisers that are trained here, see `ser.bootstrap_sample`."""
 ACOUSTICS = (

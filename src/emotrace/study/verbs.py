@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from emotrace.weights import ModelError
 Given = DataDir | Path | str
 """Speech: a data directory, or where it lies."""
 SHORTEST_SYNTHESIS = 0.031  # seconds; YAAPT needs 481 samples and HuBERT 400
+MOST_SECONDS, WINDOWS = 44.0, "-windows"  # of Whisper's 448 tokens, ten a second; who takes longer speech
 LENGTH_TOLERANCE = 0.1  # seconds by which a version may be longer or shorter than its original
 
 
@@ -121,10 +122,12 @@ def evaluate(
     from emotrace.study.tasks import LEARNED, measuring
 
     recognisers, folder = recognisers or Recognisers(), (work or WORK / "evaluate").absolute()
+    recognisers.measurements()  # an unknown name is refused before anything is measured
     called = tuple(anonymised) if isinstance(anonymised, Mapping) else None
     copies = list(anonymised.values()) if isinstance(anonymised, Mapping) else _several(anonymised)
     given = original, copies, enrolment, training, _several(training_anonymised)
     data, copies, again, training, learnt = _opened_together(*given, labels=labels, work=folder)
+    recognisers = _for_length(recognisers, [data, *copies])
     possible = [possible_measures(data, copy, training is not None) for copy in copies]
     corpus = "emotional" if any(u.emotion for u in data) else "read"
     keys = Keys(Setting(work=folder, recognisers=recognisers))
@@ -192,6 +195,13 @@ def _opened_together(
     for each in {each.path: each for each in (data, *(other for _, other in fitting))}.values():
         require_usable_audio(each)
     return data, copies, again, training, learnt
+
+
+def _for_length(recognisers: Recognisers, directories: Iterable[DataDir]) -> Recognisers:
+    """The same, with words by windows of 30 s where a file is longer than faster-whisper takes."""
+    seconds = max(soundfile.info(u.path).duration for data in directories for u in data)
+    whisper = recognisers.asr.startswith("whisper") and not recognisers.asr.endswith(WINDOWS)
+    return replace(recognisers, asr=recognisers.asr + WINDOWS) if whisper and seconds > MOST_SECONDS else recognisers
 
 
 def _several(given: Given | Sequence[Given]) -> list[Given]:
