@@ -203,4 +203,4 @@ def test_a_plane_has_a_legend_for_own_systems_and_one_for_the_others_within_the_
     for part in (*drawn.legends, drawn.axes[0].yaxis.label):
         box = part.get_window_extent()
         assert frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
-    assert drawn.axes[0].get_window_extent().height > 2 * drawn.dpi
+    assert drawn.axes[0].get_window_extent().height > 1.5 * drawn.dpi
